@@ -1,0 +1,563 @@
+"""The state of a session as its events make it.
+
+`apply` is the only way to change a `SessionState`, and replaying the recorded events gives the live
+state. Mutable inside, owned by the supervisor alone; everybody else gets the immutable values of
+`snapshot`. Bounded: texts, items and turns have limits; the trace has the rest. No clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.events import (
+    AccountUpdated,
+    ApprovalRequested,
+    ApprovalResolved,
+    Compacted,
+    DiffUpdated,
+    Event,
+    FilesSettled,
+    GrantAdded,
+    GrantRevoked,
+    ItemCompleted,
+    ItemStarted,
+    ModeChanged,
+    Notice,
+    PlanUpdated,
+    RateLimitsUpdated,
+    RuntimeExited,
+    RuntimeStarted,
+    SessionCreated,
+    SessionTitled,
+    SubAgentOpened,
+    TextDelta,
+    ThreadOpened,
+    TokensUsed,
+    TurnCompleted,
+    TurnStarted,
+    TurnStatus,
+    UnknownReceived,
+)
+from autopilot_ls.model.items import (
+    AgentMessage,
+    CommandExecution,
+    Item,
+    PlanStep,
+    RateLimit,
+    Reasoning,
+    TokenUsage,
+)
+from autopilot_ls.model.text import BoundedText
+
+MAX_TURNS: Final = 200
+MAX_ENTRIES: Final = 2_000
+MAX_DIFF: Final = 1_000_000
+MAX_NATIVE_UNKNOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedApproval:
+    """An approval with its decision and the time it waited, in seconds."""
+
+    approval: Approval
+    decision: Decision
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEntry:
+    """An item in its present form; `thread_id` tells a sub-agent's from the main one's."""
+
+    item: Item
+    thread_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEntry:
+    """An approval at its place in the turn; pending while `decision` is None."""
+
+    approval: Approval
+    decision: Decision | None
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEntry:
+    """Something said to the person at this place of the turn."""
+
+    severity: Literal["info", "warning", "error"]
+    code: str
+    message: str
+
+
+Entry = ItemEntry | ApprovalEntry | NoteEntry
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSnapshot:
+    """A turn at one moment; times are seconds since the epoch, `waited` seconds for decisions.
+
+    Attributes:
+        id: The agent's id of the turn, empty for what happened before the first turn.
+        dropped: Entries that were left out here because of the limit; the trace has them.
+    """
+
+    id: str
+    status: TurnStatus
+    started_at: float
+    completed_at: float | None
+    error: str
+    error_code: str
+    plan: tuple[PlanStep, ...]
+    diff: str
+    entries: tuple[Entry, ...]
+    dropped: int
+    waited: float
+    tokens: TokenUsage
+    tokens_before: TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSnapshot:
+    """A session at one moment, immutable; unchanged parts are shared with earlier snapshots.
+
+    Attributes:
+        seq: Sequence number of the last event applied.
+        thread_id: The agent's main thread; None before it has one.
+        usage: Tokens of the main thread; `sub_agent_usage` those of all sub-agents together.
+        alive: Whether an agent process serves the session.
+        dropped_turns: Older turns left out here; the trace has them.
+        unknown: How often something unknown was received, by its native name.
+    """
+
+    session_id: str
+    seq: int
+    title: str
+    cwd: str
+    runtime: str
+    runtime_version: str
+    model: str
+    mode: Mode
+    thread_id: str | None
+    created_at: float
+    updated_at: float
+    alive: bool
+    turns: tuple[TurnSnapshot, ...]
+    dropped_turns: int
+    pending: tuple[Approval, ...]
+    grants: tuple[Grant, ...]
+    usage: TokenUsage
+    sub_agent_usage: TokenUsage
+    limits: tuple[RateLimit, ...]
+    account: str
+    unknown: tuple[tuple[str, int], ...]
+
+    @property
+    def active_turn(self) -> TurnSnapshot | None:
+        """The turn that runs, if one does."""
+        turn = self.turns[-1] if self.turns else None
+        return turn if turn and turn.id and turn.status is TurnStatus.IN_PROGRESS else None
+
+
+class _ItemState:
+    """One item with the text that streams into it."""
+
+    __slots__ = ("entry", "item", "streams", "thread_id")
+
+    def __init__(self, item: Item, thread_id: str | None) -> None:
+        self.thread_id = thread_id
+        self.streams: dict[str, BoundedText] = {}
+        self.item = item
+        self.entry: ItemEntry | None = None
+
+    def complete(self, item: Item) -> None:
+        """Take the final form; text the agent leaves out of it stays as it streamed."""
+        self.streams = {
+            name: text for name, text in self.streams.items() if not getattr(item, name, None)
+        }
+        self.item = item
+        self.entry = None
+
+    def append(self, name: str, text: str) -> None:
+        if name not in type(self.item).model_fields:
+            return
+        stream = self.streams.get(name)
+        if stream is None:
+            stream = self.streams[name] = BoundedText()
+            stream.append(str(getattr(self.item, name)))
+        stream.append(text)
+        self.entry = None
+
+    def snapshot(self) -> ItemEntry:
+        if self.entry is None:
+            item = self.item
+            if self.streams:
+                item = item.model_copy(update={k: str(v) for k, v in self.streams.items()})
+            self.entry = ItemEntry(item, self.thread_id)
+        return self.entry
+
+
+@dataclass(slots=True)
+class _TurnState:
+    id: str
+    started_at: float
+    tokens_before: TokenUsage
+    status: TurnStatus = TurnStatus.IN_PROGRESS
+    completed_at: float | None = None
+    error: str = ""
+    error_code: str = ""
+    plan: tuple[PlanStep, ...] = ()
+    diff: str = ""
+    entries: list[_ItemState | str | NoteEntry] = field(
+        default_factory=list[_ItemState | str | NoteEntry]
+    )
+    items: dict[tuple[str | None, str], _ItemState] = field(
+        default_factory=dict[tuple[str | None, str], _ItemState]
+    )
+    dropped: int = 0
+    waited: float = 0.0
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    cached: TurnSnapshot | None = None
+
+    def add(self, entry: _ItemState | str | NoteEntry) -> None:
+        self.entries.append(entry)
+        if len(self.entries) > MAX_ENTRIES:
+            gone = self.entries.pop(0)
+            self.dropped += 1
+            if isinstance(gone, _ItemState):
+                self.items.pop((gone.thread_id, gone.item.id), None)
+
+
+class SessionState:
+    """The live state of one session; see the module's docstring for who may touch it."""
+
+    def __init__(self, session_id: str) -> None:
+        """Create the state before the first event."""
+        self.session_id = session_id
+        self.seq = 0
+        self.title = ""
+        self.cwd = ""
+        self.runtime = ""
+        self.runtime_version = ""
+        self.model = ""
+        self.mode = Mode.PROPOSE
+        self.thread_id: str | None = None
+        self.created_at = 0.0
+        self.updated_at = 0.0
+        self.alive = False
+        self.pending: dict[str, Approval] = {}
+        self.grants: dict[str, Grant] = {}
+        self.account = ""
+        self.limits: tuple[RateLimit, ...] = ()
+        self._usage: dict[str | None, TokenUsage] = {}
+        self._unknown: dict[str, int] = {}
+        self._turns: list[_TurnState] = []
+        self._dropped_turns = 0
+        self._resolved: dict[str, ResolvedApproval] = {}
+
+    @property
+    def active_turn_id(self) -> str | None:
+        """The agent's id of the turn that runs, if one does."""
+        turn = self._turns[-1] if self._turns else None
+        return turn.id if turn and turn.id and turn.status is TurnStatus.IN_PROGRESS else None
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether a turn was ever started."""
+        return any(turn.id for turn in self._turns) or self._dropped_turns > 0
+
+    def resolved(self, approval_id: str) -> ResolvedApproval | None:
+        """Return the approval with its decision, if it has one."""
+        return self._resolved.get(approval_id)
+
+    def item(self, thread_id: str | None, item_id: str) -> Item | None:
+        """Return the item in its present form, if the running or last turn has it."""
+        for turn in reversed(self._turns[-2:]):
+            found = turn.items.get((thread_id, item_id))
+            if found is not None:
+                return found.snapshot().item
+        return None
+
+    def usage(self) -> TokenUsage:
+        """Return the tokens of the main thread."""
+        return self._usage.get(self.thread_id, TokenUsage())
+
+    def sub_agent_usage(self) -> TokenUsage:
+        """Return the tokens of all sub-agents together."""
+        total = TokenUsage()
+        for thread, usage in self._usage.items():
+            if thread != self.thread_id:
+                total = add_usage(total, usage)
+        return total
+
+    def apply(self, event: Event) -> None:
+        """Apply the next event.
+
+        Raises:
+            ValueError: The event is not the next of this session.
+        """
+        if event.session_id != self.session_id or event.seq != self.seq + 1:
+            message = f"event {event.session_id}#{event.seq} does not follow {self.seq}"
+            raise ValueError(message)
+        self.seq = event.seq
+        self.updated_at = event.time
+        _apply(self, event)
+
+    def snapshot(self) -> SessionSnapshot:
+        """Return the present state as an immutable value."""
+        return SessionSnapshot(
+            session_id=self.session_id,
+            seq=self.seq,
+            title=self.title,
+            cwd=self.cwd,
+            runtime=self.runtime,
+            runtime_version=self.runtime_version,
+            model=self.model,
+            mode=self.mode,
+            thread_id=self.thread_id,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            alive=self.alive,
+            turns=tuple(self._turn_snapshot(turn) for turn in self._turns),
+            dropped_turns=self._dropped_turns,
+            pending=tuple(self.pending.values()),
+            grants=tuple(self.grants.values()),
+            usage=self.usage(),
+            sub_agent_usage=self.sub_agent_usage(),
+            limits=self.limits,
+            account=self.account,
+            unknown=tuple(sorted(self._unknown.items())),
+        )
+
+    def _turn_snapshot(self, turn: _TurnState) -> TurnSnapshot:
+        if turn.cached is None:
+            turn.cached = TurnSnapshot(
+                id=turn.id,
+                status=turn.status,
+                started_at=turn.started_at,
+                completed_at=turn.completed_at,
+                error=turn.error,
+                error_code=turn.error_code,
+                plan=turn.plan,
+                diff=turn.diff,
+                entries=tuple(
+                    entry
+                    for entry in (self._entry(raw) for raw in turn.entries)
+                    if entry is not None
+                ),
+                dropped=turn.dropped,
+                waited=turn.waited,
+                tokens=turn.tokens,
+                tokens_before=turn.tokens_before,
+            )
+        return turn.cached
+
+    def _entry(self, raw: _ItemState | str | NoteEntry) -> Entry | None:
+        if isinstance(raw, _ItemState):
+            return raw.snapshot()
+        if isinstance(raw, NoteEntry):
+            return raw
+        pending = self.pending.get(raw)
+        if pending is not None:
+            return ApprovalEntry(pending, None, 0.0)
+        done = self._resolved.get(raw)
+        return ApprovalEntry(done.approval, done.decision, done.waited) if done else None
+
+    def turn_for(self, event: Event, *, opens: bool = False) -> _TurnState:
+        """Return the turn an event belongs to: the last one, or a new one. Used by `apply` only."""
+        if opens or not self._turns:
+            turn = _TurnState(
+                event.turn_id or "" if opens else "",
+                event.time,
+                add_usage(self.usage(), self.sub_agent_usage()),
+            )
+            self._turns.append(turn)
+            if len(self._turns) > MAX_TURNS:
+                self._forget(self._turns.pop(0))
+        turn = self._turns[-1]
+        turn.cached = None
+        return turn
+
+    def _forget(self, turn: _TurnState) -> None:
+        self._dropped_turns += 1
+        for entry in turn.entries:
+            if isinstance(entry, str):
+                self._resolved.pop(entry, None)
+
+    def resolve(self, approval_id: str, decision: Decision, waited: float) -> None:
+        """Move an approval from pending to resolved. Used by `apply` only."""
+        approval = self.pending.pop(approval_id, None)
+        if approval is not None:
+            self._resolved[approval_id] = ResolvedApproval(approval, decision, waited)
+
+    def count_unknown(self, method: str) -> None:
+        """Count something unknown; the number of names is bounded. Used by `apply` only."""
+        if method in self._unknown or len(self._unknown) < MAX_NATIVE_UNKNOWN:
+            self._unknown[method] = self._unknown.get(method, 0) + 1
+
+    def set_usage(self, thread_id: str | None, usage: TokenUsage) -> None:
+        """Set the token count of a thread. Used by `apply` only."""
+        self._usage[thread_id] = usage
+
+
+def add_usage(one: TokenUsage, other: TokenUsage) -> TokenUsage:
+    """Return the sum of two counts; the context size is the first one's."""
+    return TokenUsage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        cached_input_tokens=one.cached_input_tokens + other.cached_input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
+        total_tokens=one.total_tokens + other.total_tokens,
+        context_window=one.context_window,
+        context_used=one.context_used,
+    )
+
+
+def _apply(state: SessionState, event: Event) -> None:
+    body = event.body
+    match body:
+        case TextDelta():
+            _apply_delta(state, event, body)
+        case ItemStarted() | ItemCompleted():
+            _apply_item(state, event, body)
+        case (
+            TurnStarted() | TurnCompleted() | PlanUpdated() | DiffUpdated() | TokensUsed()
+        ):
+            _apply_turn(state, event, body)
+        case (
+            ApprovalRequested()
+            | ApprovalResolved()
+            | FilesSettled()
+            | GrantAdded()
+            | GrantRevoked()
+            | ModeChanged()
+        ):
+            _apply_decision(state, event, body)
+        case _:
+            _apply_life(state, event)
+
+
+def _item_state(state: SessionState, event: Event, item_id: str) -> _ItemState | None:
+    return state.turn_for(event).items.get((event.thread_id, item_id))
+
+
+def _apply_delta(state: SessionState, event: Event, body: TextDelta) -> None:
+    found = _item_state(state, event, body.item_id)
+    if found is None:
+        fresh: Item
+        match body.field:
+            case "output":
+                fresh = CommandExecution(id=body.item_id, command="")
+            case "summary" | "content":
+                fresh = Reasoning(id=body.item_id)
+            case "text":
+                fresh = AgentMessage(id=body.item_id)
+        found = _add_item(state, event, fresh)
+    found.append(body.field, body.text)
+
+
+def _add_item(state: SessionState, event: Event, item: Item) -> _ItemState:
+    turn = state.turn_for(event)
+    added = turn.items[event.thread_id, item.id] = _ItemState(item, event.thread_id)
+    turn.add(added)
+    return added
+
+
+def _apply_item(state: SessionState, event: Event, body: ItemStarted | ItemCompleted) -> None:
+    found = _item_state(state, event, body.item.id)
+    if found is None:
+        _add_item(state, event, body.item)
+    else:
+        found.complete(body.item)
+
+
+def _apply_turn(
+    state: SessionState,
+    event: Event,
+    body: TurnStarted | TurnCompleted | PlanUpdated | DiffUpdated | TokensUsed,
+) -> None:
+    if isinstance(body, TurnStarted):
+        state.turn_for(event, opens=True)
+        return
+    turn = state.turn_for(event)
+    match body:
+        case TurnCompleted():
+            turn.status = body.status
+            turn.completed_at = event.time
+            turn.error, turn.error_code = body.error, body.error_code
+            if body.error:
+                turn.add(NoteEntry("error", body.error_code, body.error))
+        case PlanUpdated():
+            turn.plan = body.steps
+        case DiffUpdated():
+            turn.diff = body.diff[:MAX_DIFF]
+        case TokensUsed():
+            state.set_usage(event.thread_id, body.usage)
+            turn.tokens = add_usage(state.usage(), state.sub_agent_usage())
+
+
+def _apply_decision(
+    state: SessionState,
+    event: Event,
+    body: ApprovalRequested
+    | ApprovalResolved
+    | FilesSettled
+    | GrantAdded
+    | GrantRevoked
+    | ModeChanged,
+) -> None:
+    turn = state.turn_for(event)
+    match body:
+        case ApprovalRequested():
+            state.pending[body.approval.id] = body.approval
+            turn.add(body.approval.id)
+        case ApprovalResolved():
+            state.resolve(body.approval_id, body.decision, body.waited)
+            turn.waited += body.waited
+        case FilesSettled():
+            if body.outcome != "applied":
+                turn.add(NoteEntry("warning", f"files-{body.outcome}", body.detail))
+        case GrantAdded():
+            state.grants[body.grant.id] = body.grant
+        case GrantRevoked():
+            state.grants.pop(body.grant_id, None)
+        case ModeChanged():
+            state.mode = body.mode
+            turn.add(NoteEntry("info", "mode", f"Mode {body.mode} set by {body.changed_by}."))
+
+
+def _apply_life(state: SessionState, event: Event) -> None:
+    match event.body:
+        case SessionCreated() as body:
+            state.created_at = event.time
+            state.cwd, state.runtime = body.cwd, body.runtime
+            state.mode, state.title = body.mode, body.title
+        case SessionTitled() as body:
+            state.title = body.title
+        case RuntimeStarted() as body:
+            state.alive, state.runtime_version = True, body.version
+        case RuntimeExited() as body:
+            state.alive = False
+            if not body.expected:
+                text = "The agent's process ended unexpectedly."
+                state.turn_for(event).add(NoteEntry("error", "agent-died", text))
+        case ThreadOpened() as body:
+            state.thread_id, state.model = event.thread_id, body.model
+        case RateLimitsUpdated() as body:
+            state.limits = body.limits
+        case AccountUpdated() as body:
+            state.account = body.description
+        case Notice() as body:
+            state.turn_for(event).add(NoteEntry(body.severity, body.code, body.message))
+        case Compacted():
+            text = "The agent shortened its context."
+            state.turn_for(event).add(NoteEntry("info", "compacted", text))
+        case UnknownReceived() as body:
+            state.count_unknown(body.method)
+        case SubAgentOpened() as body:
+            text = f"Sub-agent {body.name or event.thread_id or ''} started."
+            state.turn_for(event).add(NoteEntry("info", "sub-agent", text))
+        case _:
+            pass

@@ -1,0 +1,235 @@
+"""The seam between the supervisor and any agent.
+
+A `RuntimeFactory` opens one agent process for one session; the `AgentRuntime` it gives takes commands,
+and reports through a `RuntimeSink`, by synchronous calls that must not block: first the raw frames
+(`record`, before anything is acted upon), then what they mean (`deliver`, one batch for each read of
+the pipe). Not aware of any concrete agent, of the policy, or of who listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from autopilot_ls.model.approvals import Action, Decision, Mode
+from autopilot_ls.model.events import Body
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeEvent:
+    """A fact the agent reported.
+
+    Attributes:
+        frames: First and last number of the raw frames it came from; None for what the runtime
+            itself noticed.
+    """
+
+    body: Body
+    thread_id: str | None = None
+    turn_id: str | None = None
+    frames: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeApproval:
+    """The agent asks and waits; answer it once through `AgentRuntime.answer`.
+
+    Attributes:
+        key: Names the request towards this runtime.
+    """
+
+    key: str
+    action: Action
+    reason: str = ""
+    thread_id: str | None = None
+    turn_id: str | None = None
+    item_id: str | None = None
+    frames: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalWithdrawn:
+    """The agent no longer waits for the answer to this request, or has taken it."""
+
+    key: str
+
+
+RuntimeMessage = RuntimeEvent | RuntimeApproval | ApprovalWithdrawn
+
+
+class RuntimeSink(Protocol):
+    """What a runtime reports to; implemented by the supervisor's session."""
+
+    def record(self, direction: Literal["in", "out"], frames: Sequence[bytes]) -> int:
+        """Record raw frames before they are acted upon or sent.
+
+        Returns:
+            The number of the first of them, from 1 in the session.
+
+        Raises:
+            TraceFull: They cannot be recorded; the runtime must decline what is open, and stop.
+        """
+        ...
+
+    def deliver(self, batch: Sequence[RuntimeMessage]) -> None:
+        """Take what one read of the pipe brought, in order. Never blocks, never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeCapabilities:
+    """What the agent can do.
+
+    Attributes:
+        sees_everything: Whether every action of the agent comes to us for judgement.
+        unseen: What does not, in words for a person; empty when everything does.
+    """
+
+    steer: bool = True
+    resume: bool = True
+    models: bool = True
+    sees_everything: bool = True
+    unseen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """How to start the agent's process for a session.
+
+    Attributes:
+        environment: The environment that the person's editor has, with the settings' additions.
+    """
+
+    cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadOptions:
+    """How a thread works: where, how autonomous, and with which model (None: the agent's own choice)."""
+
+    cwd: Path
+    mode: Mode
+    model: str | None = None
+    effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadInfo:
+    """The thread that serves the session from now on; `how` as in `events.ThreadOpened`."""
+
+    thread_id: str
+    model: str
+    how: Literal["started", "resumed", "forked"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that the agent offers."""
+
+    id: str
+    name: str
+    description: str
+    efforts: tuple[str, ...]
+    default_effort: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """The agent's login; `needed` tells whether it can work without one (own model provider)."""
+
+    logged_in: bool
+    needed: bool
+    description: str
+
+
+class AgentRuntime(Protocol):
+    """One running agent process, serving one session.
+
+    Every method has a bounded wait and raises an `AgentError` when the agent refuses, is too slow or
+    dies. Cancelling a call ends the wait only; what the agent does with it is then unknown.
+    """
+
+    @property
+    def name(self) -> str:
+        """The runtime's name as in the settings, for example `codex`."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The agent's version as it reports it."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Process id of the agent."""
+        ...
+
+    @property
+    def capabilities(self) -> RuntimeCapabilities:
+        """What this very agent can do."""
+        ...
+
+    async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
+        """Begin a new thread."""
+        ...
+
+    async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
+        """Go on with a stored thread, or with a fork of it when it cannot be resumed in time."""
+        ...
+
+    async def start_turn(self, text: str, options: ThreadOptions) -> str:
+        """Give the thread work; returns the agent's id of the turn. Ends with `TurnCompleted`."""
+        ...
+
+    async def steer_turn(self, text: str) -> None:
+        """Say something into the running turn.
+
+        Raises:
+            NoActiveTurn: The turn ended meanwhile.
+        """
+        ...
+
+    async def interrupt_turn(self) -> None:
+        """Ask the running turn to end; that it did is reported as `TurnCompleted`."""
+        ...
+
+    async def answer(self, key: str, decision: Decision) -> None:
+        """Answer a `RuntimeApproval`, exactly once; nothing lasting is ever granted.
+
+        A decline's message is told to the agent where it has a way to hear it.
+        """
+        ...
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return the models the agent offers."""
+        ...
+
+    async def account(self) -> AccountInfo:
+        """Return the agent's login state."""
+        ...
+
+
+class RuntimeFactory(Protocol):
+    """Opens agent processes of one kind."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name as in the settings."""
+        ...
+
+    def open(
+        self, options: OpenOptions, sink: RuntimeSink
+    ) -> AbstractAsyncContextManager[AgentRuntime]:
+        """Start an agent and make it ready; leaving the context ends the process, surely.
+
+        When the process ends, for whatever reason, the last thing delivered is a `RuntimeExited`.
+
+        Raises:
+            AgentError: The agent cannot be had; the message says what to do.
+        """
+        ...
