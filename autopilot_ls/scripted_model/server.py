@@ -250,8 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(  # pyright: ignore[reportImplicitOverride] - `override` is newer than 3.11.
         self,
-        format: str,
-        *args: object,  # noqa: A002 - the base names it.
+        format: str,  # noqa: A002 - the base names it.
+        *args: object,
     ) -> None:
         """Say nothing: standard error belongs to whoever runs the script."""
 
