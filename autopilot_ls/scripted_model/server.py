@@ -217,9 +217,7 @@ class _Server(ThreadingHTTPServer):
         self.model = model
         super().__init__(("127.0.0.1", 0), _Handler)
 
-    def handle_error(  # pyright: ignore[reportImplicitOverride] - `override` is newer than 3.11.
-        self, request: object, client_address: object
-    ) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: an agent that goes away in mid-response is a part of many scripts."""
 
 
@@ -248,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):
             self._perform(step)
 
-    def log_message(  # pyright: ignore[reportImplicitOverride] - `override` is newer than 3.11.
+    def log_message(
         self,
         format: str,  # noqa: A002 - the base names it.
         *args: object,
