@@ -11,7 +11,7 @@ CODEX_VERSIONS ?= 0.155.1
 # Further arguments for pytest, as in: make test PYTEST_ARGS="-k approval"
 PYTEST_ARGS ?=
 
-PIP_QUIET := --quiet --disable-pip-version-check --no-input
+PIP_QUIET := --quiet --quiet --disable-pip-version-check --no-input
 SOURCES = $(shell find autopilot_ls schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 .NOTPARALLEL:

@@ -1,4 +1,4 @@
-"""What all tests share: the event loop, and the promise that on CI nothing is skipped."""
+"""What all tests share: the event loop, steady property tests, and no skips on CI."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about the machine's load than about the code.
+settings.register_profile(
+    "steady", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 ON_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
