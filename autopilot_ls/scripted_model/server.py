@@ -248,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(
         self,
-        format: str,  # noqa: A002 - the base names it.
+        format: str,
         *args: object,
     ) -> None:
         """Say nothing: standard error belongs to whoever runs the script."""
