@@ -422,9 +422,7 @@ def _apply(state: SessionState, event: Event) -> None:
             _apply_delta(state, event, body)
         case ItemStarted() | ItemCompleted():
             _apply_item(state, event, body)
-        case (
-            TurnStarted() | TurnCompleted() | PlanUpdated() | DiffUpdated() | TokensUsed()
-        ):
+        case TurnStarted() | TurnCompleted() | PlanUpdated() | DiffUpdated() | TokensUsed():
             _apply_turn(state, event, body)
         case (
             ApprovalRequested()

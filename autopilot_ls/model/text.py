@@ -15,6 +15,7 @@ _BIDIRECTIONAL: Final = frozenset(
 )
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _PLAIN: Final = re.compile(r"[\x20-\x7e\n\t\u00a1-\u00ac\u00ae-\u02ff]*")
+_LAST_BYTE: Final = 0xFF
 _JOINERS: Final = frozenset("\u200c\u200d\ufe0e\ufe0f")
 
 
@@ -23,7 +24,7 @@ def _shown(char: str) -> str:
         return char
     if char in _BIDIRECTIONAL or unicodedata.category(char) in _INVISIBLE_CATEGORIES:
         code = ord(char)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
+        return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{{{code:x}}}"
     return char
 
 
@@ -97,5 +98,7 @@ class BoundedText:
             self._compact()
         tail = self._tail[0] if self._tail else ""
         dropped = self.length - len(self._head) - len(tail)
-        gap = f"\n[… {dropped:,} characters left out here; the trace has them …]\n" if dropped else ""
+        gap = (
+            f"\n[… {dropped:,} characters left out here; the trace has them …]\n" if dropped else ""
+        )
         return self._head + gap + tail

@@ -58,10 +58,11 @@ def _words(command: str) -> list[str] | None:
         outer = shlex.split(command)
     except ValueError:
         return None
-    if len(outer) == 3 and Path(outer[0]).name in _SHELLS and outer[1] in _SHELL_FLAGS:
-        inner = outer[2]
-    else:
-        inner = command
+    match outer:
+        case [shell, flag, script] if Path(shell).name in _SHELLS and flag in _SHELL_FLAGS:
+            inner = script
+        case _:
+            inner = command
     if not _SIMPLE.fullmatch(inner):
         return None
     try:

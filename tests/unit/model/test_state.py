@@ -1,0 +1,253 @@
+"""Replaying the recorded events gives the live state."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autopilot_ls.model import state as state_module
+from autopilot_ls.model.approvals import (
+    Approval,
+    ChangeKind,
+    CommandAction,
+    Decision,
+    DecisionKind,
+    Grant,
+    Mode,
+    Outcome,
+    PatchAction,
+    ProposedChange,
+    Verdict,
+)
+from autopilot_ls.model.events import (
+    AccountUpdated,
+    ApprovalRequested,
+    ApprovalResolved,
+    Body,
+    Compacted,
+    DiffUpdated,
+    Event,
+    FilesSettled,
+    GrantAdded,
+    GrantRevoked,
+    ItemCompleted,
+    ItemStarted,
+    ModeChanged,
+    Notice,
+    PlanUpdated,
+    RateLimitsUpdated,
+    RuntimeExited,
+    RuntimeStarted,
+    SessionCreated,
+    SessionTitled,
+    SubAgentOpened,
+    TextDelta,
+    ThreadOpened,
+    TokensUsed,
+    TurnCompleted,
+    TurnStarted,
+    TurnStatus,
+    UnknownReceived,
+)
+from autopilot_ls.model.items import (
+    AgentMessage,
+    CommandExecution,
+    FileChanges,
+    Item,
+    PlanStep,
+    RateLimit,
+    Reasoning,
+    TokenUsage,
+    UserMessage,
+)
+from autopilot_ls.model.state import ItemEntry, SessionState
+
+SESSION = "20260101-000000-abcdef"
+IDS = st.sampled_from(["a", "b", "c"])
+THREADS = st.sampled_from(["main", "sub"])
+TEXT = st.text(max_size=40)
+TOKENS = st.builds(TokenUsage, input_tokens=st.integers(0, 9), total_tokens=st.integers(0, 9))
+
+
+def _approval(approval_id: str, command: str) -> Approval:
+    return Approval(
+        id=approval_id,
+        session_id=SESSION,
+        native_key="k",
+        action=CommandAction(command=command, cwd="/w"),
+        verdict=Verdict(outcome=Outcome.ASK, rule="r", source="s", reason="because"),
+        requested_at=1.0,
+    )
+
+
+ITEMS: st.SearchStrategy[Item] = st.one_of(
+    st.builds(AgentMessage, id=IDS, text=TEXT),
+    st.builds(Reasoning, id=IDS, summary=TEXT),
+    st.builds(UserMessage, id=IDS, text=TEXT),
+    st.builds(CommandExecution, id=IDS, command=TEXT, output=TEXT),
+    st.builds(
+        FileChanges,
+        id=IDS,
+        changes=st.tuples(
+            st.builds(
+                ProposedChange,
+                path=TEXT,
+                kind=st.sampled_from(ChangeKind),
+                form=st.just("unified"),
+                text=TEXT,
+            )
+        ),
+    ),
+)
+DECISIONS = st.builds(Decision, kind=st.sampled_from(DecisionKind), decided_by=st.just("me"))
+BODIES: st.SearchStrategy[Body] = st.one_of(
+    st.builds(SessionCreated, cwd=TEXT, runtime=TEXT, mode=st.sampled_from(Mode), title=TEXT),
+    st.builds(SessionTitled, title=TEXT),
+    st.builds(RuntimeStarted, runtime=TEXT, version=TEXT, pid=st.integers(1, 9)),
+    st.builds(RuntimeExited, expected=st.booleans()),
+    st.builds(ThreadOpened, how=st.just("started"), model=TEXT),
+    st.builds(SubAgentOpened, name=TEXT),
+    st.just(TurnStarted()),
+    st.builds(TurnCompleted, status=st.sampled_from(TurnStatus), error=TEXT),
+    st.builds(ItemStarted, item=ITEMS),
+    st.builds(ItemCompleted, item=ITEMS),
+    st.builds(
+        TextDelta,
+        item_id=IDS,
+        field=st.sampled_from(["text", "summary", "content", "output"]),
+        text=TEXT,
+    ),
+    st.builds(
+        PlanUpdated,
+        steps=st.tuples(st.builds(PlanStep, step=TEXT, status=st.just("pending"))),
+    ),
+    st.builds(DiffUpdated, diff=TEXT),
+    st.builds(TokensUsed, usage=TOKENS),
+    st.builds(
+        RateLimitsUpdated,
+        limits=st.tuples(st.builds(RateLimit, name=TEXT, used_percent=st.floats(0, 100))),
+    ),
+    st.builds(AccountUpdated, logged_in=st.booleans(), description=TEXT),
+    st.builds(ApprovalRequested, approval=st.builds(_approval, IDS, TEXT)),
+    st.builds(ApprovalResolved, approval_id=IDS, decision=DECISIONS, waited=st.floats(0, 9)),
+    st.builds(
+        FilesSettled,
+        approval_id=IDS,
+        outcome=st.sampled_from(["applied", "restored"]),
+        paths=st.just(("/w/a",)),
+    ),
+    st.builds(ModeChanged, mode=st.sampled_from(Mode), changed_by=TEXT),
+    st.builds(GrantAdded, grant=st.builds(Grant, id=IDS, command=TEXT, granted_by=TEXT)),
+    st.builds(GrantRevoked, grant_id=IDS),
+    st.builds(Notice, severity=st.just("warning"), code=TEXT, message=TEXT),
+    st.just(Compacted()),
+    st.builds(UnknownReceived, method=TEXT),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(BODIES, THREADS, IDS), max_size=40), st.integers(1, 5))
+def test_replaying_the_record_gives_the_live_state(
+    facts: list[tuple[Body, str, str]], every: int
+) -> None:
+    live, recorded = SessionState(SESSION), list[str]()
+    for seq, (body, thread, turn) in enumerate(facts, start=1):
+        event = Event.model_construct(
+            seq=seq, time=float(seq), session_id=SESSION, thread_id=thread, turn_id=turn, body=body
+        )
+        recorded.append(event.model_dump_json())
+        live.apply(event)
+        if seq % every == 0:
+            live.snapshot()  # Looking at it in between must not change what comes out.
+    replayed = SessionState(SESSION)
+    for line in recorded:
+        replayed.apply(Event.model_validate_json(line))
+    assert replayed.snapshot() == live.snapshot()
+
+
+def _state(*bodies: Body, turn: str = "t") -> SessionState:
+    state = SessionState(SESSION)
+    for seq, body in enumerate(bodies, start=1):
+        state.apply(Event(seq=seq, time=float(seq), session_id=SESSION, turn_id=turn, body=body))
+    return state
+
+
+def test_an_event_out_of_order_is_refused() -> None:
+    state = _state(TurnStarted())
+    for seq in (1, 3):
+        with pytest.raises(ValueError, match="does not follow"):
+            state.apply(Event(seq=seq, time=0, session_id=SESSION, body=TurnStarted()))
+
+
+def test_the_final_text_wins_and_streamed_output_stays_where_the_final_form_has_none() -> None:
+    state = _state(
+        TurnStarted(),
+        ItemStarted(item=AgentMessage(id="m")),
+        TextDelta(item_id="m", field="text", text="Hal"),
+        ItemCompleted(item=AgentMessage(id="m", text="Hallo")),
+        ItemStarted(item=CommandExecution(id="c", command="ls")),
+        TextDelta(item_id="c", field="output", text="a\n"),
+        ItemCompleted(item=CommandExecution(id="c", command="ls", exit_code=0)),
+    )
+    message, command = state.snapshot().turns[-1].entries
+    assert isinstance(message, ItemEntry)
+    assert isinstance(message.item, AgentMessage)
+    assert message.item.text == "Hallo"
+    assert isinstance(command, ItemEntry)
+    assert isinstance(command.item, CommandExecution)
+    assert (command.item.output, command.item.exit_code) == ("a\n", 0)
+
+
+def test_a_snapshot_shares_what_did_not_change() -> None:
+    bodies: list[Body] = [
+        TurnStarted(),
+        ItemStarted(item=AgentMessage(id="m", text="x")),
+        TurnCompleted(status=TurnStatus.COMPLETED),
+        TurnStarted(),
+    ]
+    state = _state(*bodies)
+    before = state.snapshot()
+    event = Event(
+        seq=5,
+        time=5,
+        session_id=SESSION,
+        turn_id="t",
+        body=TextDelta(item_id="n", field="text", text="y"),
+    )
+    state.apply(event)
+    after = state.snapshot()
+    assert after.turns[0] is before.turns[0]
+    assert after.turns[1] is not before.turns[1]
+
+
+def test_turns_and_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "MAX_TURNS", 3)
+    monkeypatch.setattr(state_module, "MAX_ENTRIES", 5)
+    many: list[Body] = []
+    for _ in range(4):
+        many.append(TurnStarted())
+        many.extend(Notice(severity="info", code="n", message=str(n)) for n in range(8))
+    snapshot = _state(*many).snapshot()
+    assert (len(snapshot.turns), snapshot.dropped_turns) == (3, 1)
+    assert all((len(turn.entries), turn.dropped) == (5, 3) for turn in snapshot.turns)
+
+
+def test_a_patch_approval_keeps_its_place_when_it_is_resolved() -> None:
+    approval = _approval("p", "x").model_copy(update={"action": PatchAction(changes=())})
+    state = _state(TurnStarted(), ApprovalRequested(approval=approval))
+    assert state.snapshot().pending == (approval,)
+    decision = Decision(kind=DecisionKind.DECLINE, decided_by="me", message="no")
+    state.apply(
+        Event(
+            seq=3,
+            time=3,
+            session_id=SESSION,
+            turn_id="t",
+            body=ApprovalResolved(approval_id="p", decision=decision, waited=2.0),
+        )
+    )
+    snapshot = state.snapshot()
+    assert snapshot.pending == ()
+    assert snapshot.turns[-1].waited == 2.0
+    assert snapshot.turns[-1].entries == (state_module.ApprovalEntry(approval, decision, 2.0),)
