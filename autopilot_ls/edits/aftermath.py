@@ -29,9 +29,12 @@ def settle_by_hunks(
     untouched = [change for change in files if _fits(change, Path(change.path))]
     paths = tuple(change.move_to or change.path for change in files)
     names = ", ".join(shown(path, root) for path in paths[:3])
-    outcome, detail = "different", (
-        f"Autopilot ended while a patch was being applied to {names}, and how much of it is on "
-        "disk cannot be told. Look at the files before you go on."
+    outcome, detail = (
+        "different",
+        (
+            f"Autopilot ended while a patch was being applied to {names}, and how much of it is on "
+            "disk cannot be told. Look at the files before you go on."
+        ),
     )
     if len(undone) == len(files) and not untouched:
         outcome, detail = "applied", f"Applied as shown: {names}."
