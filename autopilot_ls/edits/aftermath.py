@@ -23,6 +23,8 @@ def settle_by_hunks(
     """Say what the disk holds of a patch: all of it, nothing of it, or neither for certain.
 
     Args:
+        files: The patch by hunks.
+        approval_id: The approval that it was accepted by.
         root: The folder that names in the detail are relative to.
     """
     undone = [change for change in files if _fits(_undone(change), _target(change))]

@@ -255,6 +255,7 @@ class SessionState:
         self._unknown: dict[str, int] = {}
         self._turns: list[_TurnState] = []
         self._dropped_turns = 0
+        self._started_turns = 0
         self._resolved: dict[str, ResolvedApproval] = {}
 
     @property
@@ -264,9 +265,15 @@ class SessionState:
         return turn.id if turn and turn.id and turn.status is TurnStatus.IN_PROGRESS else None
 
     @property
-    def has_turns(self) -> bool:
-        """Whether a turn was ever started."""
-        return any(turn.id for turn in self._turns) or self._dropped_turns > 0
+    def turn_count(self) -> int:
+        """How many turns were started."""
+        return self._started_turns
+
+    @property
+    def status(self) -> str:
+        """How the last turn stands, `idle` before the first."""
+        started = [turn for turn in self._turns if turn.id]
+        return started[-1].status.value if started else "idle"
 
     def resolved(self, approval_id: str) -> ResolvedApproval | None:
         """Return the approval with its decision, if it has one."""
@@ -368,6 +375,7 @@ class SessionState:
     def turn_for(self, event: Event, *, opens: bool = False) -> _TurnState:
         """Return the turn an event belongs to: the last one, or a new one. Used by `apply` only."""
         if opens or not self._turns:
+            self._started_turns += opens
             turn = _TurnState(
                 event.turn_id or "" if opens else "",
                 event.time,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from autopilot_ls.model.approvals import (
     ProposedChange,
     Verdict,
 )
+from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.events import (
     AccountUpdated,
     ApprovalRequested,
@@ -63,11 +66,19 @@ from autopilot_ls.model.items import (
 )
 from autopilot_ls.model.state import ItemEntry, SessionState
 
+M = TypeVar("M", bound=Frozen)
+
+
+def _made(model: type[M], /, **members: st.SearchStrategy[object]) -> st.SearchStrategy[M]:
+    # `st.builds` would also fill in the aliases that it reads off the signature.
+    return st.fixed_dictionaries(members).map(lambda values: model(**values))
+
+
 SESSION = "20260101-000000-abcdef"
 IDS = st.sampled_from(["a", "b", "c"])
 THREADS = st.sampled_from(["main", "sub"])
 TEXT = st.text(max_size=40)
-TOKENS = st.builds(TokenUsage, input_tokens=st.integers(0, 9), total_tokens=st.integers(0, 9))
+TOKENS = _made(TokenUsage, input_tokens=st.integers(0, 9), total_tokens=st.integers(0, 9))
 
 
 def _approval(approval_id: str, command: str) -> Approval:
@@ -82,15 +93,15 @@ def _approval(approval_id: str, command: str) -> Approval:
 
 
 ITEMS: st.SearchStrategy[Item] = st.one_of(
-    st.builds(AgentMessage, id=IDS, text=TEXT),
-    st.builds(Reasoning, id=IDS, summary=TEXT),
-    st.builds(UserMessage, id=IDS, text=TEXT),
-    st.builds(CommandExecution, id=IDS, command=TEXT, output=TEXT),
-    st.builds(
+    _made(AgentMessage, id=IDS, text=TEXT),
+    _made(Reasoning, id=IDS, summary=TEXT),
+    _made(UserMessage, id=IDS, text=TEXT),
+    _made(CommandExecution, id=IDS, command=TEXT, output=TEXT),
+    _made(
         FileChanges,
         id=IDS,
         changes=st.tuples(
-            st.builds(
+            _made(
                 ProposedChange,
                 path=TEXT,
                 kind=st.sampled_from(ChangeKind),
@@ -100,49 +111,50 @@ ITEMS: st.SearchStrategy[Item] = st.one_of(
         ),
     ),
 )
-DECISIONS = st.builds(Decision, kind=st.sampled_from(DecisionKind), decided_by=st.just("me"))
+APPROVALS = st.builds(_approval, IDS, TEXT)
+DECISIONS = _made(Decision, kind=st.sampled_from(DecisionKind), decided_by=st.just("me"))
 BODIES: st.SearchStrategy[Body] = st.one_of(
-    st.builds(SessionCreated, cwd=TEXT, runtime=TEXT, mode=st.sampled_from(Mode), title=TEXT),
-    st.builds(SessionTitled, title=TEXT),
-    st.builds(RuntimeStarted, runtime=TEXT, version=TEXT, pid=st.integers(1, 9)),
-    st.builds(RuntimeExited, expected=st.booleans()),
-    st.builds(ThreadOpened, how=st.just("started"), model=TEXT),
-    st.builds(SubAgentOpened, name=TEXT),
+    _made(SessionCreated, cwd=TEXT, runtime=TEXT, mode=st.sampled_from(Mode), title=TEXT),
+    _made(SessionTitled, title=TEXT),
+    _made(RuntimeStarted, runtime=TEXT, version=TEXT, pid=st.integers(1, 9)),
+    _made(RuntimeExited, expected=st.booleans()),
+    _made(ThreadOpened, how=st.just("started"), model=TEXT),
+    _made(SubAgentOpened, name=TEXT),
     st.just(TurnStarted()),
-    st.builds(TurnCompleted, status=st.sampled_from(TurnStatus), error=TEXT),
-    st.builds(ItemStarted, item=ITEMS),
-    st.builds(ItemCompleted, item=ITEMS),
-    st.builds(
+    _made(TurnCompleted, status=st.sampled_from(TurnStatus), error=TEXT),
+    _made(ItemStarted, item=ITEMS),
+    _made(ItemCompleted, item=ITEMS),
+    _made(
         TextDelta,
         item_id=IDS,
         field=st.sampled_from(["text", "summary", "content", "output"]),
         text=TEXT,
     ),
-    st.builds(
+    _made(
         PlanUpdated,
-        steps=st.tuples(st.builds(PlanStep, step=TEXT, status=st.just("pending"))),
+        steps=st.tuples(_made(PlanStep, step=TEXT, status=st.just("pending"))),
     ),
-    st.builds(DiffUpdated, diff=TEXT),
-    st.builds(TokensUsed, usage=TOKENS),
-    st.builds(
+    _made(DiffUpdated, diff=TEXT),
+    _made(TokensUsed, usage=TOKENS),
+    _made(
         RateLimitsUpdated,
-        limits=st.tuples(st.builds(RateLimit, name=TEXT, used_percent=st.floats(0, 100))),
+        limits=st.tuples(_made(RateLimit, name=TEXT, used_percent=st.floats(0, 100))),
     ),
-    st.builds(AccountUpdated, logged_in=st.booleans(), description=TEXT),
-    st.builds(ApprovalRequested, approval=st.builds(_approval, IDS, TEXT)),
-    st.builds(ApprovalResolved, approval_id=IDS, decision=DECISIONS, waited=st.floats(0, 9)),
-    st.builds(
+    _made(AccountUpdated, logged_in=st.booleans(), description=TEXT),
+    _made(ApprovalRequested, approval=APPROVALS),
+    _made(ApprovalResolved, approval_id=IDS, decision=DECISIONS, waited=st.floats(0, 9)),
+    _made(
         FilesSettled,
         approval_id=IDS,
         outcome=st.sampled_from(["applied", "restored"]),
         paths=st.just(("/w/a",)),
     ),
-    st.builds(ModeChanged, mode=st.sampled_from(Mode), changed_by=TEXT),
-    st.builds(GrantAdded, grant=st.builds(Grant, id=IDS, command=TEXT, granted_by=TEXT)),
-    st.builds(GrantRevoked, grant_id=IDS),
-    st.builds(Notice, severity=st.just("warning"), code=TEXT, message=TEXT),
+    _made(ModeChanged, mode=st.sampled_from(Mode), changed_by=TEXT),
+    _made(GrantAdded, grant=_made(Grant, id=IDS, command=TEXT, granted_by=TEXT)),
+    _made(GrantRevoked, grant_id=IDS),
+    _made(Notice, severity=st.just("warning"), code=TEXT, message=TEXT),
     st.just(Compacted()),
-    st.builds(UnknownReceived, method=TEXT),
+    _made(UnknownReceived, method=TEXT),
 )
 
 

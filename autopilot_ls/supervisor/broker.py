@@ -1,0 +1,292 @@
+"""The approval broker of a session: exactly one decision for every request of the agent.
+
+Judges each request by the policy, keeps those that wait for a person, takes the first decision and
+refuses later ones with a reason, and answers *cancel* when the request can no longer be decided.
+A decision is on disk before the agent hears it. Not aware of how an agent words requests, nor of
+editors. `session` stands above; the policy, `patches` and `record` below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import CancelScope
+from anyio.abc import TaskGroup
+
+from autopilot_ls.model.approvals import (
+    Approval,
+    CommandAction,
+    Decision,
+    DecisionKind,
+    Grant,
+    Outcome,
+    PatchAction,
+    QuestionAction,
+    Verdict,
+)
+from autopilot_ls.model.errors import (
+    AgentError,
+    ApprovalAlreadyResolved,
+    ApprovalNotFound,
+    AutopilotError,
+    DecisionRefused,
+    InvalidRequest,
+)
+from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
+from autopilot_ls.model.ids import new_approval_id
+from autopilot_ls.policy import judge
+from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
+from autopilot_ls.supervisor.patches import Patches
+from autopilot_ls.supervisor.record import SessionRecord
+
+POLICY = "policy"
+AUTOPILOT = "autopilot"
+
+Answer = Callable[[str, Decision], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Open:
+    approval: Approval
+    claimed_by: str | None = None
+
+
+class Broker:
+    """The open requests of one session and the one answer each of them gets."""
+
+    def __init__(
+        self, record: SessionRecord, patches: Patches, answer: Answer, tasks: TaskGroup
+    ) -> None:
+        """Create a broker.
+
+        Args:
+            record: Where requests and decisions become events.
+            patches: Checks what accepting a patch would do.
+            answer: Sends a decision to the agent.
+            tasks: Where answers run that nobody waits for (the policy's own).
+        """
+        self._record = record
+        self._patches = patches
+        self._answer = answer
+        self._tasks = tasks
+        self._open: dict[str, _Open] = {}
+
+    @property
+    def _workspace(self) -> Path:
+        return Path(self._record.state.cwd)
+
+    def _judge(self, message: RuntimeApproval) -> Verdict:
+        state = self._record.state
+        verdict = judge(
+            message.action, state.mode, state.grants.values(), workspace=self._workspace
+        )
+        if isinstance(message.action, PatchAction) and not message.action.changes:
+            return Verdict(
+                outcome=Outcome.DENY,
+                rule="unknown-patch",
+                source="autopilot",
+                reason="The agent did not say what the patch changes.",
+            )
+        return verdict
+
+    def request(self, message: RuntimeApproval) -> None:
+        """Take a request of the agent: judge it, record it, answer it or let it wait."""
+        approval_id = new_approval_id()
+        approval = Approval(
+            id=approval_id,
+            session_id=self._record.session_id,
+            native_key=message.key,
+            thread_id=message.thread_id,
+            turn_id=message.turn_id,
+            item_id=message.item_id,
+            action=message.action,
+            reason=message.reason,
+            files=self._patches.examine(approval_id, message.action),
+            verdict=self._judge(message),
+            requested_at=self._record.now(),
+        )
+        self._open[approval.id] = _Open(approval)
+        fact = ApprovalRequested(approval=approval)
+        self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
+        self._follow(approval.id, approval.verdict)
+
+    def _follow(self, approval_id: str, verdict: Verdict) -> None:
+        if verdict.outcome is Outcome.ALLOW:
+            self._tasks.start_soon(self._decide_alone, approval_id, DecisionKind.ACCEPT, verdict)
+        elif verdict.outcome is Outcome.DENY:
+            self._tasks.start_soon(self._decide_alone, approval_id, DecisionKind.DECLINE, verdict)
+
+    async def _decide_alone(self, approval_id: str, kind: DecisionKind, verdict: Verdict) -> None:
+        decision = Decision(kind=kind, decided_by=POLICY, message=verdict.reason)
+        try:
+            await self.decide(approval_id, decision)
+        except (ApprovalAlreadyResolved, ApprovalNotFound):
+            return
+        except DecisionRefused as refusal:
+            # An allow that would cost the person something becomes a question to the person.
+            self._record.tell(Notice(severity="warning", code=refusal.code, message=str(refusal)))
+        except AutopilotError as error:
+            self._record.tell(Notice(severity="error", code=error.code, message=str(error)))
+
+    async def decide(self, approval_id: str, decision: Decision) -> Decision:
+        """Give the one decision.
+
+        Cancelling the call while the check of a patch runs leaves the approval waiting; after that
+        the decision is carried out all the same.
+
+        Raises:
+            ApprovalNotFound: No such request was made in this session.
+            ApprovalAlreadyResolved: Somebody was faster; the message says who.
+            DecisionRefused: Accepting would lose something of the person's; it still waits.
+            InvalidRequest: The decision lacks something, for example an answer.
+            AgentError: The decision is recorded but could not be sent.
+        """
+        entry = self._claim(approval_id, decision)
+        try:
+            if decision.kind.accepts:
+                self._require_complete(entry.approval, decision)
+                await self._patches.check(entry.approval)
+        except BaseException:
+            entry.claimed_by = None
+            raise
+        if self._open.get(approval_id) is not entry:
+            raise self._already(approval_id)
+        self._resolve(entry, decision)
+        with CancelScope(shield=True):
+            await self._record.sync()
+            await self._answer(entry.approval.native_key, decision)
+        return decision
+
+    def _claim(self, approval_id: str, decision: Decision) -> _Open:
+        entry = self._open.get(approval_id)
+        if entry is None:
+            raise self._already(approval_id)
+        if entry.claimed_by is not None:
+            message = f"{entry.claimed_by} is just deciding on {approval_id}."
+            raise ApprovalAlreadyResolved(message)
+        entry.claimed_by = decision.decided_by
+        return entry
+
+    def _already(self, approval_id: str) -> AutopilotError:
+        done = self._record.state.resolved(approval_id)
+        if done is None:
+            return ApprovalNotFound(
+                f"There is no approval {approval_id}.",
+                advice="List the waiting ones with autopilot.approval.list.",
+            )
+        decision = done.decision
+        why = f" ({decision.message})" if decision.message else ""
+        return ApprovalAlreadyResolved(
+            f"Approval {approval_id} already has its decision: "
+            f"{decision.kind.value} by {decision.decided_by}{why}."
+        )
+
+    def _require_complete(self, approval: Approval, decision: Decision) -> None:
+        action = approval.action
+        if isinstance(action, QuestionAction):
+            missing = [q.id for q in action.questions if not decision.answers.get(q.id)]
+            if missing:
+                raise InvalidRequest(
+                    f"The questions {', '.join(missing)} have no answer.",
+                    advice="Give `answers` as an object of question id to a list of answers.",
+                )
+        if decision.kind is DecisionKind.ACCEPT_FOR_SESSION:
+            grantable = isinstance(action, PatchAction) or (
+                isinstance(action, CommandAction)
+                and not (action.escalated or action.types_input or action.permissions)
+                and action.network_host is None
+            )
+            if not grantable:
+                raise InvalidRequest(
+                    "Only patches and plain sandboxed commands can be accepted for the session.",
+                    advice="Accept it once instead.",
+                )
+
+    def _resolve(self, entry: _Open, decision: Decision) -> None:
+        approval = entry.approval
+        del self._open[approval.id]
+        waited = max(0.0, self._record.now() - approval.requested_at)
+        facts = [
+            ApprovalResolved(
+                approval_id=approval.id,
+                decision=_without_secrets(approval, decision),
+                waited=waited,
+            )
+        ]
+        events = [RuntimeEvent(fact, approval.thread_id, approval.turn_id) for fact in facts]
+        grant = _grant(approval, decision)
+        if grant is not None:
+            events.append(RuntimeEvent(GrantAdded(grant=grant), approval.thread_id))
+        self._record.emit(events)
+        if not decision.kind.accepts:
+            self._patches.forget(approval.id)
+
+    def withdraw(self, key: str) -> None:
+        """The agent no longer waits for this request: what nobody decided is cancelled."""
+        for entry in list(self._open.values()):
+            if entry.approval.native_key == key and entry.claimed_by is None:
+                message = "The agent withdrew the request."
+                self._resolve(entry, _cancel(message))
+
+    def void(self, message: str) -> None:
+        """Cancel everything open without telling the agent, because it is gone."""
+        for entry in list(self._open.values()):
+            self._resolve(entry, _cancel(message))
+
+    async def cancel_all(self, decided_by: str, message: str) -> None:
+        """Answer *cancel* to everything open; an agent that cannot hear it is no error."""
+        for entry in list(self._open.values()):
+            decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
+            try:
+                await self.decide(entry.approval.id, decision)
+            except (AgentError, ApprovalAlreadyResolved, ApprovalNotFound):
+                continue
+
+    def judge_again(self) -> None:
+        """Apply a changed mode to what waits: what is denied now is declined at once."""
+        state = self._record.state
+        for entry in list(self._open.values()):
+            verdict = judge(
+                entry.approval.action,
+                state.mode,
+                state.grants.values(),
+                workspace=self._workspace,
+            )
+            if verdict.outcome is Outcome.DENY and entry.claimed_by is None:
+                self._follow(entry.approval.id, verdict)
+
+
+def _cancel(message: str) -> Decision:
+    return Decision(kind=DecisionKind.CANCEL, decided_by=AUTOPILOT, message=message)
+
+
+def _without_secrets(approval: Approval, decision: Decision) -> Decision:
+    if not isinstance(approval.action, QuestionAction):
+        return decision
+    secret = {question.id for question in approval.action.questions if question.secret}
+    shown: Mapping[str, tuple[str, ...]] = {
+        key: ("(not recorded)",) if key in secret else value
+        for key, value in decision.answers.items()
+    }
+    return decision.model_copy(update={"answers": dict(shown)})
+
+
+def _grant(approval: Approval, decision: Decision) -> Grant | None:
+    if decision.kind is not DecisionKind.ACCEPT_FOR_SESSION:
+        return None
+    action = approval.action
+    if isinstance(action, CommandAction):
+        return Grant(
+            id=f"grant-{approval.id}",
+            command=action.command,
+            cwd=action.cwd,
+            granted_by=decision.decided_by,
+        )
+    if isinstance(action, PatchAction):
+        paths = {c.path for c in action.changes} | {c.move_to for c in action.changes if c.move_to}
+        return Grant(
+            id=f"grant-{approval.id}", paths=tuple(sorted(paths)), granted_by=decision.decided_by
+        )
+    return None

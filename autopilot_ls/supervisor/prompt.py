@@ -1,0 +1,52 @@
+"""The text an agent is given: the person's words and the places they point at.
+
+Pure. Not aware of agents; the runtimes send the text as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from autopilot_ls.supervisor.requests import Reference, StartTurn
+
+MAX_TEXT: Final = 1_000_000
+_MAX_EXCERPT: Final = 20_000
+
+
+def _name(path: str, cwd: Path) -> str:
+    try:
+        return str(Path(path).relative_to(cwd))
+    except ValueError:
+        return path
+
+
+def _place(reference: Reference, cwd: Path) -> str:
+    name = _name(reference.path, cwd)
+    if reference.start_line is None:
+        return name
+    first = reference.start_line + 1
+    last = (reference.end_line if reference.end_line is not None else reference.start_line) + 1
+    return f"{name}, line {first}" if first == last else f"{name}, lines {first} to {last}"
+
+
+def _fence(text: str) -> str:
+    longest = max(
+        (len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0
+    )
+    return "`" * max(3, longest + 1)
+
+
+def compose(request: StartTurn, cwd: Path) -> str:
+    """Return the prompt for a turn: the text, then each reference with its excerpt."""
+    parts = [request.text]
+    for reference in request.references:
+        part = f"See {_place(reference, cwd)}"
+        if reference.text:
+            excerpt = reference.text[:_MAX_EXCERPT]
+            fence = _fence(excerpt)
+            part += f":\n{fence}\n{excerpt.rstrip(chr(10))}\n{fence}"
+        else:
+            part += "."
+        parts.append(part)
+    return "\n\n".join(parts)

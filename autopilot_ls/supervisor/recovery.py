@@ -1,0 +1,76 @@
+"""Closing what a crash left open in a recorded session.
+
+What was in flight is *unknown*: approvals that waited are cancelled, a turn that ran is marked, and a
+patch that was accepted but never reported as done is settled by looking at the disk. Pure but for the
+reading of files. Not aware of processes; `supervisor` calls it when it opens a session again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, PatchAction
+from autopilot_ls.model.events import (
+    ApprovalResolved,
+    Body,
+    FilesSettled,
+    TurnCompleted,
+    TurnStatus,
+)
+from autopilot_ls.model.items import FileChanges, ItemStatus
+from autopilot_ls.model.state import ApprovalEntry, ItemEntry, SessionState, TurnSnapshot
+
+Settle = Callable[[Approval], FilesSettled | None]
+
+
+def _unfinished_patches(turn: TurnSnapshot) -> Iterator[Approval]:
+    done = {
+        entry.item.id
+        for entry in turn.entries
+        if isinstance(entry, ItemEntry)
+        and isinstance(entry.item, FileChanges)
+        and entry.item.status is not ItemStatus.IN_PROGRESS
+    }
+    for entry in turn.entries:
+        if (
+            isinstance(entry, ApprovalEntry)
+            and entry.decision is not None
+            and entry.decision.kind.accepts
+            and isinstance(entry.approval.action, PatchAction)
+            and entry.approval.item_id not in done
+        ):
+            yield entry.approval
+
+
+def closing_facts(state: SessionState, now: float, settle: Settle) -> list[Body]:
+    """Return the facts that close what a crash left open; empty after an orderly end.
+
+    Args:
+        state: The state that the recorded events gave.
+        now: Seconds since the epoch.
+        settle: Says what the disk holds of an accepted patch.
+    """
+    facts: list[Body] = []
+    for approval in state.pending.values():
+        decision = Decision(
+            kind=DecisionKind.CANCEL,
+            decided_by="autopilot",
+            message="Autopilot or the agent ended before anybody decided.",
+        )
+        waited = max(0.0, now - approval.requested_at)
+        facts.append(ApprovalResolved(approval_id=approval.id, decision=decision, waited=waited))
+    if state.active_turn_id is None:
+        return facts
+    turn = state.snapshot().turns[-1]
+    for approval in _unfinished_patches(turn):
+        settled = settle(approval)
+        if settled is not None:
+            facts.append(settled)
+    facts.append(
+        TurnCompleted(
+            status=TurnStatus.UNKNOWN,
+            error="Autopilot ended in the middle of this turn; how far the agent came is unknown.",
+            error_code="turn-unknown",
+        )
+    )
+    return facts

@@ -1,0 +1,366 @@
+"""The supervisor: which sessions there are, who watches, and the one way in for every client.
+
+Owns the live sessions, the store of recorded ones and the attached views. Routes commands to sessions
+and keeps the rest of the program from touching their state. Not aware of LSP, terminals or agents'
+wires: `lsp` and `cli` stand above, `session` below.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from autopilot_ls.edits.unsaved import dirty_documents
+from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
+from autopilot_ls.model.errors import (
+    ApprovalNotFound,
+    InvalidRequest,
+    SessionBusy,
+    SessionNotFound,
+)
+from autopilot_ls.model.events import GrantRevoked, SessionCreated
+from autopilot_ls.model.ids import new_session_id
+from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.text import one_line
+from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
+from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.composition import default_factories, transient_runtime
+from autopilot_ls.supervisor.patches import settle_after_crash
+from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
+from autopilot_ls.supervisor.recovery import closing_facts
+from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.session import Session
+from autopilot_ls.supervisor.views import ClientView
+from autopilot_ls.trace.store import TraceLimits, TraceStore
+from autopilot_ls.trace.summary import SessionSummary
+from autopilot_ls.trace.writer import SessionTrace
+
+SHUTDOWN_GRACE: Final = 15.0
+"""Seconds all sessions together have for an orderly end."""
+
+
+class Attachment:
+    """A view's tie to the supervisor; `detach` cuts it, and the sessions go on."""
+
+    def __init__(self, views: list[ClientView], view: ClientView) -> None:
+        self._views = views
+        self._view = view
+
+    def detach(self) -> None:
+        """End it; may be called more than once."""
+        if self._view in self._views:
+            self._views.remove(self._view)
+
+
+class Supervisor:
+    """See the module's docstring; made by `open_supervisor`."""
+
+    def __init__(
+        self, settings: Settings, factories: Mapping[str, RuntimeFactory], tasks: TaskGroup
+    ) -> None:
+        self.settings = settings
+        self.store = TraceStore(
+            settings.state_folder, limits=TraceLimits.from_settings(settings.trace)
+        )
+        self._factories = factories
+        self._tasks = tasks
+        self._views: list[ClientView] = []
+        self._sessions: dict[str, Session] = {}
+        self._opening = anyio.Lock()
+        self._mode = settings.mode
+
+    # Views --------------------------------------------------------------------------------------
+
+    def attach(self, view: ClientView) -> Attachment:
+        """Tell this view what happens from now on, until it detaches."""
+        self._views.append(view)
+        return Attachment(self._views, view)
+
+    def _attached(self) -> Iterable[ClientView]:
+        return tuple(self._views)
+
+    def dirty_documents(self, cwd: Path) -> list[Path]:
+        """Return the files under a folder that some client has open with unsaved changes."""
+        documents = [d for view in self._attached() for d in view.open_documents()]
+        return dirty_documents(documents, cwd)
+
+    # Sessions -----------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of new sessions."""
+        return self._mode
+
+    def live_sessions(self) -> tuple[str, ...]:
+        """Return the ids of the sessions that are open in this process, oldest first."""
+        return tuple(self._sessions)
+
+    def sessions(self) -> list[SessionSummary]:
+        """Return all sessions there are, newest first."""
+        return self.store.list()
+
+    def snapshot(self, session_id: str) -> SessionSnapshot:
+        """Return a session's present state, or the last recorded one when it is not open here.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+            TraceUnreadable: Its record is damaged.
+        """
+        live = self._sessions.get(session_id)
+        return live.record.snapshot() if live else self._replay(session_id).snapshot()
+
+    def _replay(self, session_id: str) -> SessionState:
+        state = SessionState(session_id)
+        for event in self.store.read_events(session_id):
+            state.apply(event)
+        return state
+
+    def _live(self, session_id: str) -> Session:
+        session = self._sessions.get(session_id)
+        if session is None:
+            self.store.summary(session_id)
+            raise SessionNotFound(
+                f"Session {session_id} is not open here.",
+                advice="Open it with autopilot.session.resume.",
+            )
+        return session
+
+    def _factory(self, runtime: str) -> RuntimeFactory:
+        factory = self._factories.get(runtime)
+        if factory is None:
+            known = ", ".join(sorted(self._factories))
+            raise InvalidRequest(
+                f"There is no runtime called {runtime!r}.",
+                advice=f"Set `runtime` to one of: {known}.",
+            )
+        return factory
+
+    def _make(self, trace: SessionTrace, state: SessionState, runtime: str) -> Session:
+        session = Session(
+            trace,
+            state,
+            factory=self._factory(runtime),
+            environment=dict(os.environ),
+            views=self._attached,
+            tasks=self._tasks,
+        )
+        self._sessions[state.session_id] = session
+        return session
+
+    def _create(self, request: StartTurn) -> Session:
+        cwd = Path(request.cwd or Path.cwd())
+        if not cwd.is_absolute() or not cwd.is_dir():
+            raise InvalidRequest(
+                f"{cwd} is not an existing folder.", advice="Give `cwd` as an absolute folder."
+            )
+        state = SessionState(new_session_id())
+        runtime = self.settings.runtime
+        session = self._make(self.store.create(state.session_id), state, runtime)
+        session.record.tell(
+            SessionCreated(
+                cwd=str(cwd.resolve()),
+                runtime=runtime,
+                mode=request.mode or self._mode,
+                title=one_line(request.text, 80),
+            )
+        )
+        return session
+
+    async def start_turn(self, request: StartTurn, by: str) -> StartedTurn:
+        """Give an agent work, in a new session or in a given one, which is opened if need be.
+
+        Args:
+            request: What to do and where.
+            by: Who asks, for the record.
+
+        Raises:
+            InvalidRequest: The request makes no sense; nothing was started.
+            SessionNotFound: There is no such session.
+            SessionBusy: It is working already, or another process has it open.
+            AgentError: The agent cannot be had or refuses.
+        """
+        if not request.text.strip() or len(request.text) > MAX_TEXT:
+            raise InvalidRequest(
+                "The task has no text." if not request.text.strip() else "The task is too long.",
+                advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
+            )
+        if request.session_id is None:
+            session = self._create(request)
+        else:
+            session = await self._open(request.session_id)
+            if request.mode is not None:
+                await session.set_mode(request.mode, by)
+        text = compose(request, Path(session.record.state.cwd))
+        turn_id = await session.start_turn(text, request.model, request.effort)
+        return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
+
+    async def _open(self, session_id: str) -> Session:
+        async with self._opening:
+            live = self._sessions.get(session_id)
+            if live is not None:
+                return live
+            trace = await anyio.to_thread.run_sync(self.store.open, session_id)
+            try:
+                state = await anyio.to_thread.run_sync(self._replay, session_id)
+                session = self._make(trace, state, state.runtime)
+            except BaseException:
+                trace.close()
+                raise
+            facts = closing_facts(state, time.time(), settle_after_crash)
+            session.record.tell(*facts)
+            return session
+
+    async def resume(self, session_id: str) -> SessionSnapshot:
+        """Open a recorded session again and bring its agent up; what a crash left open is closed.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+            SessionBusy: Another process has it open.
+            AgentError: The agent cannot be had.
+        """
+        session = await self._open(session_id)
+        await session.ensure_agent()
+        return session.record.snapshot()
+
+    async def steer(self, session_id: str, text: str) -> None:
+        """Say something into a running turn; see `Session.steer`."""
+        await self._live(session_id).steer(text)
+
+    async def interrupt(self, session_id: str, by: str) -> None:
+        """Stop a running turn; returns when it has ended. See `Session.interrupt`."""
+        await self._live(session_id).interrupt(by)
+
+    async def wait_turn_ended(self, session_id: str) -> None:
+        """Wait until the session's present turn has ended."""
+        await self._live(session_id).wait_turn_ended()
+
+    async def close_session(self, session_id: str) -> None:
+        """End a session's agent and release its record; its history stays."""
+        session = self._live(session_id)
+        await session.close()
+        del self._sessions[session_id]
+
+    async def delete_session(self, session_id: str) -> None:
+        """Delete a session's record for good.
+
+        Raises:
+            SessionBusy: It is open, here or elsewhere.
+        """
+        if session_id in self._sessions:
+            raise SessionBusy(f"Session {session_id} is open.", advice="Close it first.")
+        await anyio.to_thread.run_sync(self.store.delete, session_id)
+
+    async def set_mode(self, mode: Mode, *, session_id: str | None, changed_by: str) -> None:
+        """Change the mode of a session, or of all new sessions when none is named."""
+        if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
+            raise InvalidRequest(
+                f"Mode {mode} is not available yet.", advice="Use propose or read-only."
+            )
+        if session_id is None:
+            self._mode = mode
+        else:
+            await self._live(session_id).set_mode(mode, changed_by)
+
+    def revoke_grant(self, session_id: str, grant_id: str) -> None:
+        """Take a "for this session" grant back."""
+        session = self._live(session_id)
+        if grant_id not in session.record.state.grants:
+            raise InvalidRequest(f"Session {session_id} has no grant {grant_id}.")
+        session.record.tell(GrantRevoked(grant_id=grant_id))
+
+    # Approvals ----------------------------------------------------------------------------------
+
+    def approvals(self, session_id: str | None = None) -> tuple[Approval, ...]:
+        """Return what waits for a decision, oldest first, in one session or in all open ones."""
+        ids = self._sessions if session_id is None else (session_id,)
+        found = [a for i in ids for a in self._live(i).record.snapshot().pending]
+        return tuple(sorted(found, key=lambda approval: approval.requested_at))
+
+    def approval(self, approval_id: str) -> Approval:
+        """Return an approval that waits.
+
+        Raises:
+            ApprovalNotFound: None of this id waits.
+        """
+        for approval in self.approvals():
+            if approval.id == approval_id:
+                return approval
+        raise ApprovalNotFound(
+            f"No approval {approval_id} is waiting.",
+            advice="List the waiting ones with autopilot.approval.list.",
+        )
+
+    async def decide(
+        self,
+        approval_id: str,
+        kind: DecisionKind,
+        *,
+        decided_by: str,
+        message: str = "",
+        answers: Mapping[str, Iterable[str]] | None = None,
+        content: str | None = None,
+    ) -> Decision:
+        """Give the one decision on an approval; see `Broker.decide` for what it raises."""
+        decision = Decision(
+            kind=kind,
+            decided_by=decided_by,
+            message=message,
+            answers={key: tuple(value) for key, value in (answers or {}).items()},
+            content=content,
+        )
+        for session in self._sessions.values():
+            state = session.record.state
+            if approval_id in state.pending or state.resolved(approval_id) is not None:
+                return await session.broker.decide(approval_id, decision)
+        raise ApprovalNotFound(
+            f"There is no approval {approval_id}.",
+            advice="List the waiting ones with autopilot.approval.list.",
+        )
+
+    # The agent ----------------------------------------------------------------------------------
+
+    async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
+        """Return the models the configured agent offers; starts one for the question only."""
+        options = OpenOptions(cwd, dict(os.environ))
+        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+            return await runtime.list_models()
+
+    async def account(self, cwd: Path) -> AccountInfo:
+        """Return the configured agent's login state; starts one for the question only."""
+        options = OpenOptions(cwd, dict(os.environ))
+        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+            return await runtime.account()
+
+    async def shut_down(self) -> None:
+        """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
+        with anyio.move_on_after(SHUTDOWN_GRACE, shield=True):
+            async with anyio.create_task_group() as ending:
+                for session in self._sessions.values():
+                    ending.start_soon(session.close)
+
+
+@asynccontextmanager
+async def open_supervisor(
+    settings: Settings, *, factories: Mapping[str, RuntimeFactory] | None = None
+) -> AsyncGenerator[Supervisor]:
+    """Run a supervisor; leaving the context ends all its sessions and their agents.
+
+    Args:
+        settings: The checked settings.
+        factories: The runtimes by name; those of this package when omitted.
+    """
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(settings, factories or default_factories(settings), tasks)
+        try:
+            yield supervisor
+        finally:
+            await supervisor.shut_down()
+            tasks.cancel_scope.cancel()

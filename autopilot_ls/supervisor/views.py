@@ -1,0 +1,48 @@
+"""What a client is to the supervisor: a view that attaches and detaches.
+
+A view is told what happened by synchronous calls that must not block, and is asked what is open in
+its editor. Several views may be attached at once. Not aware of editors or terminals: `lsp` and `cli`
+implement `ClientView`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autopilot_ls.model.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDocument:
+    """A file as a client has it open.
+
+    Attributes:
+        text: The client's text, with the line ends as the client sends them.
+    """
+
+    path: Path
+    text: str
+
+
+class ClientView(Protocol):
+    """One client. Its methods are called in the supervisor's event loop."""
+
+    @property
+    def name(self) -> str:
+        """Who this is, for the record of decisions, for example `Neovim 0.11.4`."""
+        ...
+
+    def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
+        """These events were recorded and applied; must not block and must not raise."""
+        ...
+
+    def files_written(self, paths: Sequence[Path]) -> None:
+        """These files were just changed on disk for an accepted patch: clean buffers should reload."""
+        ...
+
+    def open_documents(self) -> Iterable[OpenDocument]:
+        """What the client has open right now."""
+        ...

@@ -1,0 +1,161 @@
+"""A runtime that the test plays: it shows the supervisor faults no real agent can be made to show."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from autopilot_ls.model.approvals import (
+    Action,
+    ChangeKind,
+    CommandAction,
+    Decision,
+    PatchAction,
+    ProposedChange,
+)
+from autopilot_ls.model.events import (
+    ItemCompleted,
+    RuntimeExited,
+    TurnCompleted,
+    TurnStarted,
+    TurnStatus,
+)
+from autopilot_ls.model.items import FileChanges, ItemStatus
+from autopilot_ls.runtimes.base import (
+    AccountInfo,
+    AgentRuntime,
+    ModelInfo,
+    OpenOptions,
+    RuntimeApproval,
+    RuntimeCapabilities,
+    RuntimeEvent,
+    RuntimeMessage,
+    RuntimeSink,
+    ThreadInfo,
+    ThreadOptions,
+)
+
+
+class PlayedRuntime:
+    """Implements `AgentRuntime`; the test calls `say` and `ask`, and reads `answers`."""
+
+    name = "codex"
+    version = "played"
+    pid = 1
+    capabilities = RuntimeCapabilities()
+
+    def __init__(self, sink: RuntimeSink) -> None:
+        self.sink = sink
+        self.answers: list[tuple[str, Decision]] = []
+        self.steered: list[str] = []
+        self.resumed: list[str] = []
+        self.turns = 0
+        self.obeys_interrupt = True
+        self.on_answer: Callable[[str, Decision], None] = lambda _key, _decision: None
+        self._changed = anyio.Event()
+
+    async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
+        del options
+        return ThreadInfo("thread", "model", "started")
+
+    async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
+        del options
+        self.resumed.append(thread_id)
+        return ThreadInfo(thread_id, "model", "resumed")
+
+    async def start_turn(self, text: str, options: ThreadOptions) -> str:
+        del options
+        self.turns += 1
+        self.sink.record("out", [text.encode()])
+        self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
+        return f"turn{self.turns}"
+
+    async def steer_turn(self, text: str) -> None:
+        self.steered.append(text)
+
+    async def interrupt_turn(self) -> None:
+        if self.obeys_interrupt:
+            self.end_turn(TurnStatus.INTERRUPTED)
+
+    async def answer(self, key: str, decision: Decision) -> None:
+        self.answers.append((key, decision))
+        self.on_answer(key, decision)
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        return ()
+
+    async def account(self) -> AccountInfo:
+        return AccountInfo(logged_in=True, needed=False, description="none needed")
+
+    def say(self, *messages: RuntimeMessage) -> None:
+        self.sink.deliver(messages)
+
+    def end_turn(self, status: TurnStatus = TurnStatus.COMPLETED) -> None:
+        self.say(RuntimeEvent(TurnCompleted(status=status), "thread", f"turn{self.turns}"))
+
+    def ask(self, action: Action, key: str = "k1", item_id: str = "i1") -> None:
+        self.say(RuntimeApproval(key, action, "why", "thread", f"turn{self.turns}", item_id))
+
+    def patch_done(self, item_id: str = "i1", status: ItemStatus = ItemStatus.COMPLETED) -> None:
+        item = FileChanges(id=item_id, status=status)
+        self.say(RuntimeEvent(ItemCompleted(item=item), "thread", f"turn{self.turns}"))
+
+    async def answered(self, count: int) -> Sequence[tuple[str, Decision]]:
+        """Wait until so many answers arrived."""
+        with anyio.fail_after(5):
+            while len(self.answers) < count:
+                await self._changed.wait()
+        return self.answers
+
+
+class PlayedFactory:
+    """Implements `RuntimeFactory`; `runtimes` are those it opened, in order."""
+
+    name = "codex"
+
+    def __init__(self) -> None:
+        self.runtimes: list[PlayedRuntime] = []
+        self.closed = 0
+
+    def open(
+        self, options: OpenOptions, sink: RuntimeSink
+    ) -> AbstractAsyncContextManager[AgentRuntime]:
+        del options
+        return self._open(sink)
+
+    @asynccontextmanager
+    async def _open(self, sink: RuntimeSink) -> AsyncIterator[AgentRuntime]:
+        runtime = PlayedRuntime(sink)
+        self.runtimes.append(runtime)
+        try:
+            yield runtime
+        finally:
+            self.closed += 1
+            sink.deliver([RuntimeEvent(RuntimeExited(expected=True, code=0))])
+
+    @property
+    def last(self) -> PlayedRuntime:
+        return self.runtimes[-1]
+
+
+def command(text: str, cwd: Path) -> CommandAction:
+    return CommandAction(command=text, cwd=str(cwd))
+
+
+def update(path: Path, old: str, new: str, line: int = 1) -> PatchAction:
+    """A patch of one line of one file."""
+    diff = f"@@ -{line} +{line} @@\n-{old}\n+{new}\n"
+    return PatchAction(
+        changes=(ProposedChange(path=str(path), kind=ChangeKind.UPDATE, form="unified", text=diff),)
+    )
+
+
+def add(path: Path, content: str) -> PatchAction:
+    return PatchAction(
+        changes=(ProposedChange(path=str(path), kind=ChangeKind.ADD, form="content", text=content),)
+    )
