@@ -31,6 +31,7 @@ from autopilot_ls.scripted_model.server import (
     ScriptedModel,
     call_outputs,
     last_user_text,
+    thread_of,
 )
 from autopilot_ls.scripted_model.steps import (
     Step,
@@ -69,5 +70,6 @@ __all__ = [
     "question",
     "reasoning",
     "respond",
+    "thread_of",
     "tool_call",
 ]

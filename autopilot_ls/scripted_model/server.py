@@ -46,7 +46,7 @@ class ScriptedModel:
     Args:
         script: One list of steps for all threads, in the order in which requests come. Or a mapping
             from a marker to steps: a thread follows the script whose marker stands in the last
-            user message of its first request.
+            user message of its first request, or in the task it was given as a sub-agent.
         hold_limit: The longest that a `hold` waits, in seconds.
         after_end: The message that is said past the end of a script.
     """
@@ -165,7 +165,7 @@ class ScriptedModel:
         self._failures.append(error)
 
     def _marker(self, body: JsonObject) -> str:
-        thread = str(body.get("prompt_cache_key", ""))
+        thread = thread_of(body)
         if thread not in self._markers:
             text = last_user_text(body)
             found = (marker for marker in self._scripts if marker and marker in text)
@@ -173,13 +173,23 @@ class ScriptedModel:
         return self._markers[thread]
 
 
+def thread_of(body: JsonObject) -> str:
+    """The thread that made a request; a sub-agent has its own, though it shares the cache key."""
+    metadata = body.get("client_metadata")
+    named = cast("JsonObject", metadata).get("thread_id") if isinstance(metadata, dict) else None
+    return str(named or body.get("prompt_cache_key", ""))
+
+
 def last_user_text(body: JsonObject) -> str:
-    """The text of the last user message in a request; empty where there is none."""
+    """The text of the last message from a user, or to a sub-agent; empty where there is none."""
     items = body.get("input")
     for item in reversed(cast("list[JsonObject]", items) if isinstance(items, list) else []):
-        if item.get("role") == "user":
+        if item.get("role") == "user" or item.get("type") == "agent_message":
             parts = cast("list[JsonObject]", item.get("content") or [])
-            return "".join(str(part.get("text", "")) for part in parts)
+            # What one agent says to another stands in a member that is encrypted elsewhere.
+            return "".join(
+                str(part.get("text") or part.get("encrypted_content") or "") for part in parts
+            )
     return ""
 
 

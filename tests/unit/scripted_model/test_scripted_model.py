@@ -133,6 +133,23 @@ def test_threads_follow_the_script_whose_marker_they_began_with() -> None:
         assert said(post(model, request_body("neither", thread="c"))[1]) == "done"
 
 
+def test_a_sub_agent_follows_the_script_of_its_own_task() -> None:
+    task: JsonObject = {
+        "type": "agent_message",
+        "content": [
+            {"type": "input_text", "text": "Payload: "},
+            {"type": "encrypted_content", "encrypted_content": "blue, please"},
+        ],
+    }
+    child = request_body("do red", thread="root")
+    child["input"] = [user("do red"), task]
+    child["client_metadata"] = {"thread_id": "child"}
+    with ScriptedModel({"red": [message("r1"), message("r2")], "blue": [message("b1")]}) as model:
+        assert said(post(model, request_body("do red", thread="root"))[1]) == "r1"
+        assert said(post(model, child)[1]) == "b1"
+        assert said(post(model, request_body("do red", thread="root"))[1]) == "r2"
+
+
 def test_calls_have_the_shapes_that_codex_reads() -> None:
     text = "*** Begin Patch\n*** End Patch\n"
     outputs = [
