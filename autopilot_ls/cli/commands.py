@@ -1,0 +1,119 @@
+"""What can be asked for on the command line, as values, and the exit codes.
+
+Not aware of how it is written (`parser`) nor of how it is done (one module for each command).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+
+class Exit(IntEnum):
+    """What the exit code tells; the same for every command."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    AGENT = 3
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Work on a task in the terminal; fields as in `supervisor.requests.StartTurn`.
+
+    Attributes:
+        session: Id, its beginning, or `last`; None for a new session.
+        json: Whether events go to standard output as JSON, and nobody is asked.
+    """
+
+    text: str
+    cwd: str | None = None
+    mode: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    session: str | None = None
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessions:
+    """List the recorded sessions."""
+
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSession:
+    """Print the transcript of a session, or its events as JSON."""
+
+    session: str
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TailSession:
+    """Print the last lines of what happened in a session, and what still happens."""
+
+    session: str
+    lines: int = 20
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSessions:
+    """Delete the records of sessions."""
+
+    sessions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneSessions:
+    """Delete the records that the settings' limits on age and size no longer allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Say what is installed, what is wrong, and what to do."""
+
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Generate the files in `schemas/`, or check them.
+
+    Attributes:
+        out: The folder; `schemas` in the current folder when None.
+    """
+
+    check: bool = False
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Show the main job.
+
+    Attributes:
+        interactive: Whether the person decides.
+        keep: Whether the throw-away repository stays.
+    """
+
+    interactive: bool = False
+    keep: bool = False
+
+
+Command = (
+    Run
+    | ListSessions
+    | ShowSession
+    | TailSession
+    | DeleteSessions
+    | PruneSessions
+    | Doctor
+    | Schema
+    | Demo
+)

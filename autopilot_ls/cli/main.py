@@ -1,0 +1,98 @@
+"""The command line's entry: runs one command and turns every failure into a message and an exit code.
+
+Not aware of what commands do; each has a module of its own, imported when it is asked for. `__main__`
+stands above, `parser` and the commands below.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+from autopilot_ls.cli.commands import (
+    Command,
+    DeleteSessions,
+    Demo,
+    Doctor,
+    Exit,
+    ListSessions,
+    PruneSessions,
+    Run,
+    Schema,
+    ShowSession,
+    TailSession,
+)
+from autopilot_ls.cli.parser import parse
+from autopilot_ls.model.errors import (
+    AgentError,
+    AutopilotError,
+    InvalidRequest,
+    InvalidSettings,
+    SessionNotFound,
+)
+from autopilot_ls.model.text import visible
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments ask for.
+
+    Returns:
+        The exit code; what it means stands in `Exit`. A message on standard error says what went
+        wrong and what to do.
+    """
+    _accept_every_character()
+    command = parse(arguments)
+    try:
+        return int(_dispatch(command))
+    except AutopilotError as error:
+        print(f"autopilot-ls: {visible(str(error))}", file=sys.stderr)
+        return int(exit_for(error))
+    except KeyboardInterrupt:
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away, as `head` does. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return int(Exit.FAILED)
+    except OSError as error:
+        print(f"autopilot-ls: {visible(str(error))}", file=sys.stderr)
+        return int(Exit.FAILED)
+
+
+def exit_for(error: AutopilotError) -> Exit:
+    """Return the exit code that tells of this error."""
+    if isinstance(error, InvalidRequest | InvalidSettings | SessionNotFound):
+        return Exit.USAGE
+    return Exit.AGENT if isinstance(error, AgentError) else Exit.FAILED
+
+
+def _accept_every_character() -> None:
+    """Keep a terminal with a small character set from ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _dispatch(command: Command) -> int:
+    match command:
+        case Run():
+            from autopilot_ls.cli.run import run_task
+
+            return run_task(command)
+        case Doctor():
+            from autopilot_ls.cli.doctor import run_doctor
+
+            return run_doctor(command)
+        case Schema():
+            from autopilot_ls.cli.schema import run_schema
+
+            return run_schema(command)
+        case Demo():
+            from autopilot_ls.cli.demo import run_demo
+
+            return run_demo(command)
+        case ListSessions() | ShowSession() | TailSession() | DeleteSessions() | PruneSessions():
+            from autopilot_ls.cli.sessions import run_sessions
+
+            return run_sessions(command)

@@ -1,0 +1,217 @@
+"""The words of the command line: from arguments to a `Command`.
+
+Only argparse; not aware of what the commands do. `main` stands above, `commands` below.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from autopilot_ls import __version__
+from autopilot_ls.cli.commands import (
+    Command,
+    DeleteSessions,
+    Demo,
+    Doctor,
+    ListSessions,
+    PruneSessions,
+    Run,
+    Schema,
+    ShowSession,
+    TailSession,
+)
+
+MODES: Final = ("read-only", "propose")
+"""The modes that can be asked for; a test holds them against the settings."""
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    _Commands: TypeAlias = _SubParsersAction[argparse.ArgumentParser]
+
+_ABOUT: Final = """\
+Supervise coding agents from any editor that speaks the Language Server Protocol.
+
+Without arguments, or with --stdio, it is the language server for an editor to start.
+"""
+
+_EXIT_CODES: Final = """\
+exit codes:
+  0    it went well
+  1    the turn or the command failed, or something was declined because nobody could be asked
+  2    wrong usage
+  3    a problem with the agent or the installation; `autopilot-ls doctor` says more
+  130  interrupted
+"""
+
+_MAIN_EXAMPLES: Final = """\
+examples:
+  autopilot-ls doctor                           is everything there that is needed?
+  autopilot-ls demo                             see it work, without a login or network
+  autopilot-ls run "fix the failing test"       work on a task in this terminal
+  autopilot-ls sessions list                    what was done so far
+"""
+
+_RUN_ABOUT: Final = """\
+Give the agent a task in this terminal. It shows what the agent does, and asks before anything is
+changed or run that does more than plainly read. Where nobody can be asked (standard input is no
+terminal, or --json) such requests are declined. Ctrl-C stops the turn; twice ends the program.
+"""
+
+_RUN_EXAMPLES: Final = """\
+examples:
+  autopilot-ls run "rename total to sum in cart.py"
+  autopilot-ls run --mode read-only "how does the cache work?"
+  autopilot-ls run --session last "now add a test"
+  echo "explain main.py" | autopilot-ls run - --cwd ~/project
+  autopilot-ls run --json "list the modules" | jq .body.type
+"""
+
+_SESSIONS: Final = """\
+examples:
+  autopilot-ls sessions list
+  autopilot-ls sessions show last
+  autopilot-ls sessions tail -f 20261122
+  autopilot-ls sessions delete 20261122-101500-a1b2c3
+
+A session is named by its id, by a beginning of it that only one has, or by "last".
+"""
+
+_DOCTOR: Final = """\
+examples:
+  autopilot-ls doctor
+  autopilot-ls doctor --json | jq '.findings[] | select(.level != "ok")'
+
+It exits with 3 when there is a problem.
+"""
+
+_SCHEMA: Final = """\
+examples:
+  autopilot-ls schema                  write ./schemas
+  autopilot-ls schema --check          exits with 1 when a file differs from what the code says
+"""
+
+_DEMO: Final = """\
+examples:
+  autopilot-ls demo
+  autopilot-ls demo --interactive      you decide on each request
+  autopilot-ls demo --keep             keep the throw-away repository
+
+The language server and Codex are the real ones; only the model is scripted, on this machine.
+"""
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """Return the command that the arguments ask for.
+
+    Raises:
+        SystemExit: With 2 and a message on wrong usage, with 0 after `--help` and `--version`.
+    """
+    found = _parser().parse_args(list(arguments))
+    values = {key: value for key, value in vars(found).items() if key not in {"stdio", "make"}}
+    return cast("Command", found.make(**values))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "autopilot-ls",
+        description=_ABOUT,
+        epilog=f"{_MAIN_EXAMPLES}\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Abbreviated options would change their meaning when a new option comes.
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"autopilot-ls {__version__}")
+    parser.add_argument("--stdio", action="store_true", help="be the language server")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_sessions(commands)
+    doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(make=Doctor)
+    schema = _new(commands, "schema", "generate the JSON Schemas, or check them", _SCHEMA)
+    schema.add_argument("--check", action="store_true", help="write nothing; say what differs")
+    schema.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: ./schemas)")
+    schema.set_defaults(make=Schema)
+    demo = _new(commands, "demo", "see it work, without a login or network", _DEMO)
+    demo.add_argument("--interactive", action="store_true", help="decide on each request yourself")
+    demo.add_argument("--keep", action="store_true", help="keep the throw-away repository")
+    demo.set_defaults(make=Demo)
+    return parser
+
+
+def _new(
+    commands: _Commands, name: str, summary: str, epilog: str, about: str = ""
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=about or f"{summary[0].upper()}{summary[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _add_run(commands: _Commands) -> None:
+    run = _new(
+        commands,
+        "run",
+        "work on a task in this terminal",
+        f"{_RUN_EXAMPLES}\n{_EXIT_CODES}",
+        _RUN_ABOUT,
+    )
+    run.add_argument(
+        "text", nargs="+", metavar="TEXT", help="what the agent should do; - reads standard input"
+    )
+    run.add_argument("--cwd", metavar="DIR", help="the folder to work in (default: this one)")
+    run.add_argument("--mode", choices=MODES, help="how much the agent may do")
+    run.add_argument("--model", help="the model, by the agent's own name")
+    run.add_argument("--effort", help="the reasoning effort, by the agent's own name")
+    run.add_argument(
+        "--session", metavar="ID", help="go on with this session; `last` is the newest"
+    )
+    run.add_argument(
+        "--json", action="store_true", help="print events as JSON, one a line; nobody is asked"
+    )
+    run.set_defaults(make=_make_run)
+
+
+def _make_run(*, text: list[str], **options: str | bool | None) -> Run:
+    return Run(text=" ".join(text), **options)  # pyright: ignore[reportArgumentType]
+
+
+def _add_sessions(commands: _Commands) -> None:
+    sessions = _new(commands, "sessions", "look at what was recorded", _SESSIONS)
+    actions = sessions.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listed = _new(actions, "list", "list the sessions, the one used last first", _SESSIONS)
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(make=ListSessions)
+    show = _new(actions, "show", "print a transcript as markdown", _SESSIONS)
+    show.add_argument("session", metavar="ID")
+    show.add_argument("--json", action="store_true", help="print its events as JSON, one a line")
+    show.set_defaults(make=ShowSession)
+    tail = _new(actions, "tail", "print the end of what happened", _SESSIONS)
+    tail.add_argument("session", metavar="ID")
+    tail.add_argument("-n", "--lines", type=_count, default=20, metavar="N", help="how many lines")
+    tail.add_argument("-f", "--follow", action="store_true", help="go on as more happens")
+    tail.set_defaults(make=TailSession)
+    delete = _new(actions, "delete", "delete sessions for good", _SESSIONS)
+    delete.add_argument("sessions", nargs="+", metavar="ID")
+    delete.set_defaults(make=_make_delete)
+    prune = _new(actions, "prune", "delete what the limits on age and size forbid", _SESSIONS)
+    prune.set_defaults(make=PruneSessions)
+
+
+def _make_delete(*, sessions: list[str]) -> DeleteSessions:
+    return DeleteSessions(tuple(sessions))
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 1_000_000:  # noqa: PLR2004 - said in the message.
+        raise argparse.ArgumentTypeError("must be between 0 and 1000000")
+    return number
