@@ -7,6 +7,7 @@ wires: `lsp` and `cli` stand above, `session` below.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -25,6 +26,7 @@ from autopilot_ls.model.errors import (
     InvalidRequest,
     SessionBusy,
     SessionNotFound,
+    TraceError,
 )
 from autopilot_ls.model.events import GrantRevoked, SessionCreated
 from autopilot_ls.model.ids import new_session_id
@@ -339,6 +341,12 @@ class Supervisor:
         async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
             return await runtime.account()
 
+    async def tidy(self) -> None:
+        """Delete recorded sessions that are beyond the limits of age and size."""
+        # What cannot be deleted now is left for the next start; nobody waits for this.
+        with contextlib.suppress(TraceError, OSError):
+            await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
+
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
         with anyio.move_on_after(SHUTDOWN_GRACE, shield=True):
@@ -359,6 +367,7 @@ async def open_supervisor(
     """
     async with anyio.create_task_group() as tasks:
         supervisor = Supervisor(settings, factories or default_factories(settings), tasks)
+        tasks.start_soon(supervisor.tidy)
         try:
             yield supervisor
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -129,7 +129,7 @@ class PlayedFactory:
         return self._open(sink)
 
     @asynccontextmanager
-    async def _open(self, sink: RuntimeSink) -> AsyncIterator[AgentRuntime]:
+    async def _open(self, sink: RuntimeSink) -> AsyncGenerator[AgentRuntime]:
         runtime = PlayedRuntime(sink)
         self.runtimes.append(runtime)
         try:

@@ -245,7 +245,11 @@ async def test_a_half_written_patch_is_restored(stage: Stage) -> None:
     first, second = update(one, "a", "A"), update(two, "b", "B")
     await stage.start()
     stage.agent.ask(first.model_copy(update={"changes": first.changes + second.changes}))
-    stage.agent.on_answer = lambda _k, _d: one.write_text("A\n") and None
+
+    def write_half(_key: str, _decision: object) -> None:
+        one.write_text("A\n")
+
+    stage.agent.on_answer = write_half
     await stage.supervisor.decide(stage.waiting()[0].id, ACCEPT, decided_by="me")
     stage.agent.patch_done(status=ItemStatus.FAILED)
     settled = (await stage.view.saw(FilesSettled)).body
