@@ -325,13 +325,13 @@ class Process:
         self._look_timer = self._loop.call_later(_LOOK_INTERVAL, self._look_again)
 
     def _look(self) -> list[Seen]:
-        """Return the living descendants, and reap the dead ones that became ours."""
+        """Return the descendants, and reap the dead ones that became ours."""
         return self._learn(scan())
 
     def _learn(self, table: Table) -> list[Seen]:
         members = self._family.refresh(table)
         self._family.reap(table)
-        return [process for process in members if process.alive]
+        return members
 
     async def stop(self) -> ProcessExit:
         """End the process and all its descendants, and reap them; may be repeated.
@@ -381,14 +381,13 @@ class Process:
 
     async def _end_leftovers(self) -> tuple[int, ...]:
         """End what is left after the leader; return what could not be ended."""
-        if not await self._left_after(_SETTLE):
-            return ()
-        left = self._look()
-        self._survivors |= {process.pid for process in left if process.group != self.pid}
-        self._signal_all(left, signal.SIGTERM)
-        grace = min(_LEFTOVER_GRACE, self._limits.terminate_grace)
-        if not await self._left_after(grace):
-            return ()
+        if left := await self._left_after(_SETTLE):
+            self._note_survivors(left)
+            self._signal_all(left, signal.SIGTERM)
+            await self._left_after(min(_LEFTOVER_GRACE, self._limits.terminate_grace))
+        # A look can miss who forks while it lasts. Killing a group misses nobody, so the look after
+        # it is the proof.
+        self._signal_group(signal.SIGKILL)
         left = await self._left_after(_KILL_LIMIT, kill=True)
         return tuple(sorted(process.pid for process in left))
 
@@ -396,15 +395,16 @@ class Process:
         """Look until nobody is left or the time is over; there is no event for strangers' ends."""
         deadline = self._loop.time() + seconds
         while left := self._look():
-            self._survivors |= {
-                process.pid for process in left if process.group != self.pid and kill
-            }
             if kill:
+                self._note_survivors(left)
                 self._signal_all(left, signal.SIGKILL)
             if self._loop.time() >= deadline:
                 break
             await anyio.sleep(_POLL)
         return left
+
+    def _note_survivors(self, left: list[Seen]) -> None:
+        self._survivors |= {one.pid for one in left if one.alive and one.group != self.pid}
 
     def _signal_all(self, processes: list[Seen], number: signal.Signals) -> None:
         self._signal_group(number)
