@@ -48,6 +48,10 @@ from autopilot_ls.trace.writer import SessionTrace
 SHUTDOWN_GRACE: Final = 15.0
 """Seconds all sessions together have for an orderly end."""
 
+OWN_ATTEMPTS: Final = 10
+OWN_PAUSE: Final = 0.05
+"""How often, and with how many seconds in between, to try to own a session that seems in use."""
+
 
 class Attachment:
     """A view's tie to the supervisor; `detach` cuts it, and the sessions go on."""
@@ -209,7 +213,7 @@ class Supervisor:
             live = self._sessions.get(session_id)
             if live is not None:
                 return live
-            trace = await anyio.to_thread.run_sync(self.store.open, session_id)
+            trace = await self._own(session_id)
             try:
                 state = await anyio.to_thread.run_sync(self._replay, session_id)
                 session = self._make(trace, state, state.runtime)
@@ -219,6 +223,14 @@ class Supervisor:
             facts = closing_facts(state, time.time(), settle_after_crash)
             session.record.tell(*facts)
             return session
+
+    async def _own(self, session_id: str) -> SessionTrace:
+        # Somebody who lists or tidies the sessions holds the lock for a moment.
+        for _ in range(OWN_ATTEMPTS):
+            with contextlib.suppress(SessionBusy):
+                return await anyio.to_thread.run_sync(self.store.open, session_id)
+            await anyio.sleep(OWN_PAUSE)
+        return await anyio.to_thread.run_sync(self.store.open, session_id)
 
     async def resume(self, session_id: str) -> SessionSnapshot:
         """Open a recorded session again and bring its agent up; what a crash left open is closed.
