@@ -121,19 +121,26 @@ def send(process: Seen, number: signal.Signals) -> bool:
     """Signal exactly this process, never a later one that got its pid; True if it was sent."""
     try:
         handle = os.pidfd_open(process.pid)
-    except OSError:
+    except ProcessLookupError:
         return False
+    except OSError:
+        # Kernels before 5.3 and some sandboxes have no such handles: the look comes last instead.
+        handle = None
     try:
         now = look(process.pid)
         if now is None or now.started != process.started:
             return False
-        signal.pidfd_send_signal(handle, number)
+        if handle is None:
+            os.kill(process.pid, number)
+        else:
+            signal.pidfd_send_signal(handle, number)
     except OSError:
         return False
     else:
         return True
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 class Family:

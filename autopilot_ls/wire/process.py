@@ -1,7 +1,7 @@
 """Agent processes: the only place of the project that spawns.
 
 Not aware of what is said over the pipes. `jsonl` and `jsonrpc` stand beside and above;
-`descendants` and `outgoing` below, and `model` for its errors. Needs a selector event loop: the
+`descendants`, `incoming` and `outgoing` below, and `model` for its errors. Needs a selector event loop: the
 pipes are watched by callbacks of the loop, so that nothing here is a task that can be cancelled.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
 import signal
-import struct
 import subprocess
-import termios
 import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,11 +21,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from autopilot_ls.model.errors import AgentDied, AgentNotFound, AgentStartFailed
 from autopilot_ls.model.text import visible
 from autopilot_ls.wire.descendants import MARKER, Family, Seen, become_subreaper, scan, send
+from autopilot_ls.wire.incoming import DrainedPipe, IncomingPipe
 from autopilot_ls.wire.outgoing import OutgoingPipe
 
 if TYPE_CHECKING:
@@ -41,9 +38,6 @@ _SETTLE: Final = 0.1
 _POLL: Final = 0.02
 _LEFTOVER_GRACE: Final = 1.0
 _KILL_LIMIT: Final = 5.0
-_STDERR_CHUNK: Final = 65_536
-_LAST_STDERR: Final = 1024 * 1024
-_LAST_STDOUT: Final = 64 * 1024 * 1024
 _LAST_WORDS: Final = 2_000
 
 
@@ -93,23 +87,6 @@ class ProcessExit:
         return "ended" if self.code is None else f"ended with exit code {self.code}"
 
 
-class _Tail:
-    """The end of a stream of bytes, at most `limit` of them."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._bytes = bytearray()
-
-    def append(self, chunk: bytes) -> None:
-        self._bytes += chunk
-        if len(self._bytes) > 2 * self._limit:
-            del self._bytes[: -self._limit or None]
-
-    def text(self) -> str:
-        kept = self._bytes[-self._limit :] if self._limit else b""
-        return bytes(kept).decode("utf-8", "replace")
-
-
 class Process:
     """A running agent, made by `spawn`. Not safe to use from other threads."""
 
@@ -124,21 +101,14 @@ class Process:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._stdin = OutgoingPipe(_pipe(popen.stdin), timeout=limits.write_timeout)
-        self._stdout = _pipe(popen.stdout)
-        self._stderr: IO[bytes] | None = _pipe(popen.stderr)
-        self._tail = _Tail(limits.stderr_tail)
+        self._stdout = IncomingPipe(_pipe(popen.stdout))
+        self._stderr = DrainedPipe(_pipe(popen.stderr), limit=limits.stderr_tail)
         self._family = Family(popen.pid, marker)
         self._exited = anyio.Event()
-        self._readable = anyio.Event()
-        self._reading = False
-        self._rest: bytes | None = None
         self._stopping = anyio.Lock()
         self._stopped = False
         self._survivors: set[int] = set()
         self._handle: int | None = None
-        for file in (self._stdout, self._stderr):
-            os.set_blocking(file.fileno(), False)
-        self._loop.add_reader(self._stderr.fileno(), self._drain_stderr)
         self._look_timer = self._loop.call_later(_LOOK_INTERVAL, self._look_again)
         self._watch()
 
@@ -167,80 +137,11 @@ class Process:
         Raises:
             anyio.BusyResourceError: Another task is reading.
         """
-        if self._reading:
-            raise anyio.BusyResourceError("reading from")
-        self._reading = True
-        try:
-            # Giving way before, not after, the bytes are taken: a cancelled read loses nothing.
-            await checkpoint()
-            while True:
-                data = self._read_now(limit)
-                if data is not None:
-                    return data
-                await self._until_readable()
-        finally:
-            self._reading = False
-
-    def _read_now(self, limit: int) -> bytes | None:
-        if self._rest is not None:
-            data, self._rest = self._rest[:limit], self._rest[limit:]
-            return data
-        try:
-            return os.read(self._stdout.fileno(), limit)
-        except BlockingIOError:
-            return None
-
-    async def _until_readable(self) -> None:
-        self._readable = anyio.Event()
-        fd = self._stdout.fileno()
-        self._loop.add_reader(fd, self._readable.set)
-        try:
-            await self._readable.wait()
-        finally:
-            if not self._stdout.closed:
-                self._loop.remove_reader(fd)
-
-    def _close_stdout(self) -> None:
-        """Keep what the process wrote, and no more: a child of its may write to the pipe for ever."""
-        if self._rest is not None:
-            return
-        fd = self._stdout.fileno()
-        answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4)
-        left = min(int(struct.unpack("i", answer)[0]), _LAST_STDOUT)
-        pieces: list[bytes] = []
-        with contextlib.suppress(BlockingIOError):
-            while left > 0 and (piece := os.read(fd, left)):
-                pieces.append(piece)
-                left -= len(piece)
-        self._rest = b"".join(pieces)
-        self._loop.remove_reader(fd)
-        self._stdout.close()
-        self._readable.set()
+        return await self._stdout.read(limit)
 
     def stderr_tail(self) -> str:
         """Return the end of its standard error so far, not yet made safe to display."""
-        return self._tail.text()
-
-    def _drain_stderr(self) -> None:
-        self._read_stderr()
-
-    def _read_stderr(self) -> int:
-        if self._stderr is None:
-            return 0
-        try:
-            chunk = os.read(self._stderr.fileno(), _STDERR_CHUNK)
-        except BlockingIOError:
-            return 0
-        self._tail.append(chunk)
-        if not chunk:
-            self._close_stderr()
-        return len(chunk)
-
-    def _close_stderr(self) -> None:
-        if self._stderr is not None:
-            self._loop.remove_reader(self._stderr.fileno())
-            self._stderr.close()
-            self._stderr = None
+        return self._stderr.tail()
 
     # -- its end
 
@@ -292,10 +193,8 @@ class Process:
         if self._handle is not None:
             self._loop.remove_reader(self._handle)
         code, number = self._learn_status()
-        taken = 0
-        while taken < _LAST_STDERR and (size := self._read_stderr()):
-            taken += size
-        self._close_stdout()
+        self._stderr.catch_up()
+        self._stdout.close()
         self.exit = ProcessExit(code=code, signal=number, stderr_tail=self.stderr_tail())
         self._stdin.close(self.death())
         self._exited.set()
@@ -354,8 +253,7 @@ class Process:
     async def _end_leader(self) -> None:
         self._look()
         self._stdin.close(AgentDied(f"{self.name} is being stopped."))
-        if not self._reading and self._rest is None:
-            self._loop.add_reader(self._stdout.fileno(), self._discard)
+        self._stdout.discard()
         if await self._ends_within(self._limits.close_grace):
             return
         self._look()
@@ -365,14 +263,6 @@ class Process:
         self._look()
         self._signal_group(signal.SIGKILL)
         await self._ends_within(_KILL_LIMIT)
-
-    def _discard(self) -> None:
-        try:
-            over = not os.read(self._stdout.fileno(), _STDERR_CHUNK)
-        except BlockingIOError:
-            return
-        if over:
-            self._loop.remove_reader(self._stdout.fileno())
 
     async def _ends_within(self, seconds: float) -> bool:
         with anyio.move_on_after(seconds):
@@ -423,8 +313,8 @@ class Process:
         if self._popen.poll() is None:
             remaining = (self.pid, *remaining)
         self._look_timer.cancel()
-        self._close_stderr()
-        self._close_stdout()
+        self._stderr.close()
+        self._stdout.close()
         if self._handle is not None:
             self._loop.remove_reader(self._handle)
             os.close(self._handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -306,6 +307,44 @@ async def test_an_escaped_child_is_found_reported_and_ended(tmp_path: Path, befo
     assert process.exit is not None
     assert process.exit.survivors == (escaped,)
     assert process.exit.remaining == ()
+    assert gone(escaped)
+
+
+def without_handles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.ENOSYS, f"not implemented for {pid}, {flags}")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+
+
+@pytest.mark.parametrize("waitid", [True, False])
+async def test_systems_that_lack_handles_or_waitid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, waitid: bool
+) -> None:
+    without_handles(monkeypatch)
+    if not waitid:  # As on macOS before Python 3.13.
+        monkeypatch.delattr(os, "waitid", raising=False)
+    code = (
+        "import subprocess,sys;"
+        "subprocess.Popen([sys.executable, '-c', *sys.argv[1:]]); sys.stdin.read(); sys.exit(4)"
+    )
+    async with python(code, SLEEPER, tmp_path / "pid") as process:
+        grandchild = await pid_in(tmp_path / "pid")
+    assert process.exit is not None
+    assert (process.exit.code, process.exit.remaining) == (4, ())
+    assert gone(process.pid)
+    await until(lambda: gone(grandchild))
+
+
+@needs_linux
+async def test_an_escaped_child_is_ended_without_handles_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_handles(monkeypatch)
+    async with python(ESCAPE + "sys.exit(0)", STUBBORN + SLEEPER, tmp_path / "pid") as process:
+        escaped = await pid_in(tmp_path / "pid")
+    assert process.exit is not None
+    assert process.exit.survivors == (escaped,)
     assert gone(escaped)
 
 
