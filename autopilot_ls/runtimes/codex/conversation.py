@@ -1,0 +1,319 @@
+"""What the session asks of Codex: threads, turns, models, the account.
+
+Each call is one or a few requests with a limit on their time, and what Codex refuses becomes an error
+of the tree. Reading is tried again when Codex is overloaded; whatever changes something is sent once.
+Not aware of what arrives in between. `runtime` stands above; `guard`, `threads` and `wire` below.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+
+from autopilot_ls.model.approvals import Mode
+from autopilot_ls.model.errors import (
+    AgentError,
+    AgentNotSafe,
+    AgentStartFailed,
+    NoActiveTurn,
+    RequestTimeout,
+    RpcError,
+)
+from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, ThreadInfo, ThreadOptions
+from autopilot_ls.runtimes.codex.failures import request_failure
+from autopilot_ls.runtimes.codex.fields import (
+    Table,
+    as_table,
+    flag,
+    optional_text,
+    table,
+    tables,
+    text,
+)
+from autopilot_ls.runtimes.codex.guard import (
+    APPROVAL_POLICY,
+    FALLBACK_POLICY,
+    REVIEWER,
+    inspect,
+    sandbox_for,
+)
+from autopilot_ls.runtimes.codex.notices import account_description
+from autopilot_ls.runtimes.codex.threads import Threads
+from autopilot_ls.wire.jsonrpc import JsonObject, JsonRpcConnection, JsonValue
+
+RESUME_TIMEOUT: Final = 20.0
+"""Seconds a resume may take; it can hang for ever on a thread that Codex takes for active
+(openai/codex issue 37047)."""
+
+_OVERLOADED: Final = -32001
+_PAUSES: Final = (0.2, 0.5, 1.0)
+_MAX_PAGES: Final = 20
+_POLICY_NAMES: Final = {"read-only": "readOnly", "workspace-write": "workspaceWrite"}
+
+
+class Conversation:
+    """The requests to one Codex process.
+
+    Attributes:
+        asks_everything: Whether this Codex still takes the strictest asking.
+    """
+
+    def __init__(self, connection: JsonRpcConnection, threads: Threads, *, timeout: float) -> None:
+        """Create it over an open connection.
+
+        Args:
+            connection: Must be running.
+            threads: Gets to know the threads that are opened.
+            timeout: Seconds for one request.
+        """
+        self.asks_everything = True
+        self._connection = connection
+        self._threads = threads
+        self._timeout = timeout
+        self._sandbox: str | None = None
+        self._sandbox_policies: dict[str, JsonValue] = {}
+
+    # Requests ---------------------------------------------------------------------------------
+
+    async def read(self, method: str, params: JsonObject) -> JsonValue:
+        """Send a request that changes nothing; repeated when Codex is overloaded."""
+        for pause in _PAUSES:
+            try:
+                return await self._connection.request(method, params, timeout=self._timeout)
+            except RpcError as error:
+                if error.rpc_code != _OVERLOADED:
+                    raise
+            await anyio.sleep(pause)
+        return await self._connection.request(method, params, timeout=self._timeout)
+
+    async def _send(
+        self, method: str, params: JsonObject, what: str, timeout: float | None = None
+    ) -> Table:
+        """Send a request that changes something, once."""
+        limit = self._timeout if timeout is None else timeout
+        try:
+            return as_table(await self._connection.request(method, params, timeout=limit))
+        except RpcError as error:
+            if error.rpc_code == _OVERLOADED:
+                raise AgentError(f"{what}: Codex is overloaded.", advice="Try again.") from error
+            raise request_failure(what, error) from error
+
+    # Threads ----------------------------------------------------------------------------------
+
+    async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
+        """Begin a thread; see `AgentRuntime`."""
+        reply = await self._open("thread/start", {}, options, "Codex did not start a thread")
+        return self._opened(reply, options, "started")
+
+    async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
+        """Go on with a stored thread; see `AgentRuntime`."""
+        named: JsonObject = {"threadId": thread_id, "excludeTurns": True}
+        what = "Codex could not go on with its thread"
+        try:
+            reply = await self._open(
+                "thread/resume", named, options, what, min(RESUME_TIMEOUT, self._timeout)
+            )
+        except RequestTimeout:
+            reply = await self._open("thread/fork", named, options, what)
+            return self._opened(reply, options, "forked")
+        return self._opened(reply, options, "resumed")
+
+    async def _open(
+        self,
+        method: str,
+        named: JsonObject,
+        options: ThreadOptions,
+        what: str,
+        timeout: float | None = None,
+    ) -> Table:
+        guard = await inspect(self.read, options.cwd)
+        params: JsonObject = {
+            **named,
+            "cwd": str(options.cwd),
+            "approvalPolicy": self._approval_policy,
+            "approvalsReviewer": REVIEWER,
+            "sandbox": sandbox_for(options.mode, asks_everything=self.asks_everything),
+            "config": guard.config,
+        }
+        if options.model is not None:
+            params["model"] = options.model
+        try:
+            return await self._send(method, params, what, timeout)
+        except AgentStartFailed as error:
+            if not self.asks_everything or f"`{APPROVAL_POLICY}`" not in error.message:
+                raise
+        # A later Codex may no longer know the strictest policy: less is asked then, nothing is
+        # written unasked, and the person is told.
+        self.asks_everything = False
+        return await self._open(method, named, options, what, timeout)
+
+    @property
+    def _approval_policy(self) -> str:
+        return APPROVAL_POLICY if self.asks_everything else FALLBACK_POLICY
+
+    def _opened(self, reply: Table, options: ThreadOptions, how: str) -> ThreadInfo:
+        """Take a thread that was opened, if it is guarded as we asked."""
+        sandbox = sandbox_for(options.mode, asks_everything=self.asks_everything)
+        policy = table(reply, "sandbox")
+        got = (
+            reply.get("approvalPolicy"),
+            reply.get("approvalsReviewer"),
+            text(policy, "type"),
+        )
+        wanted = (self._approval_policy, REVIEWER, _POLICY_NAMES[sandbox])
+        if got != wanted:
+            raise AgentNotSafe(
+                f"Codex did not take the settings that let Autopilot judge what it does: it answers "
+                f"{got} instead of {wanted}.",
+                advice="Look for managed requirements (requirements.toml) in Codex's configuration.",
+            )
+        native = table(reply, "thread")
+        thread_id = optional_text(native, "id")
+        if thread_id is None:
+            raise AgentError("Codex opened a thread without naming it.")
+        self._threads.main_id = thread_id
+        self._threads.learn(native, text(reply, "cwd"))
+        self._sandbox = sandbox
+        self._sandbox_policies[sandbox] = dict(policy)  # pyright: ignore[reportArgumentType]
+        found = {"resumed": "resumed", "forked": "forked"}.get(how, "started")
+        return ThreadInfo(thread_id, text(reply, "model"), found)  # pyright: ignore[reportArgumentType]
+
+    # Turns ------------------------------------------------------------------------------------
+
+    async def start_turn(self, content: str, options: ThreadOptions) -> str:
+        """Give the thread work; see `AgentRuntime`."""
+        thread = self._main()
+        params: JsonObject = {
+            "threadId": thread,
+            "input": [{"type": "text", "text": content}],
+            "cwd": str(options.cwd),
+            # Said again with each turn, so that no settings update can have changed it.
+            "approvalPolicy": self._approval_policy,
+            "approvalsReviewer": REVIEWER,
+            **self._sandbox_change(options.mode),
+        }
+        if options.model is not None:
+            params["model"] = options.model
+        if options.effort is not None:
+            params["effort"] = options.effort
+        reply = await self._send("turn/start", params, "Codex did not start the turn")
+        turn = optional_text(table(reply, "turn"), "id")
+        if turn is None:
+            raise AgentError("Codex started a turn without naming it.")
+        known = self._threads[thread]
+        if known.last_turn_id != turn:
+            known.turn_id = turn
+        return turn
+
+    def _sandbox_change(self, mode: Mode) -> JsonObject:
+        """Return the sandbox for a turn where the mode has changed since the thread was opened."""
+        sandbox = sandbox_for(mode, asks_everything=self.asks_everything)
+        if sandbox == self._sandbox:
+            return {}
+        self._sandbox = sandbox
+        policy = self._sandbox_policies.get(sandbox, {"type": _POLICY_NAMES[sandbox]})
+        return {"sandboxPolicy": policy}
+
+    def _main(self) -> str:
+        if self._threads.main_id is None:
+            raise AgentError("No thread of Codex is open.")
+        return self._threads.main_id
+
+    def _running(self) -> tuple[str, str]:
+        thread = self._main()
+        turn = self._threads[thread].turn_id
+        if turn is None:
+            raise NoActiveTurn("No turn of Codex is running.")
+        return thread, turn
+
+    async def steer(
+        self,
+        content: str,
+        *,
+        thread: str | None = None,
+        turn: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Say something into a running turn, by default the main thread's.
+
+        Raises:
+            NoActiveTurn: The turn ended meanwhile.
+            AgentError: Codex refuses, dies, or is too slow.
+        """
+        if thread is None or turn is None:
+            thread, turn = self._running()
+        params: JsonObject = {
+            "threadId": thread,
+            "expectedTurnId": turn,
+            "input": [{"type": "text", "text": content}],
+        }
+        await self._in_turn("turn/steer", params, "Codex did not take the text", timeout)
+
+    async def interrupt(
+        self, *, thread: str | None = None, turn: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Ask a running turn to end, by default the main thread's. Raises as `steer`."""
+        if thread is None or turn is None:
+            thread, turn = self._running()
+        params: JsonObject = {"threadId": thread, "turnId": turn}
+        await self._in_turn("turn/interrupt", params, "Codex did not stop", timeout)
+
+    async def _in_turn(
+        self, method: str, params: JsonObject, what: str, timeout: float | None
+    ) -> None:
+        limit = self._timeout if timeout is None else timeout
+        try:
+            await self._connection.request(method, params, timeout=limit)
+        except RpcError as error:
+            lowered = error.message.lower()
+            if "no active turn" in lowered or "expected active turn" in lowered:
+                raise NoActiveTurn("The turn of Codex has ended already.") from error
+            raise request_failure(what, error) from error
+
+    # Models and account -----------------------------------------------------------------------
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return the models that Codex shows to people."""
+        found: list[ModelInfo] = []
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            params: JsonObject = {} if cursor is None else {"cursor": cursor}
+            page = as_table(await self._read_or_fail("model/list", params))
+            found += [_model(each) for each in tables(page, "data") if not flag(each, "hidden")]
+            cursor = optional_text(page, "nextCursor")
+            if cursor is None:
+                break
+        return tuple(found)
+
+    async def account(self) -> AccountInfo:
+        """Return the login state of Codex."""
+        reply = as_table(await self._read_or_fail("account/read", {"refreshToken": False}))
+        account = table(reply, "account")
+        kind = optional_text(account, "type")
+        description = account_description(kind, text(account, "planType"))
+        return AccountInfo(
+            logged_in=kind is not None,
+            needed=flag(reply, "requiresOpenaiAuth", default=True),
+            description=description,
+        )
+
+    async def _read_or_fail(self, method: str, params: JsonObject) -> JsonValue:
+        try:
+            return await self.read(method, params)
+        except RpcError as error:
+            raise request_failure(f"Codex did not answer {method}", error) from error
+
+
+def _model(native: Table) -> ModelInfo:
+    efforts = tuple(
+        text(each, "reasoningEffort") for each in tables(native, "supportedReasoningEfforts")
+    )
+    return ModelInfo(
+        id=text(native, "model") or text(native, "id"),
+        name=text(native, "displayName") or text(native, "id"),
+        description=text(native, "description"),
+        efforts=tuple(effort for effort in efforts if effort),
+        default_effort=text(native, "defaultReasoningEffort"),
+        is_default=flag(native, "isDefault"),
+    )
