@@ -7,6 +7,7 @@ above, `terminal` below.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -65,20 +66,25 @@ _SEVERITY: Final = {"info": Style.INFO, "warning": Style.WARNING, "error": Style
 class Narrator:
     """Writes what happens in one session to a terminal."""
 
-    def __init__(self, terminal: Terminal, lookup: Lookup, *, cwd: str = "") -> None:
+    def __init__(
+        self, terminal: Terminal, lookup: Lookup, *, cwd: str = "", tells_requests: bool = True
+    ) -> None:
         """Tell to a terminal.
 
         Args:
             terminal: Where to.
             lookup: For text that streamed and is not repeated when an item is complete.
             cwd: The session's folder, to shorten paths; taken from the events when they tell it.
+            tells_requests: Whether to tell that an approval waits; not where it is asked for.
         """
         self._terminal = terminal
         self._lookup = lookup
         self._cwd = cwd
+        self._tells_requests = tells_requests
         self._approvals: dict[str, Approval] = {}
         self._announced: set[str] = set()
         self._plan: tuple[PlanStep, ...] = ()
+        self.notices: deque[str] = deque(maxlen=20)
 
     def tell(self, event: Event) -> None:
         """Write the lines of an event, if it has any."""
@@ -114,6 +120,7 @@ class Narrator:
                 line("The agent's process ended unexpectedly.", Style.BAD)
                 self._output(body.stderr)
             case Notice() as body:
+                self.notices.append(body.message)
                 line(body.message, _SEVERITY[body.severity])
             case FilesSettled() as body if body.outcome != "applied":
                 line(body.detail or f"The files are {body.outcome}.", Style.WARNING)
@@ -227,8 +234,10 @@ class Narrator:
     def _approval_requested(self, approval: Approval) -> None:
         if len(self._approvals) < _MAX_OPEN:
             self._approvals[approval.id] = approval
-        if approval.verdict.outcome is Outcome.ASK:
-            self._terminal.line(f"? {approval_words.title(approval)}", Style.WARNING)
+        if self._tells_requests and approval.verdict.outcome is Outcome.ASK:
+            self._terminal.line(
+                f"? {approval_words.title(approval, root=self._cwd)}", Style.WARNING
+            )
 
     def _approval_resolved(self, body: ApprovalResolved) -> None:
         approval = self._approvals.pop(body.approval_id, None)
@@ -236,7 +245,11 @@ class Narrator:
         allowed = approval is not None and approval.verdict.outcome is Outcome.ALLOW
         if allowed and decision.kind.accepts:
             return
-        what = approval_words.title(approval) if approval is not None else body.approval_id
+        what = (
+            approval_words.title(approval, root=self._cwd)
+            if approval is not None
+            else body.approval_id
+        )
         how = {
             "accept": "accepted",
             "acceptForSession": "accepted for this session",

@@ -24,14 +24,9 @@ from autopilot_ls.cli.commands import (
     ShowSession,
     TailSession,
 )
+from autopilot_ls.cli.exits import exit_for
 from autopilot_ls.cli.parser import parse
-from autopilot_ls.model.errors import (
-    AgentError,
-    AutopilotError,
-    InvalidRequest,
-    InvalidSettings,
-    SessionNotFound,
-)
+from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.text import visible
 
 
@@ -58,13 +53,6 @@ def run_command(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"autopilot-ls: {visible(str(error))}", file=sys.stderr)
         return int(Exit.FAILED)
-
-
-def exit_for(error: AutopilotError) -> Exit:
-    """Return the exit code that tells of this error."""
-    if isinstance(error, InvalidRequest | InvalidSettings | SessionNotFound):
-        return Exit.USAGE
-    return Exit.AGENT if isinstance(error, AgentError) else Exit.FAILED
 
 
 def _accept_every_character() -> None:
