@@ -137,7 +137,8 @@ def _require_private(path: Path, descriptor: int, *, writable: bool) -> None:
             f"{path} has a second name (a hard link); writing to it could damage another file.",
             advice="Remove the one that should not be there.",
         )
-    if stat.S_IMODE(status.st_mode) & 0o077:
+    # What a hard link shares with another name may be meant to be public there.
+    if stat.S_IMODE(status.st_mode) & 0o077 and status.st_nlink == 1:
         os.fchmod(descriptor, FILE_MODE)
 
 
@@ -158,10 +159,11 @@ def read_private(path: Path, limit: int) -> bytes:
     """
     descriptor = open_private(path, os.O_RDONLY)
     try:
-        data = os.read(descriptor, limit + 1)
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, min(size, limit))
     finally:
         os.close(descriptor)
-    if len(data) > limit:
+    if size > limit:
         raise TraceError(f"{path} is longer than {limit:,} bytes.")
     return data
 

@@ -53,6 +53,9 @@ def _lines(path: Path, is_sound: Callable[[bytes], bool]) -> Generator[bytes, No
         descriptor = file.fileno()
         end, _ = sound_end(descriptor, os.fstat(descriptor).st_size, is_sound)
         os.lseek(descriptor, 0, os.SEEK_SET)
+        if not end and file.readline(MAX_LINE)[-1:] == b"\n":
+            # A crash in the very first line leaves no newline, so this is no record of ours.
+            raise TraceUnreadable(f"Line 1 of {path} is damaged, and so is all that follows.")
         place = 0
         while place < end:
             line = file.readline(MAX_LINE)
@@ -117,7 +120,7 @@ def read_frames(folder: Path) -> Iterator[Frame]:
         yield frame
 
 
-class _Follower:
+class Follower:
     """Takes what was added to the events since the last time, in a worker thread."""
 
     def __init__(self, path: Path) -> None:
@@ -173,7 +176,7 @@ async def follow_events(
     import anyio
     from anyio import to_thread
 
-    follower = await to_thread.run_sync(_Follower, folder / EVENTS_NAME)
+    follower = await to_thread.run_sync(Follower, folder / EVENTS_NAME)
     try:
         while True:
             last_look = ended()

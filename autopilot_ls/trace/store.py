@@ -293,9 +293,9 @@ class TraceStore:
                     shutil.rmtree(grave, ignore_errors=True)
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     try:
-        return path.lstat().st_size
+        return os.lstat(path).st_size
     except OSError:
         return 0
 
@@ -303,12 +303,14 @@ def _size(path: Path) -> int:
 def _folder_size(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
-        total += sum(_size(Path(parent, name)) for name in names)
+        total += sum(_size(f"{parent}/{name}") for name in names)
     return total
 
 
 def _summary(folder: Path) -> SessionSummary | None:
-    events_size = _size(folder / EVENTS_NAME)
+    # Joining paths as objects would take half of the time that listing many sessions takes.
+    base = str(folder)
+    events_size = _size(f"{base}/{EVENTS_NAME}")
     in_use = is_locked(folder)
     kept = read_summary(folder)
     if kept is not None and (in_use or kept[1] == events_size):
@@ -324,7 +326,7 @@ def _summary(folder: Path) -> SessionSummary | None:
         if not in_use and made[1] >= 0:
             in_use = not _keep(folder, *made)
     state = found.state if in_use or found.state in SETTLED else "unknown"
-    size = events_size + _size(folder / RAW_NAME)
+    size = events_size + _size(f"{base}/{RAW_NAME}")
     return found.model_copy(update={"size_bytes": size, "in_use": in_use, "state": state})
 
 

@@ -125,7 +125,7 @@ def summarize(folder: Path) -> tuple[SessionSummary, int] | None:
         size = os.fstat(descriptor).st_size
         end, last = sound_end(descriptor, size, is_sound_event)
         if last is None:
-            return None
+            return (_unreadable(folder), -1) if size else None
         os.lseek(descriptor, 0, os.SEEK_SET)
         summary = _tell(folder.name, _telling(descriptor, end), Event.model_validate_json(last))
         return summary or _unreadable(folder), size
