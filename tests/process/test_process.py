@@ -182,6 +182,13 @@ async def test_what_a_child_writes_at_its_end_is_read_in_full() -> None:
     assert got == b"x" * 60_000
 
 
+async def test_what_was_written_can_be_read_after_the_child_is_gone() -> None:
+    async with python("import os; os.write(1, b'x' * 50000)") as process:
+        await process.wait()
+        await process.stop()
+        assert await read_all(process, 1000) == b"x" * 50_000
+
+
 async def test_output_nobody_reads_does_not_keep_a_child_from_ending() -> None:
     code = "import os,sys; sys.stdin.read(); os.write(1, b'x' * 1_000_000); sys.exit(5)"
     async with python(code, limits=ProcessLimits(close_grace=20)) as process:
@@ -593,12 +600,15 @@ async def test_concurrent_and_cancelled_writers_do_not_interleave() -> None:
         "for line in sys.stdin.buffer:\n"
         "    assert len(set(line.rstrip())) == 1 and len(line) == 50001, line[:100]\n"
         "    sys.stdout.write(line[:1].decode()); sys.stdout.flush()\n"
+        "    time.sleep(0.01)\n"
     )
     letters = [bytes([65 + number]) for number in range(26)]
     async with python(code, limits=ProcessLimits(write_timeout=20)) as process:
         async with anyio.create_task_group() as tasks:
 
             async def write(letter: bytes, patience: float) -> None:
+                # While the child makes room by and by, a late writer must not overtake.
+                await anyio.sleep((letter[0] - 65) / 100)
                 with anyio.move_on_after(patience):
                     await process.write(letter * 50_000 + b"\n")
 
