@@ -187,7 +187,9 @@ class Agent:
                 # As long as patches wait their turn the flood goes on, whatever was planned.
                 due = int(plan.rate * (now - start)) - report.sent
                 report.most_behind = max(report.most_behind, due)
-                self.emit(report, due if approvals.open else min(due, total - report.sent), block, size)
+                self.emit(
+                    report, due if approvals.open else min(due, total - report.sent), block, size
+                )
             else:
                 self.emit(report, min(total - report.sent, FULL_SPEED_BYTES // size), block, size)
             pause = 0.0
@@ -249,11 +251,13 @@ class Approvals:
         change = file_change(item, path, "inProgress")
         started = agent.placed(item=change, startedAtMs=now_ms())
         asked = agent.placed(itemId=item, startedAtMs=now_ms(), reason=None, grantRoot=None)
-        frames = encode({"method": "item/started", "params": started}) + encode({
-            "method": "item/fileChange/requestApproval",
-            "id": number,
-            "params": asked,
-        })
+        frames = encode({"method": "item/started", "params": started}) + encode(
+            {
+                "method": "item/fileChange/requestApproval",
+                "id": number,
+                "params": asked,
+            }
+        )
         self.waiting = (number, path, item, time.monotonic_ns())
         agent.write(frames)
 
@@ -340,6 +344,7 @@ def initialized(params: dict[str, object]) -> dict[str, object]:
 
 
 def thread_reply(cwd: str, params: dict[str, object]) -> dict[str, object]:
+    sandbox = "workspaceWrite" if params.get("sandbox") == "workspace-write" else "readOnly"
     thread: dict[str, object] = {
         "id": THREAD,
         "environments": [],
@@ -385,7 +390,7 @@ def thread_reply(cwd: str, params: dict[str, object]) -> dict[str, object]:
         "instructionSources": [],
         "approvalPolicy": params.get("approvalPolicy") or "untrusted",
         "approvalsReviewer": params.get("approvalsReviewer") or "user",
-        "sandbox": {"type": "readOnly", "networkAccess": False},
+        "sandbox": {"type": sandbox, "networkAccess": False},
         "activePermissionProfile": None,
         "reasoningEffort": None,
         "multiAgentMode": "explicitRequestOnly",

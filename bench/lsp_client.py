@@ -107,10 +107,14 @@ class LspClient:
 
     def reply(self, number: int, timeout: float = 30.0) -> object:
         with self._condition:
-            arrived = self._condition.wait_for(lambda: number in self._replies or self._gone, timeout)
+            arrived = self._condition.wait_for(
+                lambda: number in self._replies or self._gone, timeout
+            )
             reply = self._replies.pop(number, None)
         if reply is None:
-            raise RuntimeError("the server is gone" if arrived else "the server did not reply in time")
+            raise RuntimeError(
+                "the server is gone" if arrived else "the server did not reply in time"
+            )
         if "error" in reply:
             raise RuntimeError(f"the server refused: {reply['error']}")
         return reply.get("result")

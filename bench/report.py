@@ -87,14 +87,16 @@ def table(results: Results) -> str:
     """Return all figures as a table with a head and a foot."""
     rows = [("", "", "against", "ratio", "aim", "")]
     for figure in results.figures:
-        rows.append((
-            figure.name,
-            f"{number(figure.value)} {figure.unit}".strip(),
-            figure.baseline,
-            "" if figure.ratio is None else f"{figure.ratio:.2f} ×",
-            figure.aim,
-            VERDICTS[figure.met],
-        ))
+        rows.append(
+            (
+                figure.name,
+                f"{number(figure.value)} {figure.unit}".strip(),
+                figure.baseline,
+                "" if figure.ratio is None else f"{figure.ratio:.2f} ×",
+                figure.aim,
+                VERDICTS[figure.met],
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [results.machine, ""]
     for index, row in enumerate(rows):
