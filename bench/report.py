@@ -85,18 +85,18 @@ VERDICTS: dict[bool | None, Literal["met", "MISSED", ""]] = {True: "met", False:
 
 def table(results: Results) -> str:
     """Return all figures as a table with a head and a foot."""
-    rows = [("", "", "against", "ratio", "aim", "")]
-    for figure in results.figures:
-        rows.append(
-            (
-                figure.name,
-                f"{number(figure.value)} {figure.unit}".strip(),
-                figure.baseline,
-                "" if figure.ratio is None else f"{figure.ratio:.2f} ×",
-                figure.aim,
-                VERDICTS[figure.met],
-            )
+    rows: list[tuple[str, ...]] = [("", "", "against", "ratio", "aim", "")]
+    rows += [
+        (
+            figure.name,
+            f"{number(figure.value)} {figure.unit}".strip(),
+            figure.baseline,
+            "" if figure.ratio is None else f"{figure.ratio:.2f} ×",
+            figure.aim,
+            VERDICTS[figure.met],
         )
+        for figure in results.figures
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [results.machine, ""]
     for index, row in enumerate(rows):
