@@ -212,14 +212,18 @@ class Verdict(Frozen):
 
     Attributes:
         rule: Name of the rule that decided.
-        source: Where that rule stands: `mode`, `session grant`, or a file.
+        source: Where that rule stands: `mode`, `session grant`, or a file with its line.
         reason: One sentence for a person.
+        part: The part of the command or patch that it decided on; raw text of the agent's, shortened.
+        risk: How much harm it can do; what is high is said loudly.
     """
 
     outcome: Outcome
     rule: str
     source: str
     reason: str
+    part: str = ""
+    risk: Literal["low", "high"] = "low"
 
 
 class DecisionKind(StrEnum):

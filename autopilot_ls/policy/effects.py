@@ -1,0 +1,253 @@
+"""What well-known programs do with the paths among their words.
+
+Every word of every command is looked at as a path; this says whether the program reads it, writes it,
+or (for programs not known here) might do either. It does not say whether the program is harmless:
+rules do. `judging` stands above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from autopilot_ls.policy.shell import Word
+from autopilot_ls.policy.shell.words import literal
+
+
+class EffectKind(StrEnum):
+    """What happens to a path."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    TOUCH = "touch"
+    NETWORK = "network"
+
+
+class Effect(NamedTuple):
+    """One path (or host) that a command has to do with."""
+
+    kind: EffectKind
+    word: Word
+
+
+_SILENT: Final = frozenset(
+    "echo printf true false : test [ set pwd whoami id uname date hostname sleep exit return break"
+    " continue shift wait jobs seq yes expr basename dirname export kill pkill killall nproc tty"
+    " which type hash ulimit umask arch groups locale getconf env printenv command".split()
+)
+_READERS: Final = frozenset(
+    "cat tac head tail wc nl od xxd hexdump strings file stat ls dir tree du df cmp diff diff3 comm"
+    " cut paste column fold fmt expand unexpand rev md5sum sha1sum sha224sum sha256sum sha384sum"
+    " sha512sum shasum b2sum cksum sum readlink realpath less more bat exa eza zcat zless bzcat xzcat"
+    " base64 base32 iconv join look pr nm objdump readelf size ldd otool source . cd pushd jq yq"
+    " cloc tokei scc ripgrep hexyl delta sort uniq csvlook csvcut xmllint pygmentize plutil".split()
+)
+_WRITERS: Final = frozenset(
+    "touch mkdir tee truncate chmod chown chgrp install patch mkfifo mknod split csplit shred".split()
+)
+_DELETERS: Final = frozenset({"rm", "rmdir", "unlink", "trash"})
+# Programs whose first operand is an expression, with the options that give it instead.
+_EXPRESSION: Final = {
+    "grep": ("-e", "-f", "--regexp", "--file"),
+    "egrep": ("-e", "-f", "--regexp", "--file"),
+    "fgrep": ("-e", "-f", "--regexp", "--file"),
+    "rg": ("-e", "-f", "--regexp", "--file", "--files"),
+    "ag": (),
+    "ack": (),
+    "sed": ("-e", "-f", "--expression", "--file"),
+    "awk": ("-f", "--file"),
+    "gawk": ("-f", "--file"),
+    "mawk": ("-f",),
+    "jq": ("-f", "--from-file"),
+    "fd": (),
+    "fdfind": (),
+    "tr": (),
+}
+_EXPRESSION_OPTIONS: Final = frozenset({"-e", "--regexp", "--expression"})
+_TEXT_OPTIONS: Final = {
+    "git": frozenset({"-m", "--message", "--grep", "--author", "-S", "-G", "--format", "--pretty"}),
+    "gh": frozenset({"--title", "--body", "-t", "-b"}),
+    "curl": frozenset({"-H", "--header", "-d", "--data", "-X", "-A", "-w"}),
+    "pytest": frozenset({"-k", "-m"}),
+    "cargo": frozenset({"--features"}),
+    "go": frozenset({"-run", "-bench", "-ldflags", "-tags"}),
+}
+_GIT_READS: Final = frozenset(
+    "status log diff show blame annotate grep ls-files ls-tree cat-file rev-parse rev-list describe"
+    " shortlog merge-base name-rev diff-tree diff-index diff-files check-ignore check-attr reflog"
+    " for-each-ref whatchanged count-objects var cherry range-diff".split()
+)
+_URL: Final = re.compile(r"(?:https?|ftp|ssh|git|rsync|wss?)://", re.IGNORECASE)
+_NETWORK: Final = frozenset({"curl", "wget", "http", "https", "xh", "aria2c", "git"})
+_ARCHIVERS: Final = frozenset({"tar", "unzip", "zipinfo", "bsdtar"})
+
+
+def effects(program: str, words: Sequence[Word]) -> Iterator[Effect]:
+    """Yield what a command has to do with paths and hosts.
+
+    Args:
+        program: The program's name without its folder.
+        words: All words of the command, the program first.
+    """
+    rest = words[1:]
+    if program in _NETWORK:
+        yield from _hosts(rest)
+    if program in _SILENT:
+        return
+    if program in {"cp", "mv", "ln", "rsync", "scp", "install"}:
+        yield from _copies(program, rest)
+        return
+    if program == "dd":
+        yield from _dd(rest)
+        return
+    yield from _paths(rest, _kind(program, rest), _skipped(program, rest))
+
+
+def _kind(program: str, rest: Sequence[Word]) -> EffectKind:
+    if program in _READERS:
+        return EffectKind.READ
+    if program in _WRITERS:
+        return EffectKind.WRITE
+    if program in _DELETERS:
+        return EffectKind.DELETE
+    if program in {"sed", "gsed"}:
+        in_place = any(
+            (w.text or "").startswith("--in-place")
+            or re.match(r"-[a-zA-Z]*i", w.text or "") is not None
+            for w in rest
+        )
+        return EffectKind.WRITE if in_place else EffectKind.READ
+    if program in _EXPRESSION or program in _ARCHIVERS:
+        return EffectKind.READ
+    if program == "find":
+        return EffectKind.DELETE if any(w.text == "-delete" for w in rest) else EffectKind.READ
+    if program == "git":
+        first = rest[0].text if rest else None
+        if first in {"rm", "clean"}:
+            return EffectKind.DELETE
+        if first == "mv":
+            return EffectKind.WRITE
+        return EffectKind.READ if first in _GIT_READS else EffectKind.TOUCH
+    return EffectKind.TOUCH
+
+
+def _skipped(program: str, rest: Sequence[Word]) -> frozenset[int]:
+    """Return the indexes of words that are text to the program, not paths."""
+    skipped: set[int] = set()
+    text_options = _TEXT_OPTIONS.get(program, frozenset[str]())
+    for index, word in enumerate(rest[:-1]):
+        if word.text in text_options:
+            skipped.add(index + 1)
+    if program == "find":
+        for index, word in enumerate(rest):
+            text = word.text or ""
+            if text.startswith(("-", "(", "!")):
+                # Tests and actions: names to compare with, and commands that are judged themselves.
+                named = {"-newer", "-samefile", "-fprint", "-fprint0", "-fprintf", "-fls", "-files0-from"}
+                skipped |= {
+                    i for i in range(index, len(rest)) if not (i and rest[i - 1].text in named)
+                }
+                break
+    if program in _EXPRESSION:
+        given = any((w.text or "").split("=", 1)[0] in _EXPRESSION[program] for w in rest)
+        for index, word in enumerate(rest):
+            if index and rest[index - 1].text in _EXPRESSION_OPTIONS:
+                skipped.add(index)
+            elif not given and not (word.text or "").startswith("-"):
+                skipped.add(index)
+                break
+    return frozenset(skipped)
+
+
+def _paths(
+    rest: Sequence[Word], kind: EffectKind, skipped: frozenset[int] = frozenset()
+) -> Iterator[Effect]:
+    for index, word in enumerate(rest):
+        text = word.text
+        if index in skipped:
+            continue
+        if text is None:
+            yield Effect(kind, word)
+        elif not text.startswith("-"):
+            if text and not _URL.match(text):
+                yield Effect(kind, word)
+                if "=" in text and "/" in text:
+                    yield Effect(kind, literal(text.split("=", 1)[1]))
+        elif text != "-":
+            yield from (Effect(kind, tail) for tail in _tails(text))
+
+
+def _tails(option: str) -> Iterator[Word]:
+    """Yield every end of an option that could be a path: --file=/x, -I../y, -f.git/config."""
+    if "=" in option:
+        yield literal(option.split("=", 1)[1])
+    elif not option.startswith("--") and len(option) > 2:  # noqa: PLR2004 - a dash and a letter
+        if option[2:] != "." and any(char in option[2:] for char in "/.~"):
+            yield literal(option[2:])
+    for at, char in enumerate(option):
+        if char in "/~" and at > 1 and option[at - 1] != "/":
+            yield literal(option[at:])
+            break
+
+
+def _copies(program: str, rest: Sequence[Word]) -> Iterator[Effect]:
+    """Sources are read (or moved away), the target is written; which is which needs certainty."""
+    operands: list[Word] = []
+    target: Word | None = None
+    only = False
+    skip = False
+    for index, word in enumerate(rest):
+        text = word.text
+        if skip:
+            skip = False
+        elif only or text is None or not text.startswith("-") or text == "-":
+            operands.append(word)
+        elif text == "--":
+            only = True
+        elif text in {"-t", "--target-directory"}:
+            target = rest[index + 1] if index + 1 < len(rest) else None
+            skip = True
+        elif text.startswith("--target-directory="):
+            target = literal(text.split("=", 1)[1])
+        else:
+            yield from (Effect(EffectKind.WRITE, tail) for tail in _tails(text))
+    if target is None and operands:
+        target = operands.pop() if len(operands) > 1 or program != "ln" else literal(".")
+    source = EffectKind.DELETE if program == "mv" else EffectKind.READ
+    if program == "ln":
+        # A link opens its target to whatever is done through it later.
+        source = EffectKind.WRITE
+    for word in operands:
+        yield Effect(source, word)
+        if target is not None and target.text is not None and word.text is not None:
+            name = word.text.rstrip("/").rsplit("/", 1)[-1]
+            yield Effect(
+                EffectKind.WRITE,
+                Word(target.raw, f"{target.text}/{name}", tilde=target.tilde),
+            )
+    if target is not None:
+        yield Effect(EffectKind.WRITE, target)
+
+
+def _dd(rest: Sequence[Word]) -> Iterator[Effect]:
+    for word in rest:
+        name, _, value = (word.text or "").partition("=")
+        if word.text is None or name not in {"if", "of"}:
+            if word.text is None:
+                yield Effect(EffectKind.WRITE, word)
+            continue
+        yield Effect(EffectKind.READ if name == "if" else EffectKind.WRITE, literal(value))
+
+
+def _hosts(rest: Sequence[Word]) -> Iterator[Effect]:
+    for word in rest:
+        if word.text is not None and _URL.match(word.text):
+            try:
+                host = urlsplit(word.text).hostname
+            except ValueError:
+                host = None
+            yield Effect(EffectKind.NETWORK, literal(host or "?", word.text))

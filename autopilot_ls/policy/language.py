@@ -1,0 +1,366 @@
+"""The language of policy files: TOML text in, rules and problems out.
+
+Pure. A file with a problem gives no rules at all, so that a slip never leaves half a policy in force;
+what then holds is `load`'s affair. `rules` is what it makes, `positions` finds where things stand.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final, cast
+
+from autopilot_ls.model.approvals import Mode, Outcome
+from autopilot_ls.policy.limits import Limits
+from autopilot_ls.policy.paths import PathPatterns, compile_glob
+from autopilot_ls.policy.positions import Path, Position, Positions, positions
+from autopilot_ls.policy.rules import REST, ChangeName, CommandPattern, Risk, Rule
+
+VERSION: Final = 1
+MAX_TEXT: Final = 8 * 1024 * 1024
+MAX_RULES: Final = 50_000
+MAX_PROBLEMS: Final = 50
+
+MATCHERS: Final = (
+    "command", "line", "edit", "read", "network", "tool", "permission", "question", "environment",
+)  # fmt: skip
+_LISTS: Final = frozenset(
+    {"command", "line", "edit", "read", "network", "tool", "permission", "environment", "kinds",
+     "with", "without", "modes", "workspace"}
+)  # fmt: skip
+_FLAGS: Final = frozenset({"hard", "question", "escalated", "expansions"})
+_TEXTS: Final = frozenset({"name", "verdict", "risk", "reason"})
+KEYS: Final = _LISTS | _FLAGS | _TEXTS
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "verdict": ("allow", "ask", "deny"),
+    "risk": ("low", "high"),
+    "modes": tuple(mode.value for mode in Mode),
+    "kinds": ("add", "update", "delete", "rename"),
+}
+_ONLY_WITH: Final[Mapping[str, tuple[str, ...]]] = {
+    "kinds": ("edit",),
+    "with": ("command",),
+    "without": ("command",),
+    "escalated": ("command", "line"),
+    "expansions": ("command",),
+}
+_TOML_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_ALTERNATIVES: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_MAX_ALTERNATIVES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProblem:
+    """What is wrong in a policy file, and where.
+
+    Attributes:
+        line: From 1.
+        column: From 1, in characters.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """What a policy file says; without rules when it has a problem."""
+
+    file: str
+    rules: tuple[Rule, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    problems: tuple[PolicyProblem, ...] = ()
+
+
+def read_policy(text: str, file: str) -> PolicyText:
+    """Read the text of a policy file; wrong content never raises.
+
+    Args:
+        text: The TOML text.
+        file: How the file is called to people.
+    """
+    return _Reading(file).read(text)
+
+
+class _Reading:
+    """Reads one file and gathers its problems."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._problems: list[PolicyProblem] = []
+        self._places = Positions()
+
+    def read(self, text: str) -> PolicyText:
+        if len(text) > MAX_TEXT:
+            self._problem(Position(), "the file is too large")
+            return self._result((), Limits())
+        try:
+            content = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            self._broken(text, str(error) or "values are nested too deep")
+            return self._result((), Limits())
+        self._places = positions(text)
+        rules = self._content(content)
+        return self._result(rules, self._limits(content.get("limits", {})))
+
+    def _result(self, rules: tuple[Rule, ...], limits: Limits) -> PolicyText:
+        if self._problems:
+            return PolicyText(self._file, problems=tuple(self._problems[:MAX_PROBLEMS]))
+        return PolicyText(self._file, rules, limits)
+
+    def _problem(self, at: Position, message: str) -> None:
+        self._problems.append(PolicyProblem(self._file, at.line, at.column, message))
+
+    def _broken(self, text: str, message: str) -> None:
+        match = _TOML_PLACE.search(message)
+        if match is not None and match[1]:
+            at = Position(int(match[1]), int(match[2]))
+        else:
+            at = Position(text.count("\n") + 1, len(text) - text.rfind("\n"))
+        self._problem(at, f"this is not valid TOML: {_TOML_PLACE.sub('', message)}")
+
+    def _content(self, content: Mapping[str, object]) -> tuple[Rule, ...]:
+        for key in content.keys() - {"version", "rule", "limits"}:
+            hint = _meant(key, ("version", "rule", "limits", *KEYS))
+            if hint in KEYS and key in KEYS:
+                hint = ""
+            self._problem(
+                self._places.of((key,), key=True), f"there is no key {key!r} here{hint}"
+            )
+        if content.get("version", VERSION) != VERSION:
+            self._problem(
+                self._places.of(("version",)), f"this is version {VERSION} of the language"
+            )
+        given = content.get("rule", [])
+        if not isinstance(given, list):
+            self._problem(self._places.of(("rule",)), "rules are written as [[rule]]")
+            return ()
+        tables = cast("list[object]", given)
+        if len(tables) > MAX_RULES:
+            self._problem(self._places.of(("rule",)), "there are too many rules")
+            return ()
+        rules: list[Rule] = []
+        names: set[str] = set()
+        for index, table in enumerate(tables):
+            rule = self._rule(table, ("rule", index))
+            if rule is None:
+                continue
+            if rule.name in names:
+                self._problem(
+                    self._places.of(("rule", index, "name")), f"another rule is called {rule.name!r}"
+                )
+            names.add(rule.name)
+            rules.append(rule)
+        return tuple(rules)
+
+    def _rule(self, table: object, path: Path) -> Rule | None:
+        if not isinstance(table, dict):
+            self._problem(self._places.of(path), "a rule is a table")
+            return None
+        given = cast("dict[str, object]", table)
+        count = len(self._problems)
+        values: dict[str, tuple[str, ...]] = {}
+        flags: dict[str, bool] = {}
+        for key, value in given.items():
+            self._value(key, value, (*path, key), values, flags)
+        matchers = [key for key in MATCHERS if key in values or flags.get(key)]
+        at = self._places.of(path, key=True)
+        if len(self._problems) == count:
+            self._check(values, flags, matchers, path, at)
+        if len(self._problems) > count:
+            return None
+        return self._build(values, flags, path, at)
+
+    def _value(
+        self,
+        key: str,
+        value: object,
+        path: Path,
+        values: dict[str, tuple[str, ...]],
+        flags: dict[str, bool],
+    ) -> None:
+        if key not in KEYS:
+            self._problem(
+                self._places.of(path, key=True), f"there is no key {key!r}{_meant(key, KEYS)}"
+            )
+            return
+        if key in _FLAGS:
+            if isinstance(value, bool):
+                flags[key] = value
+            else:
+                self._problem(self._places.of(path), f"{key} is true or false")
+            return
+        items = cast("list[object]", value) if isinstance(value, list) and key in _LISTS else [value]
+        texts: list[str] = []
+        for index, item in enumerate(items):
+            where = (*path, index) if isinstance(value, list) else path
+            if not isinstance(item, str) or not item.strip():
+                kind = "text, or a list of texts," if key in _LISTS else "text"
+                self._problem(self._places.of(where), f"{key} is {kind} and not empty")
+            elif key in _CHOICES and item not in _CHOICES[key]:
+                choices = ", ".join(_CHOICES[key])
+                self._problem(
+                    self._places.of(where),
+                    f"{key} is one of {choices}{_meant(item, _CHOICES[key])}",
+                )
+            else:
+                texts.append(item)
+        if not items:
+            self._problem(self._places.of(path), f"{key} is an empty list")
+        values[key] = tuple(texts)
+
+    def _check(
+        self,
+        values: Mapping[str, tuple[str, ...]],
+        flags: Mapping[str, bool],
+        matchers: Sequence[str],
+        path: Path,
+        at: Position,
+    ) -> None:
+        if "verdict" not in values:
+            self._problem(at, "the rule has no verdict: allow, ask or deny")
+        if len(matchers) != 1:
+            what = "nothing that it matches" if not matchers else " and ".join(matchers)
+            self._problem(
+                at, f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}"
+            )
+            return
+        for key, allowed in _ONLY_WITH.items():
+            if (key in values or flags.get(key)) and matchers[0] not in allowed:
+                self._problem(
+                    self._places.of((*path, key), key=True),
+                    f"{key} goes with {' or '.join(allowed)} only",
+                )
+        verdict = values.get("verdict", ("",))[0]
+        if flags.get("hard") and verdict == "allow":
+            self._problem(self._places.of((*path, "hard")), "an allow cannot be hard")
+        if verdict == "allow" and matchers[0] == "question":
+            self._problem(at, "only a person can answer a question")
+        for index, pattern in enumerate(values.get("command", ())):
+            where = self._places.of((*path, "command", index))
+            self._check_command(pattern, verdict, where)
+        for key in ("edit", "read", "workspace"):
+            for index, pattern in enumerate(values.get(key, ())):
+                self._check_path(pattern, self._places.of((*path, key, index)))
+
+    def _check_command(self, pattern: str, verdict: str, where: Position) -> None:
+        try:
+            patterns = command_patterns(pattern)
+        except ValueError as error:
+            self._problem(where, str(error))
+            return
+        if verdict == "allow" and any(set(p.program) & set("*?") for p in patterns):
+            self._problem(where, "an allow names its program; * in its place allows everything")
+
+    def _check_path(self, pattern: str, where: Position) -> None:
+        try:
+            compile_glob(pattern.removeprefix("!"))
+        except re.error:
+            self._problem(where, "this is not a path pattern")
+        if ".." in pattern.split("/"):
+            self._problem(where, "a path pattern has no ..; use an absolute one")
+
+    def _build(
+        self,
+        values: Mapping[str, tuple[str, ...]],
+        flags: Mapping[str, bool],
+        path: Path,
+        at: Position,
+    ) -> Rule:
+        outcome = Outcome(values["verdict"][0])
+        name = values.get("name", (f"rule-{int(path[1]) + 1}",))[0]
+        return Rule(
+            name=name,
+            outcome=outcome,
+            hard=flags.get("hard", False),
+            source=self._file,
+            line=at.line,
+            commands=tuple(p for text in values.get("command", ()) for p in command_patterns(text)),
+            lines=values.get("line", ()),
+            edit=PathPatterns(values["edit"]) if "edit" in values else None,
+            kinds=cast("frozenset[ChangeName]", frozenset(values.get("kinds", ()))),
+            read=PathPatterns(values["read"]) if "read" in values else None,
+            network=tuple(host.lower() for host in values.get("network", ())),
+            tools=values.get("tool", ()),
+            permissions=values.get("permission", ()),
+            question=flags.get("question", False),
+            environment=values.get("environment", ()),
+            options=values.get("with", ()),
+            without=values.get("without", ()),
+            escalated=flags.get("escalated", False),
+            expansions=flags.get("expansions", False),
+            modes=frozenset(Mode(mode) for mode in values.get("modes", ())),
+            workspace=values.get("workspace", ()),
+            risk=cast("Risk | None", values["risk"][0] if "risk" in values else None),
+            reason=values.get("reason", ("",))[0],
+        )
+
+    def _limits(self, given: object) -> Limits:
+        if not isinstance(given, dict):
+            self._problem(self._places.of(("limits",)), "limits is a table")
+            return Limits()
+        known = Limits.names()
+        table = cast("dict[str, object]", given)
+        values: dict[str, int] = {}
+        for key, value in table.items():
+            at = self._places.of(("limits", key), key=True)
+            if key not in known:
+                self._problem(at, f"there is no limit {key!r}{_meant(key, known)}")
+            elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                self._problem(
+                    self._places.of(("limits", key)), f"{key} is a whole number, 0 for no limit"
+                )
+            else:
+                values[key] = value
+        return Limits(**values)
+
+
+def command_patterns(text: str) -> tuple[CommandPattern, ...]:
+    """Return the patterns that one text stands for; `{a,b}` in it are alternatives.
+
+    Raises:
+        ValueError: The text is no command pattern; the message says why.
+    """
+    if "{" not in text and "'" not in text and '"' not in text and "\\" not in text:
+        return (_pattern(text, text.split()),)
+    texts = [text]
+    while True:
+        match = next((m for t in texts if (m := _ALTERNATIVES.search(t))), None)
+        if match is None:
+            break
+        texts = [
+            one.replace(match[0], option, 1) if match[0] in one else one
+            for one in texts
+            for option in (match[1].split(",") if match[0] in one else [""])
+        ]
+        if len(texts) > _MAX_ALTERNATIVES:
+            raise ValueError("there are too many alternatives in this pattern")
+    try:
+        return tuple(_pattern(one, shlex.split(one)) for one in texts)
+    except ValueError as error:
+        raise ValueError(f"this is not a command pattern: {error}") from None
+
+
+def _pattern(text: str, words: Sequence[str]) -> CommandPattern:
+    rest = tuple(REST if word in {REST, "..."} else word for word in words)
+    if not rest or rest[0] == REST:
+        raise ValueError("a command pattern begins with a program")
+    if rest.count(REST) > 3:  # noqa: PLR2004 - the time to match grows with each
+        raise ValueError("… stands more than three times in this pattern")
+    if any(word.endswith(("…", "...")) and word != REST for word in rest):
+        raise ValueError("… is a word of its own; use * inside a word")
+    return CommandPattern(text, rest[0], rest[1:])
+
+
+def _meant(word: str, words: Iterable[str]) -> str:
+    near = get_close_matches(word[:100], list(words), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,109 @@
+"""The small languages inside sed and awk: whether a script only prints and replaces.
+
+Both can run programs and write files from within their script, so a script is understood only when it
+is of a form in which nothing of that can be said. `judging` stands above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from autopilot_ls.policy.shell import Word
+
+_ADDRESS: Final = r"(?:\d++(?:~\d++)?+|\$|/(?:[^/\\\n]|\\.)*+/I?+)"
+_SUBSTITUTE: Final = "|".join(
+    rf"[sy]{d}(?:[^\\\n{d}]|\\[^\n])*+{d}(?:[^\\\n{d}]|\\[^\n])*+{d}[gpiI0-9]*+"
+    for d in ("/", r"\|", "#", ",", "@", ":", "!", "%")
+)
+# Possessive, so that a hostile script takes no longer than its length.
+_COMMAND: Final = (
+    rf"[ \t]*+(?:{_ADDRESS}(?:,[ \t]*+(?:{_ADDRESS}|[+~]\d++))?)?+[ \t]*+!?[ \t]*+"
+    rf"(?:{_SUBSTITUTE}|q\d*+|[pdlDNPGghHnx=])?+[ \t]*+"
+)
+_SED: Final = re.compile(rf"{_COMMAND}(?:[;\n]{_COMMAND})*+")
+_SED_FLAGS: Final = re.compile(
+    r"-[nErsuz]+|-[nErsuz]*i[A-Za-z.~_-]*|--quiet|--silent|--regexp-extended|--in-place"
+    r"(?:=[\w.~-]*)?|--separate|--null-data|--posix|--sandbox"
+)
+_AWK_RUNS: Final = re.compile(r"\bsystem\b|\bgetline\b|[|>@&]|\bclose\b|\bARGV\b|\bENVIRON\b|\binclude\b|\bload\b|\bFUNCTAB\b|\bSYMTAB\b")
+_AWK_HARMLESS: Final = re.compile(r"&&|\|\||>=|>\s*(?=\d+(?:\.\d+)?\s*(?:[){;&|]|\Z))")
+_MAX_SCRIPT: Final = 2_000
+_SED_NAMES: Final = frozenset({"sed", "gsed"})
+_AWK_NAMES: Final = frozenset({"awk", "gawk", "mawk"})
+
+
+def problem(program: str, words: Sequence[Word]) -> str:
+    """Return why a command's script is not understood; empty when it is, or there is none."""
+    if program in _SED_NAMES:
+        return "" if _sed(words[1:]) else "this sed script is not followed"
+    if program in _AWK_NAMES:
+        return "" if _awk(words[1:]) else "this awk program is not followed"
+    if program == "printf" and any(w.text is not None and "[" in w.text and w.text.startswith("-v") for w in words):
+        return "this sets a variable"
+    if program in {"test", "["} and any(w.text in {"-v", "-R"} for w in words[1:]):
+        return "this evaluates a variable's name"
+    return ""
+
+
+def _sed(rest: Sequence[Word]) -> bool:
+    scripts: list[str] = []
+    given = any(_gives_script(word) for word in rest)
+    take, seen = False, False
+    for word in rest:
+        text = word.text
+        if take:
+            if text is None:
+                return False
+            scripts.append(text)
+            take = False
+        elif text is None:
+            if not given and not seen:
+                return False
+        elif text in {"-e", "--expression"} or re.fullmatch(r"-[nErsuz]+e", text):
+            take = True
+        elif text.startswith("--expression="):
+            scripts.append(text.split("=", 1)[1])
+        elif text == "-i" or _SED_FLAGS.fullmatch(text):
+            continue
+        elif text.startswith("-") and text not in {"-", "--"}:
+            return False
+        elif not given and not seen and text != "--":
+            scripts.append(text)
+            seen = True
+    return bool(scripts) and not take and all(_sed_script(script) for script in scripts)
+
+
+def _gives_script(word: Word) -> bool:
+    text = word.text or ""
+    return text.startswith("--expression") or re.fullmatch(r"-[nErsuz]*e", text) is not None
+
+
+def _sed_script(script: str) -> bool:
+    return len(script) <= _MAX_SCRIPT and _SED.fullmatch(script) is not None
+
+
+def _awk(rest: Sequence[Word]) -> bool:
+    index = 0
+    while index < len(rest):
+        text = rest[index].text
+        if text is None:
+            return False
+        if text in {"-F", "-v"}:
+            index += 2
+        elif text.startswith(("-F", "-v")):
+            index += 1
+        elif text == "--":
+            index += 1
+            break
+        elif text.startswith("-"):
+            return False
+        else:
+            break
+    if index >= len(rest) or rest[index].text is None:
+        return False
+    program = rest[index].text or ""
+    if len(program) > _MAX_SCRIPT:
+        return False
+    return _AWK_RUNS.search(_AWK_HARMLESS.sub(" ", program)) is None
