@@ -6,40 +6,39 @@ Made once for a policy and immutable after. `judging` asks it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from autopilot_ls.policy.rules import CommandPattern, Rule
+from autopilot_ls.policy.lazy import LazyRules
+from autopilot_ls.policy.paths import PathPatterns, Place, fold
+from autopilot_ls.policy.rules import REST, CommandPattern, Rule
 from autopilot_ls.policy.shell.wrappers import SHELLS
 
 Entry = tuple[Rule, CommandPattern]
+_SPECIAL = frozenset("*?[{")
 
 
 class Index:
     """Rules by kind; those of commands by their program."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._allow: dict[str, list[Entry]] = {}
+    def __init__(self, rules: Iterable[Rule], lazy: Sequence[LazyRules] = ()) -> None:
+        self._lazy = tuple(lazy)
+        given = tuple(rules)
+        self._allow: dict[tuple[str, str], list[Entry]] = {}
         self._restrict: dict[str, list[Entry]] = {}
         self._any: list[Entry] = []
         self._lines: dict[str, list[Rule]] = {}
-        edits: list[Rule] = []
-        reads: list[Rule] = []
         networks: list[Rule] = []
         tools: list[Rule] = []
         permissions: list[Rule] = []
         questions: list[Rule] = []
         environments: list[Rule] = []
-        for rule in rules:
+        for rule in given:
             for pattern in rule.commands:
                 self._add(rule, pattern)
             for line in rule.lines:
                 self._lines.setdefault(line, []).append(rule)
-            if rule.edit is not None:
-                edits.append(rule)
-            elif rule.read is not None:
-                reads.append(rule)
-            elif rule.network:
+            if rule.network:
                 networks.append(rule)
             elif rule.tools:
                 tools.append(rule)
@@ -49,8 +48,8 @@ class Index:
                 questions.append(rule)
             elif rule.environment:
                 environments.append(rule)
-        self.edits = tuple(edits)
-        self.reads = tuple(reads)
+        self.edits = PathIndex((rule, rule.edit) for rule in given if rule.edit is not None)
+        self.reads = PathIndex((rule, rule.read) for rule in given if rule.read is not None)
         self.networks = tuple(networks)
         self.tools = tuple(tools)
         self.permissions = tuple(permissions)
@@ -60,25 +59,32 @@ class Index:
     def _add(self, rule: Rule, pattern: CommandPattern) -> None:
         program = pattern.program
         if rule.allows:
-            self._allow.setdefault(program, []).append((rule, pattern))
+            first = pattern.words[0] if pattern.words else ""
+            key = "" if first == REST or not _SPECIAL.isdisjoint(first) else first
+            self._allow.setdefault((program, key), []).append((rule, pattern))
         elif set(program) & set("*?"):
             self._any.append((rule, pattern))
         else:
             name = program.rsplit("/", 1)[-1].lower()
             self._restrict.setdefault(name, []).append((rule, pattern))
 
-    def commands_of(self, exact: str, loose: str) -> Iterator[Entry]:
-        """Yield what may match a program.
+    def commands_of(self, exact: str, loose: str, first: str) -> Iterator[Entry]:
+        """Yield what may match a command.
 
         Args:
-            exact: Its name as an *allow* takes it.
-            loose: Its name as *ask* and *deny* take it.
+            exact: The program's name as an *allow* takes it.
+            loose: The program's name as *ask* and *deny* take it.
+            first: The word after it, empty when there is none or it is not known.
         """
         yield from self._restrict.get(loose, ())
         for entry in self._any:
             if PurePosixPath(loose).match(entry[1].program.lower()):
                 yield entry
-        yield from self._allow.get(exact, ())
+        yield from self._allow.get((exact, ""), ())
+        if first:
+            yield from self._allow.get((exact, first), ())
+        for rules in self._lazy:
+            yield from rules.entries(exact, first)
 
     def lines_of(self, command: str) -> list[Rule]:
         """Return the rules for exactly this line, or for what its shell is given."""
@@ -89,6 +95,44 @@ class Index:
         if inner != command:
             found += self._lines.get(inner, ())
         return found
+
+
+class PathIndex:
+    """Rules about paths, found by a name that a path must have for them to match."""
+
+    def __init__(self, rules: Iterable[tuple[Rule, PathPatterns]]) -> None:
+        self.rules: tuple[Rule, ...] = ()
+        self._named: dict[str, list[int]] = {}
+        self._ending: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        kept: list[Rule] = []
+        for number, (rule, patterns) in enumerate(rules):
+            kept.append(rule)
+            for pattern in patterns.patterns:
+                if not pattern.startswith("!"):
+                    self._add(number, pattern)
+        self.rules = tuple(kept)
+
+    def _add(self, number: int, pattern: str) -> None:
+        names = [name for name in fold(pattern).split("/") if name not in {"", ".", "~"}]
+        plain = [name for name in names if _SPECIAL.isdisjoint(name)]
+        last = names[-1] if names else "*"
+        if plain:
+            self._named.setdefault(plain[-1], []).append(number)
+        elif last.startswith("*.") and _SPECIAL.isdisjoint(last[1:]):
+            self._ending.setdefault(last.rsplit(".", 1)[1], []).append(number)
+        else:
+            self._others.append(number)
+
+    def of(self, place: Place) -> list[Rule]:
+        """Return the rules that may match a place, in their order."""
+        names = {name for text in place.folded for name in text.split("/")}
+        numbers = set(self._others)
+        for name in names:
+            numbers.update(self._named.get(name, ()))
+            if "." in name:
+                numbers.update(self._ending.get(name.rsplit(".", 1)[1], ()))
+        return [self.rules[number] for number in sorted(numbers)]
 
 
 def shell_line(command: str) -> str:

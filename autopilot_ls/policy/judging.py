@@ -252,9 +252,10 @@ class Judge:
 
     def _simple(self, part: Part, cwd: str) -> Iterator[PartVerdict]:
         exact, loose = program_names(part.words)
+        first = (part.words[1].text or "") if len(part.words) > 1 else ""
         rule = strongest(
             rule
-            for rule, pattern in self._index.commands_of(exact, loose)
+            for rule, pattern in self._index.commands_of(exact, loose, first)
             if rule.matches_command(part.words, pattern) and self._holds(rule)
         )
         problem = script_problem(loose, part.words)
@@ -317,7 +318,7 @@ class Judge:
             yield self._default(shown, "It is not known which file is read.")
             return
         for place in places:
-            rule = self._rules(self._index.reads, lambda rule, at=place: _path_matches(rule.read, rule, at))
+            rule = self._rules(self._index.reads.of(place), lambda rule, at=place: _path_matches(rule.read, rule, at))
             if rule is not None:
                 yield self._by_rule(shown, rule)
             elif place.inside:
@@ -331,14 +332,14 @@ class Judge:
         """Judge words of a program not known here, which could be paths that it reads or writes."""
         for place in places:
             rule = self._rules(
-                self._index.edits,
+                self._index.edits.of(place),
                 lambda rule, at=place: not rule.allows and _path_matches(rule.edit, rule, at),
             )
             if rule is not None:
                 yield self._by_rule(shown, rule)
             elif not place.inside:
                 readable = self._rules(
-                    self._index.reads, lambda rule, at=place: _path_matches(rule.read, rule, at)
+                    self._index.reads.of(place), lambda rule, at=place: _path_matches(rule.read, rule, at)
                 )
                 if readable is not None:
                     yield self._by_rule(shown, readable)
@@ -359,7 +360,7 @@ class Judge:
             return not rule.kinds or kind in rule.kinds
 
         rule = self._rules(
-            self._index.edits, lambda rule: of_kind(rule) and _path_matches(rule.edit, rule, place)
+            self._index.edits.of(place), lambda rule: of_kind(rule) and _path_matches(rule.edit, rule, place)
         )
         if self._mode is Mode.READ_ONLY and (rule is None or not rule.outcome is Outcome.DENY):
             return self._default(shown, "It changes a file.", changes=True)
@@ -368,7 +369,7 @@ class Judge:
         if place.real == self._at.real and kind in {"delete", "rename"}:
             return self._default(shown, "It takes the whole workspace away.", changes=True)
         if kind in {"delete", "rename"}:
-            protecting = [r for r in self._index.edits if not r.allows and self._holds(r)]
+            protecting = [r for r in self._index.edits.rules if not r.allows and self._holds(r)]
             if holds_protected(self._at, place, [r.edit for r in protecting if r.edit is not None]):
                 reason = "The folder is large, or holds something that is protected."
                 return self._default(shown, reason, changes=True)

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Final, cast
 
 from autopilot_ls.model.approvals import Mode, Outcome
+from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.limits import Limits
 from autopilot_ls.policy.paths import PathPatterns, compile_glob
 from autopilot_ls.policy.positions import Path, Position, Positions, positions
@@ -49,6 +50,7 @@ _ONLY_WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "expansions": ("command",),
 }
 _TOML_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_HEADER: Final = re.compile(r"\s*\[\[\s*rule\s*\]\]")
 _ALTERNATIVES: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _MAX_ALTERNATIVES: Final = 256
 
@@ -73,12 +75,17 @@ class PolicyProblem:
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """What a policy file says; without rules when it has a problem."""
+    """What a policy file says; without rules when it has a problem.
+
+    Attributes:
+        lazy: Further rules, of a file that is too long to be made at once.
+    """
 
     file: str
     rules: tuple[Rule, ...] = ()
     limits: Limits = field(default_factory=Limits)
     problems: tuple[PolicyProblem, ...] = ()
+    lazy: LazyRules | None = None
 
 
 def read_policy(text: str, file: str) -> PolicyText:
@@ -97,7 +104,8 @@ class _Reading:
     def __init__(self, file: str) -> None:
         self._file = file
         self._problems: list[PolicyProblem] = []
-        self._places = Positions()
+        self._text = ""
+        self._found: Positions | None = None
 
     def read(self, text: str) -> PolicyText:
         if len(text) > MAX_TEXT:
@@ -108,7 +116,7 @@ class _Reading:
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             self._broken(text, str(error) or "values are nested too deep")
             return self._result((), Limits())
-        self._places = positions(text)
+        self._text = text
         rules = self._content(content)
         return self._result(rules, self._limits(content.get("limits", {})))
 
@@ -127,6 +135,24 @@ class _Reading:
         else:
             at = Position(text.count("\n") + 1, len(text) - text.rfind("\n"))
         self._problem(at, f"this is not valid TOML: {_TOML_PLACE.sub('', message)}")
+
+    @property
+    def _places(self) -> Positions:
+        # Only looked for when there is a problem to place, which is seldom.
+        if self._found is None:
+            self._found = positions(self._text)
+        return self._found
+
+    def _lines(self, number: int) -> list[int]:
+        """Return the line of each rule."""
+        found = [
+            line
+            for line, text in enumerate(self._text.split("\n"), 1)
+            if _HEADER.match(text)
+        ]
+        if len(found) == number and '"""' not in self._text and "'''" not in self._text:
+            return found
+        return [self._places.of(("rule", index), key=True).line for index in range(number)]
 
     def _content(self, content: Mapping[str, object]) -> tuple[Rule, ...]:
         for key in content.keys() - {"version", "rule", "limits"}:
@@ -150,8 +176,9 @@ class _Reading:
             return ()
         rules: list[Rule] = []
         names: set[str] = set()
+        lines = self._lines(len(tables))
         for index, table in enumerate(tables):
-            rule = self._rule(table, ("rule", index))
+            rule = self._rule(table, ("rule", index), lines[index])
             if rule is None:
                 continue
             if rule.name in names:
@@ -162,7 +189,7 @@ class _Reading:
             rules.append(rule)
         return tuple(rules)
 
-    def _rule(self, table: object, path: Path) -> Rule | None:
+    def _rule(self, table: object, path: Path, line: int) -> Rule | None:
         if not isinstance(table, dict):
             self._problem(self._places.of(path), "a rule is a table")
             return None
@@ -173,12 +200,11 @@ class _Reading:
         for key, value in given.items():
             self._value(key, value, (*path, key), values, flags)
         matchers = [key for key in MATCHERS if key in values or flags.get(key)]
-        at = self._places.of(path, key=True)
         if len(self._problems) == count:
-            self._check(values, flags, matchers, path, at)
+            self._check(values, flags, matchers, path)
         if len(self._problems) > count:
             return None
-        return self._build(values, flags, path, at)
+        return self._build(values, flags, path, line)
 
     def _value(
         self,
@@ -224,14 +250,14 @@ class _Reading:
         flags: Mapping[str, bool],
         matchers: Sequence[str],
         path: Path,
-        at: Position,
     ) -> None:
         if "verdict" not in values:
-            self._problem(at, "the rule has no verdict: allow, ask or deny")
+            self._problem(self._places.of(path, key=True), "the rule has no verdict: allow, ask or deny")
         if len(matchers) != 1:
             what = "nothing that it matches" if not matchers else " and ".join(matchers)
             self._problem(
-                at, f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}"
+                self._places.of(path, key=True),
+                f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}"
             )
             return
         for key, allowed in _ONLY_WITH.items():
@@ -244,37 +270,37 @@ class _Reading:
         if flags.get("hard") and verdict == "allow":
             self._problem(self._places.of((*path, "hard")), "an allow cannot be hard")
         if verdict == "allow" and matchers[0] == "question":
-            self._problem(at, "only a person can answer a question")
+            self._problem(self._places.of(path, key=True), "only a person can answer a question")
         for index, pattern in enumerate(values.get("command", ())):
-            where = self._places.of((*path, "command", index))
-            self._check_command(pattern, verdict, where)
+            self._check_command(pattern, verdict, (*path, "command", index))
         for key in ("edit", "read", "workspace"):
             for index, pattern in enumerate(values.get(key, ())):
-                self._check_path(pattern, self._places.of((*path, key, index)))
+                self._check_path(pattern, (*path, key, index))
 
-    def _check_command(self, pattern: str, verdict: str, where: Position) -> None:
+    def _check_command(self, pattern: str, verdict: str, path: Path) -> None:
         try:
             patterns = command_patterns(pattern)
         except ValueError as error:
-            self._problem(where, str(error))
+            self._problem(self._places.of(path), str(error))
             return
         if verdict == "allow" and any(set(p.program) & set("*?") for p in patterns):
-            self._problem(where, "an allow names its program; * in its place allows everything")
+            self._problem(self._places.of(path), "an allow names its program; * in its place allows everything")
 
-    def _check_path(self, pattern: str, where: Position) -> None:
+    def _check_path(self, pattern: str, path: Path) -> None:
         try:
-            compile_glob(pattern.removeprefix("!"))
+            if "[" in pattern or "{" in pattern:
+                compile_glob(pattern.removeprefix("!"))
         except re.error:
-            self._problem(where, "this is not a path pattern")
+            self._problem(self._places.of(path), "this is not a path pattern")
         if ".." in pattern.split("/"):
-            self._problem(where, "a path pattern has no ..; use an absolute one")
+            self._problem(self._places.of(path), "a path pattern has no ..; use an absolute one")
 
     def _build(
         self,
         values: Mapping[str, tuple[str, ...]],
         flags: Mapping[str, bool],
         path: Path,
-        at: Position,
+        line: int,
     ) -> Rule:
         outcome = Outcome(values["verdict"][0])
         name = values.get("name", (f"rule-{int(path[1]) + 1}",))[0]
@@ -283,7 +309,7 @@ class _Reading:
             outcome=outcome,
             hard=flags.get("hard", False),
             source=self._file,
-            line=at.line,
+            line=line,
             commands=tuple(p for text in values.get("command", ()) for p in command_patterns(text)),
             lines=values.get("line", ()),
             edit=PathPatterns(values["edit"]) if "edit" in values else None,
@@ -312,9 +338,8 @@ class _Reading:
         table = cast("dict[str, object]", given)
         values: dict[str, int] = {}
         for key, value in table.items():
-            at = self._places.of(("limits", key), key=True)
             if key not in known:
-                self._problem(at, f"there is no limit {key!r}{_meant(key, known)}")
+                self._problem(self._places.of(("limits", key), key=True), f"there is no limit {key!r}{_meant(key, known)}")
             elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 self._problem(
                     self._places.of(("limits", key)), f"{key} is a whole number, 0 for no limit"
@@ -345,18 +370,23 @@ def command_patterns(text: str) -> tuple[CommandPattern, ...]:
         if len(texts) > _MAX_ALTERNATIVES:
             raise ValueError("there are too many alternatives in this pattern")
     try:
-        return tuple(_pattern(one, shlex.split(one)) for one in texts)
+        plain = not any(char in text for char in "'\"\\")
+        return tuple(_pattern(one, one.split() if plain else shlex.split(one)) for one in texts)
     except ValueError as error:
         raise ValueError(f"this is not a command pattern: {error}") from None
 
 
 def _pattern(text: str, words: Sequence[str]) -> CommandPattern:
+    if "…" not in text and "..." not in text and words:
+        return CommandPattern(text, words[0], tuple(words[1:]))
+    if words and text.endswith(" …") and text.count("…") == 1 and "..." not in text:
+        return CommandPattern(text, words[0], tuple(words[1:]))
     rest = tuple(REST if word in {REST, "..."} else word for word in words)
     if not rest or rest[0] == REST:
         raise ValueError("a command pattern begins with a program")
     if rest.count(REST) > 3:  # noqa: PLR2004 - the time to match grows with each
         raise ValueError("… stands more than three times in this pattern")
-    if any(word.endswith(("…", "...")) and word != REST for word in rest):
+    if any(word.endswith(("…", "...")) and word not in {REST, "./..."} for word in rest):
         raise ValueError("… is a word of its own; use * inside a word")
     return CommandPattern(text, rest[0], rest[1:])
 

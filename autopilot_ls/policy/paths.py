@@ -99,7 +99,7 @@ class Workspace:
             if below_written is not None and below_real is not None
             else ()
         )
-        spelled = dict.fromkeys((written, real) if inside else (written, real))
+        spelled = dict.fromkeys((written, real))
         folded: list[str] = []
         for text in spelled:
             shape = fold(text)
@@ -272,44 +272,58 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
 class PathPatterns:
     """Several patterns of one rule; those that begin with `!` take away."""
 
+    __slots__ = ("_covering", "_touching", "patterns")
+
     def __init__(self, patterns: Iterable[str]) -> None:
-        given = tuple(patterns)
-        self.patterns = given
-        self._absolute = _joined(p for p in given if p.startswith(("/", "~")))
-        self._relative = _joined(p for p in given if not p.startswith(("/", "~", "!")))
-        self._except = _joined(p[1:] for p in given if p.startswith("!"))
-        self._folded = _joined(fold(_home(p)) for p in given if not p.startswith("!"))
-        self._folded_except = _joined(fold(_home(p[1:])) for p in given if p.startswith("!"))
+        self.patterns = tuple(patterns)
+        # Compiled when first asked: of many rules few are ever asked.
+        self._covering: tuple[_Regex, _Regex, _Regex] | None = None
+        self._touching: tuple[_Regex, _Regex] | None = None
 
     def covers(self, place: Place) -> bool:
         """Tell whether each spelling of a place is matched: what an *allow* needs."""
-        if place.inside and self._relative is not None and all(
-            self._relative.fullmatch(text) and not _hits(self._except, text)
-            for text in place.relative
-        ):
+        if self._covering is None:
+            given = self.patterns
+            self._covering = (
+                _joined(p for p in given if not p.startswith(("/", "~", "!"))),
+                _joined(p for p in given if p.startswith(("/", "~"))),
+                _joined(p[1:] for p in given if p.startswith("!")),
+            )
+        relative, absolute, excepted = self._covering
+        if relative is not None and place.inside and _all(relative, excepted, place.relative):
             return True
-        return self._absolute is not None and all(
-            self._absolute.fullmatch(text) and not _hits(self._except, text)
-            for text in (place.written, place.real)
-        )
+        return absolute is not None and _all(absolute, excepted, (place.written, place.real))
 
     def touches(self, place: Place) -> bool:
         """Tell whether any spelling is matched in any case: what *ask* and *deny* need."""
-        return self._folded is not None and any(
-            self._folded.fullmatch(text) and not _hits(self._folded_except, text)
-            for text in place.folded
+        if self._touching is None:
+            given = self.patterns
+            self._touching = (
+                _joined(fold(_home(p)) for p in given if not p.startswith("!")),
+                _joined(fold(_home(p[1:])) for p in given if p.startswith("!")),
+            )
+        regex, excepted = self._touching
+        return regex is not None and any(
+            regex.fullmatch(text) and not _hits(excepted, text) for text in place.folded
         )
+
+
+_Regex = re.Pattern[str] | None
+
+
+def _all(regex: re.Pattern[str], excepted: _Regex, texts: Iterable[str]) -> bool:
+    return all(regex.fullmatch(text) and not _hits(excepted, text) for text in texts)
 
 
 def _home(pattern: str) -> str:
     return str(Path("~").expanduser()) + pattern[1:] if pattern.startswith("~/") else pattern
 
 
-def _hits(regex: re.Pattern[str] | None, text: str) -> bool:
+def _hits(regex: _Regex, text: str) -> bool:
     return regex is not None and regex.fullmatch(text) is not None
 
 
-def _joined(patterns: Iterable[str]) -> re.Pattern[str] | None:
+def _joined(patterns: Iterable[str]) -> _Regex:
     sources = [compile_glob(pattern).pattern for pattern in patterns]
     return re.compile("|".join(sources), re.DOTALL) if sources else None
 

@@ -7,7 +7,7 @@ files; `supervisor` asks for verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -30,6 +30,7 @@ from autopilot_ls.model.text import one_line
 from autopilot_ls.policy.index import Index
 from autopilot_ls.policy.judging import Judge, PartVerdict
 from autopilot_ls.policy.language import PolicyProblem, PolicyText, read_policy
+from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.limits import Limits
 from autopilot_ls.policy.rules import Rule
 
@@ -58,6 +59,13 @@ class Layer:
     narrowing: bool = False
     broken: bool = False
     problems: tuple[PolicyProblem, ...] = ()
+    lazy: LazyRules | None = None
+
+    def all_rules(self) -> Iterator[Rule]:
+        """Yield every rule of the file, in force or not."""
+        yield from self.rules
+        if self.lazy is not None:
+            yield from self.lazy.all()
 
     def in_force(self) -> tuple[Rule, ...]:
         """Return the rules that count."""
@@ -73,11 +81,13 @@ class Policy:
     def __init__(self, layers: Iterable[Layer]) -> None:
         """Put layers together, the built-in one first."""
         self.layers = tuple(layers)
-        self.rules = tuple(rule for layer in self.layers for rule in layer.in_force())
         self.limits = _limits(self.layers)
         self.problems = tuple(problem for layer in self.layers for problem in layer.problems)
         self._broken = next((layer.file for layer in self.layers if layer.broken), "")
-        self._index = Index(self.rules)
+        self._index = Index(
+            (rule for layer in self.layers for rule in layer.in_force()),
+            [layer.lazy for layer in self.layers if layer.lazy is not None],
+        )
 
     def with_layers(self, *layers: Layer) -> Policy:
         """Return a policy with further layers."""
@@ -244,6 +254,7 @@ def layer_of(kind: LayerKind, content: PolicyText, *, narrowing: bool = False) -
         # A broken file that could only have narrowed might have denied anything.
         broken=bool(content.problems),
         problems=content.problems,
+        lazy=content.lazy,
     )
 
 

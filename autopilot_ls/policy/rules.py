@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from autopilot_ls.model.approvals import Mode, Outcome
 from autopilot_ls.policy.paths import PathPatterns
@@ -30,8 +30,7 @@ RUNNING: Final = frozenset({Mode.PROPOSE, Mode.AUTO, Mode.ESCALATE})
 _WILD: Final = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandPattern:
+class CommandPattern(NamedTuple):
     """A command's words: literal, with `*` inside, `*` alone for one word, `…` for any more.
 
     Attributes:

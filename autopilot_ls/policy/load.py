@@ -1,0 +1,152 @@
+"""Policies from files: the user's, what was remembered, the workspace's.
+
+The edge of the package that reads. A broken file never widens anything: its last good content stays in
+force, and where there is none, nothing is allowed by rule. Watching for changes is the supervisor's:
+it calls `Loader.load` again. `policy` puts the layers together.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from autopilot_ls.policy.language import MAX_TEXT, PolicyProblem, PolicyText, read_policy
+from autopilot_ls.policy.policy import Layer, LayerKind, Policy, builtin_layer, layer_of
+from autopilot_ls.policy.remember import read_remembered
+from autopilot_ls.policy.trust import TrustStore, content_hash
+
+WORKSPACE_FILE: Final = Path(".autopilot") / "policy.toml"
+"""Where a workspace keeps its policy."""
+
+USER_FILE: Final = "policy.toml"
+REMEMBERED_FILE: Final = "remembered.toml"
+TRUST_FILE: Final = "trusted-policies.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """Where the files are.
+
+    Attributes:
+        user: The user's own policy.
+        remembered: What "always" decisions wrote.
+        trust: Which workspace policies the user trusts.
+    """
+
+    user: Path
+    remembered: Path
+    trust: Path
+
+    @classmethod
+    def standard(cls, config: Path, state: Path) -> PolicyFiles:
+        """Return the usual places below the config and the state folder."""
+        return cls(config / USER_FILE, state / REMEMBERED_FILE, state / TRUST_FILE)
+
+    def watched(self, workspace: Path | None = None) -> tuple[Path, ...]:
+        """Return the files whose change calls for loading again."""
+        own = (self.user, self.remembered, self.trust)
+        return own if workspace is None else (*own, workspace / WORKSPACE_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    text: str = ""
+    missing: bool = False
+    problem: str = ""
+
+
+def _read(path: Path) -> _Read:
+    """Read a regular file within the limit, whatever else lies there."""
+    try:
+        # Non-blocking, so that a pipe in the file's place does not hold us up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return _Read(missing=True)
+    except (OSError, ValueError) as error:
+        return _Read(problem=f"the file cannot be read: {error}")
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return _Read(problem="this is not a regular file")
+            data = file.read(MAX_TEXT + 1)
+        except OSError as error:
+            return _Read(problem=f"the file cannot be read: {error}")
+    try:
+        return _Read(data.decode())
+    except UnicodeDecodeError as error:
+        return _Read(problem=f"the file is not UTF-8: {error.reason} at byte {error.start}")
+
+
+class Loader:
+    """Loads policies and remembers the last good content of each file."""
+
+    def __init__(self, files: PolicyFiles) -> None:
+        """Create a loader that has loaded nothing yet.
+
+        Args:
+            files: Where the user's files are.
+        """
+        self._files = files
+        self._good: dict[Path, Layer] = {}
+
+    def load(self, workspace: Path | None = None) -> Policy:
+        """Return the policy that the files make now; never raises.
+
+        Args:
+            workspace: Folder whose own policy counts too.
+        """
+        layers = [builtin_layer()]
+        layers += self._layer("user", self._files.user)
+        layers += self._layer("remembered", self._files.remembered)
+        if workspace is not None:
+            layers += self._workspace(workspace)
+        return Policy(layers)
+
+    def _layer(self, kind: LayerKind, path: Path) -> list[Layer]:
+        read = _read(path)
+        if read.missing:
+            self._good.pop(path, None)
+            return []
+        return [self._keep(path, layer_of(kind, self._text(kind, path, read)))]
+
+    def _text(self, kind: LayerKind, path: Path, read: _Read) -> PolicyText:
+        if read.problem:
+            return PolicyText(str(path), problems=(PolicyProblem(str(path), 1, 1, read.problem),))
+        if kind == "remembered":
+            return read_remembered(read.text, str(path))
+        return read_policy(read.text, str(path))
+
+    def _keep(self, path: Path, layer: Layer) -> Layer:
+        if not layer.broken:
+            self._good[path] = layer
+            return layer
+        good = self._good.get(path)
+        return layer if good is None else replace(good, problems=layer.problems)
+
+    def _workspace(self, workspace: Path) -> list[Layer]:
+        path = workspace / WORKSPACE_FILE
+        read = _read(path)
+        if read.missing:
+            self._good.pop(path, None)
+            return []
+        trusted = TrustStore(self._files.trust).trusts(workspace, content_hash(read.text))
+        layer = layer_of(
+            "workspace", self._text("workspace", path, read), narrowing=not (trusted and read.text)
+        )
+        if layer.broken:
+            # What was trusted was other content: the last good rules only narrow from now on.
+            kept = self._keep(path, layer)
+            return [replace(kept, narrowing=True)]
+        return [self._keep(path, layer)]
+
+
+def problems_by_file(policy: Policy) -> Mapping[str, tuple[PolicyProblem, ...]]:
+    """Return the problems of a policy by file, for diagnostics; good files have empty ones."""
+    found: dict[str, tuple[PolicyProblem, ...]] = {layer.file: () for layer in policy.layers}
+    for problem in policy.problems:
+        found[problem.file] = (*found.get(problem.file, ()), problem)
+    return found
