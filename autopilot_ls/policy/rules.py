@@ -6,6 +6,7 @@ certainty in everything it matches, an *ask* or *deny* is content with a possibi
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,11 @@ def _one(pattern: str, word: Word, *, certain: bool) -> bool:
 def _word_pattern(pattern: str) -> re.Pattern[str]:
     pieces = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
     return re.compile("".join(pieces), re.DOTALL)
+
+
+@lru_cache(maxsize=4096)
+def _name_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern))
 
 
 def has_option(words: Sequence[Word], option: str) -> bool:
@@ -201,9 +207,9 @@ def matches_name(patterns: Sequence[str], name: str) -> bool:
     hit = False
     for pattern in patterns:
         if pattern.startswith("!"):
-            if _word_pattern(pattern[1:]).fullmatch(name):
+            if _name_pattern(pattern[1:]).fullmatch(name):
                 return False
-        elif not hit and (pattern == name or _word_pattern(pattern).fullmatch(name)):
+        elif not hit and (pattern == name or _name_pattern(pattern).fullmatch(name)):
             hit = True
     return hit
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from autopilot_ls.policy.shell.words import Span, Word
+from autopilot_ls.policy.shell.words import Span, Word, literal
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -76,7 +76,10 @@ def expansion_spans(
 
 
 def _span(node: Node, text: str, end: int, values: Mapping[str, Word]) -> tuple[Span, str]:
-    if node.type in {"command_substitution", "process_substitution"}:
+    if node.type == "process_substitution":
+        # The program gets the name of a pipe; what stands at its other end is judged by itself.
+        return Span(end, literal("/dev/fd/63")), ""
+    if node.type == "command_substitution":
         return Span(end), ""
     simple = _SIMPLE.fullmatch(text)
     if simple is not None:

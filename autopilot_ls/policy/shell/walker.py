@@ -137,7 +137,7 @@ class Walker:
             case "list":
                 return self._list(node, folders)
             case "pipeline":
-                return self._pipeline(node, folders, None)
+                return self._pipeline(node, folders)
             case "subshell":
                 self._sequence(node, folders, frozenset({"(", ")"}))
                 return same
@@ -187,7 +187,7 @@ class Walker:
                 self.statement(child, NOWHERE)
         return Flow(NOWHERE, NOWHERE) if node.type != "unset_command" else Flow(folders, folders)
 
-    def _list(self, node: Node, folders: Folders) -> Flow:
+    def _list(self, node: Node, folders: Folders, heredoc: Heredoc | None = None) -> Flow:
         children = [child for child in node.children if child.type != "comment"]
         shape = [child.type for child in children]
         if len(children) != 3 or shape[1] not in {"&&", "||"} or not self._tight(node):  # noqa: PLR2004 - left, operator, right
@@ -198,31 +198,29 @@ class Walker:
             self.unknown(node, "an operator is not understood")
         left = self.statement(children[0], folders)
         if shape[1] == "&&":
-            right = self.statement(children[2], left.success)
+            right = self._fed(children[2], left.success, heredoc)
             return Flow(right.success, union(left.failure, right.failure))
-        right = self.statement(children[2], left.failure)
+        right = self._fed(children[2], left.failure, heredoc)
         return Flow(union(left.success, right.success), right.failure)
 
-    def _pipeline(self, node: Node, folders: Folders, heredoc: Heredoc | None) -> Flow:
+    def _pipeline(self, node: Node, folders: Folders, heredoc: Heredoc | None = None) -> Flow:
         if not self._tight(node):
             self.unknown(node, "a piece between the commands is not understood")
         after = folders
         previous: tuple[Word, ...] = ()
-        first = True
-        for child in node.children:
-            if child.type in {"|", "|&", "comment", "\n"}:
-                continue
+        commands = [c for c in node.children if c.type not in {"|", "|&", "comment", "\n"}]
+        for number, child in enumerate(commands):
             before = len(self._collector.parts)
+            last = child is commands[-1]
             if child.type == "command":
                 flow = self._command(
-                    child, folders, heredoc if first else None, piped=not first, source=previous
+                    child, folders, heredoc if last else None, piped=number > 0, source=previous
                 )
             else:
-                flow = self.statement(child, folders)
+                flow = self._fed(child, folders, heredoc if last else None)
             made = self._collector.parts[before:]
             previous = made[0].words if len(made) == 1 else ()
             after = union(after, flow.success, flow.failure)
-            first = False
         # zsh runs the last command of a pipe in the shell itself, so its `cd` may count.
         return Flow(after, after)
 
@@ -361,6 +359,7 @@ class Walker:
         body = node.child_by_field_name("body")
         heredoc: Heredoc | None = None
         nested: list[Node] = []
+        redirects: list[Node] = []
         for child in node.children:
             if child.type == "heredoc_redirect":
                 if heredoc is not None:
@@ -370,30 +369,37 @@ class Walker:
                     self.unknown(child, heredoc.problem)
                 for inner in heredoc.expansions:
                     self._expand(inner, folders)
-                for inner in heredoc.redirects:
-                    self._redirect(inner, folders)
+                redirects += heredoc.redirects
                 nested += heredoc.nested
             elif child.type in _REDIRECTS:
-                self._redirect(child, folders)
+                redirects.append(child)
         flow = Flow(folders, folders)
         if body is not None:
-            if body.type == "command":
-                flow = self._command(body, folders, heredoc)
-            elif body.type == "pipeline":
-                # The redirection belongs to the last command, the heredoc to the one it stands at.
-                flow = self._pipeline(body, folders, None)
-            else:
-                if heredoc is not None:
-                    self._heredoc_elsewhere(body, heredoc)
-                flow = self.statement(body, folders)
+            flow = self._fed(body, folders, heredoc)
+            if body.type == "list":
+                # The grammar hangs the redirection at the whole list, the shell at its last command.
+                folders = union(folders, flow.success, flow.failure)
+        for child in redirects:
+            self._redirect(child, folders)
         for inner in nested:
             after = self.statement(inner, union(flow.success, flow.failure))
             flow = Flow(union(flow.success, after.success), union(flow.failure, after.failure))
         return flow
 
-    def _heredoc_elsewhere(self, body: Node, heredoc: Heredoc) -> None:
-        del heredoc
-        self.unknown(body, "a heredoc feeds more than one command")
+    def _fed(self, node: Node, folders: Folders, heredoc: Heredoc | None) -> Flow:
+        """Walk a statement whose last command reads a heredoc."""
+        if heredoc is None:
+            return self.statement(node, folders)
+        match node.type:
+            case "command":
+                return self._command(node, folders, heredoc)
+            case "list":
+                return self._list(node, folders, heredoc)
+            case "pipeline":
+                return self._pipeline(node, folders, heredoc)
+            case _:
+                self.unknown(node, "a heredoc feeds more than one command")
+                return self.statement(node, folders)
 
     def _redirect(self, node: Node, folders: Folders) -> None:
         add_redirection(self, node, folders)

@@ -16,6 +16,7 @@ MAX_BRACES: Final = 64
 
 _META: Final = frozenset(" \t\n|&;()<>")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=^-]*")
+_QUOTED: Final = re.compile(r"\$?'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
 _BRACE: Final = re.compile(r"\{([^{}]*)\}")
 _RANGE: Final = re.compile(r"(-?\d{1,4})\.\.(-?\d{1,4})|([a-zA-Z])\.\.([a-zA-Z])")
 _SIMPLE_ESCAPES: Final = {
@@ -79,7 +80,7 @@ def lex(raw: str, spans: Mapping[int, Span]) -> tuple[Word, ...] | None:
     """
     if not spans and _PLAIN.fullmatch(raw):
         return (Word(raw, raw),)
-    if "{" in raw and not spans:
+    if "{" in raw and not spans and "{" in _QUOTED.sub("", raw):
         written = _braces(raw)
         if written is None:
             return (Word(raw),)
