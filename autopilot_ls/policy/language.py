@@ -29,20 +29,20 @@ MAX_PROBLEMS: Final = 50
 MATCHERS: Final = (
     "command", "line", "edit", "read", "network", "tool", "permission", "question", "environment",
 )  # fmt: skip
-_LISTS: Final = frozenset(
+LISTS: Final = frozenset(
     {"command", "line", "edit", "read", "network", "tool", "permission", "environment", "kinds",
      "with", "without", "modes", "workspace"}
 )  # fmt: skip
-_FLAGS: Final = frozenset({"hard", "question", "escalated", "expansions"})
+FLAGS: Final = frozenset({"hard", "question", "escalated", "expansions"})
 _TEXTS: Final = frozenset({"name", "verdict", "risk", "reason"})
-KEYS: Final = _LISTS | _FLAGS | _TEXTS
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+KEYS: Final = LISTS | FLAGS | _TEXTS
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "verdict": ("allow", "ask", "deny"),
     "risk": ("low", "high"),
     "modes": tuple(mode.value for mode in Mode),
     "kinds": ("add", "update", "delete", "rename"),
 }
-_ONLY_WITH: Final[Mapping[str, tuple[str, ...]]] = {
+ONLY_WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "kinds": ("edit",),
     "with": ("command",),
     "without": ("command",),
@@ -219,24 +219,24 @@ class _Reading:
                 self._places.of(path, key=True), f"there is no key {key!r}{_meant(key, KEYS)}"
             )
             return
-        if key in _FLAGS:
+        if key in FLAGS:
             if isinstance(value, bool):
                 flags[key] = value
             else:
                 self._problem(self._places.of(path), f"{key} is true or false")
             return
-        items = cast("list[object]", value) if isinstance(value, list) and key in _LISTS else [value]
+        items = cast("list[object]", value) if isinstance(value, list) and key in LISTS else [value]
         texts: list[str] = []
         for index, item in enumerate(items):
             where = (*path, index) if isinstance(value, list) else path
             if not isinstance(item, str) or not item.strip():
-                kind = "text, or a list of texts," if key in _LISTS else "text"
+                kind = "text, or a list of texts," if key in LISTS else "text"
                 self._problem(self._places.of(where), f"{key} is {kind} and not empty")
-            elif key in _CHOICES and item not in _CHOICES[key]:
-                choices = ", ".join(_CHOICES[key])
+            elif key in CHOICES and item not in CHOICES[key]:
+                choices = ", ".join(CHOICES[key])
                 self._problem(
                     self._places.of(where),
-                    f"{key} is one of {choices}{_meant(item, _CHOICES[key])}",
+                    f"{key} is one of {choices}{_meant(item, CHOICES[key])}",
                 )
             else:
                 texts.append(item)
@@ -260,7 +260,7 @@ class _Reading:
                 f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}"
             )
             return
-        for key, allowed in _ONLY_WITH.items():
+        for key, allowed in ONLY_WITH.items():
             if (key in values or flags.get(key)) and matchers[0] not in allowed:
                 self._problem(
                     self._places.of((*path, key), key=True),

@@ -218,7 +218,8 @@ class _Lexer:
         if span.end > len(self._raw):
             return None
         self._variables += span.variables
-        if span.value is None or (quoted and span.value.glob is not None):
+        if span.value is None or (not quoted and span.value.glob is not None):
+            # Unquoted, a file's name with a blank in it would become several words.
             self._certain = False
         elif span.value.text is not None:
             self._add(span.value.text)
