@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from autopilot_ls.policy.shell import Word
-from autopilot_ls.policy.shell.words import literal
+from autopilot_ls.policy.shell.words import literal, name_set
 
 
 class EffectKind(StrEnum):
@@ -34,20 +34,20 @@ class Effect(NamedTuple):
     word: Word
 
 
-_SILENT: Final = frozenset(
+_SILENT: Final = name_set(
     "echo printf true false : test [ set pwd whoami id uname date hostname sleep exit return break"
     " continue shift wait jobs seq yes expr basename dirname export kill pkill killall nproc tty"
-    " which type hash ulimit umask arch groups locale getconf env printenv command".split()
+    " which type hash ulimit umask arch groups locale getconf env printenv command"
 )
-_READERS: Final = frozenset(
+_READERS: Final = name_set(
     "cat tac head tail wc nl od xxd hexdump strings file stat ls dir tree du df cmp diff diff3 comm"
     " cut paste column fold fmt expand unexpand rev md5sum sha1sum sha224sum sha256sum sha384sum"
     " sha512sum shasum b2sum cksum sum readlink realpath less more bat exa eza zcat zless bzcat xzcat"
     " base64 base32 iconv join look pr nm objdump readelf size ldd otool source . cd pushd jq yq"
-    " cloc tokei scc ripgrep hexyl delta sort uniq csvlook csvcut xmllint pygmentize plutil".split()
+    " cloc tokei scc ripgrep hexyl delta sort uniq csvlook csvcut xmllint pygmentize plutil"
 )
-_WRITERS: Final = frozenset(
-    "touch mkdir tee truncate chmod chown chgrp install patch mkfifo mknod split csplit shred".split()
+_WRITERS: Final = name_set(
+    "touch mkdir tee truncate chmod chown chgrp install patch mkfifo mknod split csplit shred"
 )
 _DELETERS: Final = frozenset({"rm", "rmdir", "unlink", "trash"})
 # Programs whose first operand is an expression, with the options that give it instead.
@@ -76,10 +76,10 @@ _TEXT_OPTIONS: Final = {
     "cargo": frozenset({"--features"}),
     "go": frozenset({"-run", "-bench", "-ldflags", "-tags"}),
 }
-_GIT_READS: Final = frozenset(
+_GIT_READS: Final = name_set(
     "status log diff show blame annotate grep ls-files ls-tree cat-file rev-parse rev-list describe"
     " shortlog merge-base name-rev diff-tree diff-index diff-files check-ignore check-attr reflog"
-    " for-each-ref whatchanged count-objects var cherry range-diff".split()
+    " for-each-ref whatchanged count-objects var cherry range-diff"
 )
 _URL: Final = re.compile(r"(?:https?|ftp|ssh|git|rsync|wss?)://", re.IGNORECASE)
 _NETWORK: Final = frozenset({"curl", "wget", "http", "https", "xh", "aria2c", "git"})
@@ -107,7 +107,7 @@ def effects(program: str, words: Sequence[Word]) -> Iterator[Effect]:
     yield from _paths(rest, _kind(program, rest), _skipped(program, rest))
 
 
-def _kind(program: str, rest: Sequence[Word]) -> EffectKind:
+def _kind(program: str, rest: Sequence[Word]) -> EffectKind:  # noqa: PLR0911 - one return for each kind of program
     if program in _READERS:
         return EffectKind.READ
     if program in _WRITERS:
@@ -147,7 +147,15 @@ def _skipped(program: str, rest: Sequence[Word]) -> frozenset[int]:
             text = word.text or ""
             if text.startswith(("-", "(", "!")):
                 # Tests and actions: names to compare with, and commands that are judged themselves.
-                named = {"-newer", "-samefile", "-fprint", "-fprint0", "-fprintf", "-fls", "-files0-from"}
+                named = {
+                    "-newer",
+                    "-samefile",
+                    "-fprint",
+                    "-fprint0",
+                    "-fprintf",
+                    "-fls",
+                    "-files0-from",
+                }
                 skipped |= {
                     i for i in range(index, len(rest)) if not (i and rest[i - 1].text in named)
                 }
@@ -185,9 +193,10 @@ def _tails(option: str) -> Iterator[Word]:
     """Yield every end of an option that could be a path: --file=/x, -I../y, -f.git/config."""
     if "=" in option:
         yield literal(option.split("=", 1)[1])
-    elif not option.startswith("--") and len(option) > 2:  # noqa: PLR2004 - a dash and a letter
-        if option[2:] != "." and any(char in option[2:] for char in "/.~"):
-            yield literal(option[2:])
+    elif (
+        not option.startswith("--") and option[2:] not in {"", "."} and set(option[2:]) & set("/.~")
+    ):
+        yield literal(option[2:])
     for at, char in enumerate(option):
         if char in "/~" and at > 1 and option[at - 1] != "/":
             yield literal(option[at:])

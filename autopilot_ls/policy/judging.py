@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +34,7 @@ from autopilot_ls.policy.paths import (
 )
 from autopilot_ls.policy.rules import ChangeName, Risk, Rule, matches_name, program_names
 from autopilot_ls.policy.scripts import problem as script_problem
-from autopilot_ls.policy.shell import Part, PartKind, Word, parse
+from autopilot_ls.policy.shell import Part, PartKind, parse
 from autopilot_ls.policy.shell.expansions import is_secret
 from autopilot_ls.policy.shell.words import literal
 
@@ -141,7 +141,14 @@ class Judge:
         if self._mode is Mode.READ_ONLY:
             told = f"{reason} The session is read-only."
             return PartVerdict(
-                part, Outcome.DENY, "read-only", "mode", told, "high", by_default=True, changes=changes
+                part,
+                Outcome.DENY,
+                "read-only",
+                "mode",
+                told,
+                "high",
+                by_default=True,
+                changes=changes,
             )
         return PartVerdict(
             part, Outcome.ASK, self._mode.value, "mode", reason, "high", hard, True, changes
@@ -318,7 +325,10 @@ class Judge:
             yield self._default(shown, "It is not known which file is read.")
             return
         for place in places:
-            rule = self._rules(self._index.reads.of(place), lambda rule, at=place: _path_matches(rule.read, rule, at))
+            rule = self._rules(
+                self._index.reads.of(place),
+                lambda rule, at=place: _path_matches(rule.read, rule, at),
+            )
             if rule is not None:
                 yield self._by_rule(shown, rule)
             elif place.inside:
@@ -339,7 +349,8 @@ class Judge:
                 yield self._by_rule(shown, rule)
             elif not place.inside:
                 readable = self._rules(
-                    self._index.reads.of(place), lambda rule, at=place: _path_matches(rule.read, rule, at)
+                    self._index.reads.of(place),
+                    lambda rule, at=place: _path_matches(rule.read, rule, at),
                 )
                 if readable is not None:
                     yield self._by_rule(shown, readable)
@@ -360,9 +371,10 @@ class Judge:
             return not rule.kinds or kind in rule.kinds
 
         rule = self._rules(
-            self._index.edits.of(place), lambda rule: of_kind(rule) and _path_matches(rule.edit, rule, place)
+            self._index.edits.of(place),
+            lambda rule: of_kind(rule) and _path_matches(rule.edit, rule, place),
         )
-        if self._mode is Mode.READ_ONLY and (rule is None or not rule.outcome is Outcome.DENY):
+        if self._mode is Mode.READ_ONLY and (rule is None or rule.outcome is not Outcome.DENY):
             return self._default(shown, "It changes a file.", changes=True)
         if rule is not None and not rule.allows:
             return self._by_rule(shown, rule, changes=True)
@@ -374,7 +386,9 @@ class Judge:
                 reason = "The folder is large, or holds something that is protected."
                 return self._default(shown, reason, changes=True)
         if has_other_names(place.written) or has_other_names(place.real):
-            return self._default(shown, "The file has another name elsewhere (hard link).", changes=True)
+            return self._default(
+                shown, "The file has another name elsewhere (hard link).", changes=True
+            )
         if rule is not None:
             return self._by_rule(shown, rule, changes=True)
         where = "It changes a file." if place.inside else "It changes a file outside the workspace."
@@ -396,5 +410,3 @@ def _path_matches(patterns: PathPatterns | None, rule: Rule, place: Place) -> bo
 
 def _workspaces(patterns: tuple[str, ...]) -> PathPatterns:
     return PathPatterns(patterns)
-
-

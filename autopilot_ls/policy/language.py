@@ -145,11 +145,7 @@ class _Reading:
 
     def _lines(self, number: int) -> list[int]:
         """Return the line of each rule."""
-        found = [
-            line
-            for line, text in enumerate(self._text.split("\n"), 1)
-            if _HEADER.match(text)
-        ]
+        found = [line for line, text in enumerate(self._text.split("\n"), 1) if _HEADER.match(text)]
         if len(found) == number and '"""' not in self._text and "'''" not in self._text:
             return found
         return [self._places.of(("rule", index), key=True).line for index in range(number)]
@@ -159,9 +155,7 @@ class _Reading:
             hint = _meant(key, ("version", "rule", "limits", *KEYS))
             if hint in KEYS and key in KEYS:
                 hint = ""
-            self._problem(
-                self._places.of((key,), key=True), f"there is no key {key!r} here{hint}"
-            )
+            self._problem(self._places.of((key,), key=True), f"there is no key {key!r} here{hint}")
         if content.get("version", VERSION) != VERSION:
             self._problem(
                 self._places.of(("version",)), f"this is version {VERSION} of the language"
@@ -183,7 +177,8 @@ class _Reading:
                 continue
             if rule.name in names:
                 self._problem(
-                    self._places.of(("rule", index, "name")), f"another rule is called {rule.name!r}"
+                    self._places.of(("rule", index, "name")),
+                    f"another rule is called {rule.name!r}",
                 )
             names.add(rule.name)
             rules.append(rule)
@@ -225,10 +220,13 @@ class _Reading:
             else:
                 self._problem(self._places.of(path), f"{key} is true or false")
             return
-        items = cast("list[object]", value) if isinstance(value, list) and key in LISTS else [value]
+        items: list[object] = [value]
+        several = isinstance(value, list) and key in LISTS
+        if several:
+            items = cast("list[object]", value)
         texts: list[str] = []
         for index, item in enumerate(items):
-            where = (*path, index) if isinstance(value, list) else path
+            where = (*path, index) if several else path
             if not isinstance(item, str) or not item.strip():
                 kind = "text, or a list of texts," if key in LISTS else "text"
                 self._problem(self._places.of(where), f"{key} is {kind} and not empty")
@@ -252,12 +250,14 @@ class _Reading:
         path: Path,
     ) -> None:
         if "verdict" not in values:
-            self._problem(self._places.of(path, key=True), "the rule has no verdict: allow, ask or deny")
+            self._problem(
+                self._places.of(path, key=True), "the rule has no verdict: allow, ask or deny"
+            )
         if len(matchers) != 1:
             what = "nothing that it matches" if not matchers else " and ".join(matchers)
             self._problem(
                 self._places.of(path, key=True),
-                f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}"
+                f"the rule has {what}; a rule has exactly one of {', '.join(MATCHERS)}",
             )
             return
         for key, allowed in ONLY_WITH.items():
@@ -284,7 +284,10 @@ class _Reading:
             self._problem(self._places.of(path), str(error))
             return
         if verdict == "allow" and any(set(p.program) & set("*?") for p in patterns):
-            self._problem(self._places.of(path), "an allow names its program; * in its place allows everything")
+            self._problem(
+                self._places.of(path),
+                "an allow names its program; * in its place allows everything",
+            )
 
     def _check_path(self, pattern: str, path: Path) -> None:
         try:
@@ -339,7 +342,10 @@ class _Reading:
         values: dict[str, int] = {}
         for key, value in table.items():
             if key not in known:
-                self._problem(self._places.of(("limits", key), key=True), f"there is no limit {key!r}{_meant(key, known)}")
+                self._problem(
+                    self._places.of(("limits", key), key=True),
+                    f"there is no limit {key!r}{_meant(key, known)}",
+                )
             elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 self._problem(
                     self._places.of(("limits", key)), f"{key} is a whole number, 0 for no limit"

@@ -43,7 +43,7 @@ class LazyRules:
             return
         made = self._made.get(program)
         if made is None:
-            made = {}
+            made = dict[str, list[tuple[Rule, CommandPattern]]]()
             for line in self._lines[program]:
                 rule, pattern = self._rule(line)
                 key = pattern.words[0] if pattern.words and pattern.words[0] != "…" else ""

@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from autopilot_ls.model.approvals import Mode, Outcome
+from autopilot_ls.policy.judging import rank
 from autopilot_ls.policy.policy import Layer
 from autopilot_ls.policy.programs import KNOWN, NEVER_REMEMBERED
-from autopilot_ls.policy.rules import ACTING, ALL_MODES, REST, RUNNING, CommandPattern, Rule, rank
+from autopilot_ls.policy.rules import ACTING, ALL_MODES, REST, RUNNING, CommandPattern, Rule
 from autopilot_ls.policy.shell.unwrap import interpreter_name, program_name
 from autopilot_ls.policy.shell.wrappers import INTERPRETERS, SHELLS, WRAPPERS
 
@@ -62,14 +63,13 @@ def lint(layers: Iterable[Layer]) -> tuple[Finding, ...]:
 
 def _of(rule: Rule, layer: Layer, everything: list[Rule]) -> Iterator[tuple[str, str]]:
     if layer.narrowing and rule.allows:
-        yield (
-            "no-effect",
-            f"{rule.name} allows, which a workspace's policy cannot until you trust it"
-            " (autopilot-ls policy trust)",
+        untrusted = (
+            "which a workspace's policy cannot until you trust it (autopilot-ls policy trust)"
         )
+        yield "no-effect", f"{rule.name} allows, {untrusted}"
     yield from _broad(rule)
     yield from _programs(rule)
-    if rule.allows and rule.modes == {Mode.READ_ONLY} and rule.edit is not None:
+    if rule.allows and rule.modes == frozenset({Mode.READ_ONLY}) and rule.edit is not None:
         yield "no-effect", f"{rule.name} allows edits in read-only, where nothing is edited"
     for other in everything:
         if other is rule or rank(other) < rank(rule):
@@ -79,7 +79,10 @@ def _of(rule: Rule, layer: Layer, everything: list[Rule]) -> Iterator[tuple[str,
         if _covers(other, rule):
             code = "shadowed" if rank(other) == rank(rule) else "unreachable"
             where = f"{other.source}:{other.line}"
-            yield code, f"{rule.name} never decides: {other.name} ({where}) matches all that it does"
+            yield (
+                code,
+                f"{rule.name} never decides: {other.name} ({where}) matches all that it does",
+            )
             break
 
 
@@ -95,15 +98,17 @@ def _broad(rule: Rule) -> Iterator[tuple[str, str]]:
             or name in NEVER_REMEMBERED
         )
         if runs and pattern.words[:1] == (REST,):
-            yield (
-                "too-broad",
-                f"{rule.name} allows every use of {name}, which can run or change anything; name its words",
-            )
+            broad = f"every use of {name}, which can run or change anything; name its words"
+            yield "too-broad", f"{rule.name} allows {broad}"
     for patterns, what in ((rule.edit, "edits"), (rule.read, "reads")):
         wide = _WIDE & set(patterns.patterns) if patterns is not None else set[str]()
         if wide:
             yield "too-broad", f"{rule.name} allows all {what} of {', '.join(sorted(wide))}"
-    for names, what in ((rule.network, "host"), (rule.tools, "tool"), (rule.permissions, "permission")):
+    for names, what in (
+        (rule.network, "host"),
+        (rule.tools, "tool"),
+        (rule.permissions, "permission"),
+    ):
         if "*" in names or "*/*" in names:
             yield "too-broad", f"{rule.name} allows every {what}"
     if "*" in rule.environment:
@@ -132,7 +137,9 @@ def _covers(other: Rule, rule: Rule) -> bool:
     """Tell whether another rule surely matches all that a rule does."""
     if other.options or other.without or (other.workspace and other.workspace != rule.workspace):
         return False
-    if not _modes(rule) <= _modes(other) or (rule.escalated and other.allows and not other.escalated):
+    if not _modes(rule) <= _modes(other) or (
+        rule.escalated and other.allows and not other.escalated
+    ):
         return False
     if rule.commands:
         return bool(other.commands) and all(
@@ -142,7 +149,12 @@ def _covers(other: Rule, rule: Rule) -> bool:
         if mine is not None:
             kinds = not other.kinds or (bool(rule.kinds) and rule.kinds <= other.kinds)
             negative = theirs is not None and any(p.startswith("!") for p in theirs.patterns)
-            return theirs is not None and kinds and not negative and set(mine.patterns) <= set(theirs.patterns)
+            return (
+                theirs is not None
+                and kinds
+                and not negative
+                and set(mine.patterns) <= set(theirs.patterns)
+            )
     for theirs, mine in (
         (other.network, rule.network),
         (other.tools, rule.tools),

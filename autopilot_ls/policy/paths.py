@@ -93,7 +93,6 @@ class Workspace:
         real = _real(path)
         below_written = self._below(written)
         below_real = self._below(real)
-        inside = below_written is not None and below_real is not None
         relative = (
             tuple(dict.fromkeys((below_written, below_real)))
             if below_written is not None and below_real is not None
@@ -104,9 +103,11 @@ class Workspace:
         for text in spelled:
             shape = fold(text)
             folded.append(shape)
-            for root in self._folded:
-                if shape == root or shape.startswith(root + "/"):
-                    folded.append(shape[len(root) + 1 :] or ".")
+            folded += [
+                shape[len(root) + 1 :] or "."
+                for root in self._folded
+                if shape == root or shape.startswith(root + "/")
+            ]
         return Place(written, real, relative, tuple(dict.fromkeys(folded)))
 
     def _below(self, path: str) -> str | None:
@@ -248,9 +249,14 @@ def _translated(pattern: str, *, anywhere: bool = False) -> Iterable[str]:
                 inner = inner.replace("~~", "~\\~").replace("--", "-\\-")
                 yield f"[{'^' if negated else ''}{inner}]"
             case _:
-                yield "(?:" + "|".join(
-                    "".join(_translated(part, anywhere=anywhere)) for part in match[0][1:-1].split(",")
-                ) + ")"
+                yield (
+                    "(?:"
+                    + "|".join(
+                        "".join(_translated(part, anywhere=anywhere))
+                        for part in match[0][1:-1].split(",")
+                    )
+                    + ")"
+                )
     yield re.escape(pattern[at:])
 
 
@@ -331,11 +337,9 @@ def _joined(patterns: Iterable[str]) -> _Regex:
 MAX_LOOKED_AT: Final = 400
 
 
-def holds_protected(
-    workspace: Workspace, place: Place, protecting: Iterable[PathPatterns]
-) -> bool:
+def holds_protected(workspace: Workspace, place: Place, protecting: Iterable[PathPatterns]) -> bool:
     """Tell whether a folder holds something protected, or too much to tell."""
-    if os.path.islink(place.written) or not os.path.isdir(place.real):
+    if Path(place.written).is_symlink() or not Path(place.real).is_dir():
         return False
     patterns = tuple(protecting)
     seen = 0
@@ -344,7 +348,7 @@ def holds_protected(
         if seen > MAX_LOOKED_AT:
             return True
         for name in (*folders, *files):
-            found = workspace.place(os.path.join(base, name))
+            found = workspace.place(f"{base}/{name}")
             if any(pattern.touches(found) for pattern in patterns):
                 return True
     return False

@@ -197,7 +197,12 @@ def _lifted(
         one
         if one.outcome is Outcome.ALLOW
         else replace(
-            one, outcome=Outcome.ALLOW, rule=grant.id, source="session grant", reason=reason, risk="low"
+            one,
+            outcome=Outcome.ALLOW,
+            rule=grant.id,
+            source="session grant",
+            reason=reason,
+            risk="low",
         )
         for one in found
     ]

@@ -97,7 +97,7 @@ def _entries(root: str) -> Iterator[str | None]:
             if seen > MAX_ENTRIES:
                 yield None
                 return
-            yield os.path.join(base, name)
+            yield f"{base}/{name}"
         folders[:] = sorted(name for name in folders if name not in _SKIPPED | {".git"})
 
 
@@ -114,7 +114,7 @@ def _missing(edits: Iterable[PathPatterns], at: Workspace) -> Iterator[str]:
     for patterns in edits:
         for pattern in patterns.patterns:
             plain = not set(pattern) & set("*?[{!") and not pattern.startswith(("/", "~"))
-            if plain and pattern not in seen and not os.path.lexists(os.path.join(at.real, pattern)):
+            if plain and pattern not in seen and not os.path.lexists(f"{at.real}/{pattern}"):
                 seen.add(pattern)
                 yield pattern
 

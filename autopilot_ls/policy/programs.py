@@ -1,16 +1,20 @@
-"""What is known of programs besides what they do to files: which take a subcommand, which never to
-remember, and their names for spelling hints. Tables only; `remember` and `lint` stand above.
+"""What is known of programs besides what they do to files.
+
+Which take a subcommand, which are never remembered, and their names for spelling hints. Tables only;
+`remember` and `lint` stand above.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-SUBCOMMANDS: Final = frozenset(
+from autopilot_ls.policy.shell.words import name_set
+
+SUBCOMMANDS: Final = name_set(
     "git npm pnpm yarn bun deno cargo go docker podman kubectl helm terraform gh glab dotnet mix bundle"
     " poetry uv pip pip3 pipenv pdm hatch rye conda composer swift zig stack cabal gradle mvn ./gradlew"
     " ./mvnw make gmake just task brew apt apt-get systemctl aws gcloud az flutter dart rails rake nx"
-    " turbo lerna npx bunx pipx cmake meson ruff coverage rustup asdf mise nix".split()
+    " turbo lerna npx bunx pipx cmake meson ruff coverage rustup asdf mise nix"
 )
 """Programs that do very different things by their first argument."""
 
@@ -20,14 +24,12 @@ THREE_WORDS: Final = frozenset(
 )  # fmt: skip
 """Subcommands that need their own first argument to say anything."""
 
-NEVER_REMEMBERED: Final = frozenset(
-    "sudo doas su env xargs find rm dd chmod chown chgrp ln eval exec source . ssh scp rsync curl wget"
+NEVER_REMEMBERED: Final = name_set("sudo doas su env xargs find rm dd chmod chown chgrp ln eval exec source . ssh scp rsync curl wget"
     " nc ncat socat telnet ftp sftp kill pkill killall mount umount mkfs fdisk crontab at batch tee"
     " awk gawk mawk sed gsed vim vi nvim emacs nano ed ex less more man tar unzip zip 7z cpio patch"
     " screen tmux script watch parallel git-shell busybox toybox gdb lldb strace ltrace open xdg-open"
     " osascript powershell pwsh cmd npx bunx pipx cp mv install truncate shred alias trap export unset"
-    " set shopt declare mapfile read printf bash sh zsh".split()
-) | frozenset(
+    " set shopt declare mapfile read printf bash sh zsh") | frozenset(
     {"git push", "git config", "git clean", "git reset", "git filter-branch", "git submodule",
      "npm exec", "pnpm dlx", "yarn dlx", "docker run", "docker exec", "podman run", "podman exec",
      "kubectl exec", "kubectl apply", "kubectl delete", "terraform apply", "terraform destroy",
@@ -37,12 +39,12 @@ NEVER_REMEMBERED: Final = frozenset(
 )  # fmt: skip
 """What is not offered by prefix: what runs anything it is given, or whose harm depends on the rest."""
 
-KNOWN: Final = SUBCOMMANDS | frozenset(
+KNOWN: Final = SUBCOMMANDS | name_set(
     "cat head tail grep egrep fgrep rg find fd ls tree wc sort uniq cut tr awk sed diff cmp file stat"
     " echo printf test true false pwd cd mkdir touch rm rmdir cp mv ln chmod chown tee tar zip unzip"
     " pytest python python3 node ruby perl php java javac gcc g++ clang rustc mypy pyright ruff black"
     " isort flake8 pylint tox nox eslint prettier tsc jest vitest mocha biome gofmt golangci-lint curl"
     " wget ssh scp rsync sudo doas env xargs bash sh zsh jq yq which date sleep ps kill shellcheck"
-    " clang-format ctest ninja rspec rubocop phpunit psql mysql sqlite3 redis-cli vim nvim".split()
+    " clang-format ctest ninja rspec rubocop phpunit psql mysql sqlite3 redis-cli vim nvim"
 )
 """Programs whose misspelling is worth a hint."""

@@ -119,7 +119,8 @@ def _command_offers(action: CommandAction) -> tuple[Offer, ...]:
     found: list[Offer] = []
     commands = [part for part in parts if part.kind is PartKind.COMMAND]
     understood = all(
-        part.kind is not PartKind.UNKNOWN and not set(part.via) - {"bash", "sh", "zsh", "time", "timeout", "env"}
+        part.kind is not PartKind.UNKNOWN
+        and not set(part.via) - {"bash", "sh", "zsh", "time", "timeout", "env"}
         for part in parts
     )
     if understood and len(commands) == 1 and len(parts) == 1:
@@ -186,7 +187,10 @@ def _edit_offers(action: PatchAction, workspace: Path) -> tuple[Offer, ...]:
     folder = path.rsplit("/", 1)[0] if "/" in path else ""
     if folder:
         found.insert(
-            0, Offer(f"always allow changes below {folder}/ in this workspace", "edit", f"./{folder}/**")
+            0,
+            Offer(
+                f"always allow changes below {folder}/ in this workspace", "edit", f"./{folder}/**"
+            ),
         )
     return tuple(found)
 
@@ -195,12 +199,13 @@ def _edit_offers(action: PatchAction, workspace: Path) -> tuple[Offer, ...]:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else " " for c in escaped) + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _for_folder(workspace: Path) -> str:
     text = Workspace(workspace).real
+    if not text.isprintable():
+        raise ValueError("the folder's name cannot be written into a rule")
     return "".join(f"[{char}]" if char in "*?[{" else char for char in text)
 
 
@@ -220,8 +225,12 @@ def added(text: str, offer: Offer, *, workspace: Path, reason: str) -> str:
         reason: Who decided and when, for people.
 
     Raises:
-        ValueError: The file has been edited so that it cannot be added to; the message says how.
+        ValueError: The pattern cannot be written, or the file has been edited so that it cannot be
+            added to.
     """
+    if not offer.pattern.strip() or not offer.pattern.isprintable():
+        raise ValueError("an empty or unprintable pattern cannot be remembered")
+    reason = "".join(c if c.isprintable() else " " for c in reason).strip() or "Remembered."
     name = rule_name(offer, workspace)
     current = text or HEADER + FOOTER
     if any(one.name == name for one in listed(current)):
@@ -258,7 +267,12 @@ def listed(text: str) -> tuple[Remembered, ...]:
             name, verdict, key, pattern, workspace, reason = match.groups()
             found.append(
                 Remembered(
-                    _unquoted(name), verdict, key, _unquoted(pattern), _unquoted(workspace), _unquoted(reason)
+                    _unquoted(name),
+                    verdict,
+                    key,
+                    _unquoted(pattern),
+                    _unquoted(workspace),
+                    _unquoted(reason),
                 )
             )
     return tuple(found)
@@ -294,7 +308,12 @@ def read_remembered(text: str, file: str) -> PolicyText:
             programs.setdefault(program, []).append(line)
         else:
             value = _unquoted(other)
-            rule = _rule(key, value, RuleLine(number, name, "", _unquoted(workspace), _unquoted(reason)), file)
+            rule = _rule(
+                key,
+                value,
+                RuleLine(number, name, "", _unquoted(workspace), _unquoted(reason)),
+                file,
+            )
             if rule is None:
                 return read_policy(text, file)
             rules.append(rule)

@@ -195,11 +195,11 @@ class Rule:
             return False
         if self.options and not any(has_option(rest, option) for option in self.options):
             return False
-        present = (
-            has_option if self.allows else lambda given, option: option in {w.text for w in given}
-        )
-        known = [w for w in rest if w.text is not None or not self.expansions]
-        return not any(present(known, option) for option in self.without)
+        if self.allows:
+            known = [w for w in rest if w.text is not None or not self.expansions]
+            return not any(has_option(known, option) for option in self.without)
+        given = {word.text for word in rest}
+        return not any(option in given for option in self.without)
 
 
 def matches_name(patterns: Sequence[str], name: str) -> bool:

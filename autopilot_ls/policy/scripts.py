@@ -27,7 +27,9 @@ _SED_FLAGS: Final = re.compile(
     r"-[nErsuz]+|-[nErsuz]*i[A-Za-z.~_-]*|--quiet|--silent|--regexp-extended|--in-place"
     r"(?:=[\w.~-]*)?|--separate|--null-data|--posix|--sandbox"
 )
-_AWK_RUNS: Final = re.compile(r"\bsystem\b|\bgetline\b|[|>@&]|\bclose\b|\bARGV\b|\bENVIRON\b|\binclude\b|\bload\b|\bFUNCTAB\b|\bSYMTAB\b")
+_AWK_RUNS: Final = re.compile(
+    r"\bsystem\b|\bgetline\b|[|>@&]|\bclose\b|\bARGV\b|\bENVIRON\b|\binclude\b|\bload\b|\bFUNCTAB\b|\bSYMTAB\b"
+)
 _AWK_HARMLESS: Final = re.compile(r"&&|\|\||>=|>\s*(?=\d+(?:\.\d+)?\s*(?:[){;&|]|\Z))")
 _MAX_SCRIPT: Final = 2_000
 _SED_NAMES: Final = frozenset({"sed", "gsed"})
@@ -40,7 +42,9 @@ def problem(program: str, words: Sequence[Word]) -> str:
         return "" if _sed(words[1:]) else "this sed script is not followed"
     if program in _AWK_NAMES:
         return "" if _awk(words[1:]) else "this awk program is not followed"
-    if program == "printf" and any(w.text is not None and "[" in w.text and w.text.startswith("-v") for w in words):
+    if program == "printf" and any(
+        w.text is not None and "[" in w.text and w.text.startswith("-v") for w in words
+    ):
         return "this sets a variable"
     if program in {"test", "["} and any(w.text in {"-v", "-R"} for w in words[1:]):
         return "this evaluates a variable's name"

@@ -106,7 +106,8 @@ def _substitutions(node: Node) -> list[Node]:
 
 
 _SECRET: Final = re.compile(
-    r"key|token|secret|passw|pwd$|credential|auth|private|session|cookie|dsn|connection", re.IGNORECASE
+    r"key|token|secret|passw|pwd$|credential|auth|private|session|cookie|dsn|connection",
+    re.IGNORECASE,
 )
 
 

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from tree_sitter import Parser
 
 # The grammar's time grows with the square of these, so their number is bounded, not only the length.
-_COSTLY: Final = {"|": 600, "&": 600, ";": 1200, "(": 1500, "{": 1500, "`": 600, "<": 600, "$": 2000}
+_COSTLY: Final = {
+    "|": 600,
+    "&": 600,
+    ";": 1200,
+    "(": 1500,
+    "{": 1500,
+    "`": 600,
+    "<": 600,
+    "$": 2000,
+}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HIDING: Final = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _KEPT: Final = 1024

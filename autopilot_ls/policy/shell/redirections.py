@@ -36,9 +36,7 @@ class Sink(Protocol):
         """Return the words of a node."""
         ...
 
-    def add_path(
-        self, kind: PartKind, word: Word, node: Node, folders: tuple[Folder, ...]
-    ) -> None:
+    def add_path(self, kind: PartKind, word: Word, node: Node, folders: tuple[Folder, ...]) -> None:
         """Add a read or written path."""
         ...
 
@@ -51,7 +49,9 @@ def add_redirection(sink: Sink, node: Node, folders: tuple[Folder, ...]) -> None
     """Add the parts of one redirection."""
     if node.type == "herestring_redirect":
         for child in node.named_children:
-            if any(is_secret(name) for word in sink.word(child, folders) for name in word.variables):
+            if any(
+                is_secret(name) for word in sink.word(child, folders) for name in word.variables
+            ):
                 sink.unknown(node, "it takes in a secret variable")
         return
     destinations = node.children_by_field_name("destination")
@@ -60,7 +60,9 @@ def add_redirection(sink: Sink, node: Node, folders: tuple[Folder, ...]) -> None
         return
     destination = destinations[0]
     written = sink.text(node)
-    operator_text = written[: len(written.encode()[: destination.start_byte - node.start_byte].decode())]
+    operator_text = written[
+        : len(written.encode()[: destination.start_byte - node.start_byte].decode())
+    ]
     operator = _OPERATOR.fullmatch(operator_text.strip())
     words = sink.word(destination, folders)
     if operator is None or len(words) != 1:
@@ -104,26 +106,8 @@ class Heredoc:
 def read_heredoc(data: bytes, node: Node) -> Heredoc:
     """Read a heredoc, checking the grammar's idea of where it ends against the lines themselves."""
     heredoc = Heredoc()
-    start = body = end = None
-    operator = ""
-    for child in node.children:
-        match child.type:
-            case "heredoc_start":
-                start = child
-            case "heredoc_body":
-                body = child
-            case "heredoc_end":
-                end = child
-            case "<<" | "<<-":
-                operator = child.type
-            case "file_redirect" | "herestring_redirect":
-                heredoc.redirects.append(child)
-            case "pipeline" | "command" | "list":
-                heredoc.nested.append(child)
-            case "|" | "|&" | "&&" | "||" | ";" | "file_descriptor":
-                continue
-            case _:
-                heredoc.problem = "what follows this heredoc on its line is not followed"
+    pieces = _pieces(node, heredoc)
+    start, body, end = (pieces.get(f"heredoc_{name}") for name in ("start", "body", "end"))
     if start is None or body is None or end is None:
         heredoc.problem = "this heredoc has no clear end"
         return heredoc
@@ -132,9 +116,10 @@ def read_heredoc(data: bytes, node: Node) -> Heredoc:
     delimiter = words[0].text if words and len(words) == 1 else None
     text = data[body.start_byte : end.start_byte].decode()
     lines = text.split("\n")
-    if lines and not lines[-1].strip("\t"):
+    if not lines[-1].strip("\t"):
         lines.pop()
-    if operator == "<<-":
+    tabs = "<<-" in pieces
+    if tabs:
         lines = [line.lstrip("\t") for line in lines]
     newline = data.find(b"\n", start.end_byte)
     if (
@@ -144,15 +129,37 @@ def read_heredoc(data: bytes, node: Node) -> Heredoc:
         or newline < 0
         or body.start_byte != newline + 1
         or data[end.end_byte : end.end_byte + 1] not in {b"", b"\n"}
-        or (operator != "<<-" and data[end.start_byte - 1 : end.start_byte] != b"\n")
+        or (not tabs and data[end.start_byte - 1 : end.start_byte] != b"\n")
         or b"<<" in data[start.end_byte : newline].replace(b"<<<", b"")
     ):
         heredoc.problem = "this heredoc has no clear end"
-        return heredoc
-    quoted = any(char in raw for char in "'\"\\")
-    if quoted or not any(char in text for char in "$`\\"):
+    elif set(raw) & set("'\"\\") or set(text).isdisjoint("$`\\"):
         heredoc.body = "\n".join(lines) + "\n"
-        return heredoc
+    else:
+        _substituted(data, body, text, heredoc)
+    return heredoc
+
+
+def _pieces(node: Node, heredoc: Heredoc) -> dict[str, Node]:
+    """Sort what the grammar hangs below a heredoc."""
+    pieces: dict[str, Node] = {}
+    for child in node.children:
+        match child.type:
+            case "heredoc_start" | "heredoc_body" | "heredoc_end" | "<<" | "<<-":
+                pieces[child.type] = child
+            case "file_redirect" | "herestring_redirect":
+                heredoc.redirects.append(child)
+            case "pipeline" | "command" | "list":
+                heredoc.nested.append(child)
+            case "|" | "|&" | "&&" | "||" | ";" | "file_descriptor":
+                continue
+            case _:
+                heredoc.problem = "what follows this heredoc on its line is not followed"
+    return pieces
+
+
+def _substituted(data: bytes, body: Node, text: str, heredoc: Heredoc) -> None:
+    """Find what the shell substitutes in a body without quotes."""
     pending = list(body.children)
     while pending:
         child = pending.pop()
@@ -165,4 +172,3 @@ def read_heredoc(data: bytes, node: Node) -> Heredoc:
     substituted = sum(c.type == "command_substitution" for c in heredoc.expansions)
     if text.count("$(") + text.count("`") > substituted:
         heredoc.problem = "not all that this heredoc substitutes is understood"
-    return heredoc

@@ -27,6 +27,7 @@ _NUMERIC_ESCAPE: Final = re.compile(
     r"x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})"
 )
 _MAX_CODE: Final = 0x10FFFF
+_LAST_ASCII: Final = 0x7F
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
@@ -56,6 +57,11 @@ class Word(NamedTuple):
 def literal(text: str, raw: str | None = None) -> Word:
     """Return a word that is exactly this text."""
     return Word(text if raw is None else raw, text)
+
+
+def name_set(text: str) -> frozenset[str]:
+    """Return the names in a text, for tables that are easier to read as text."""
+    return frozenset(text.split())
 
 
 class Span(NamedTuple):
@@ -98,7 +104,8 @@ def _braces(raw: str) -> list[str] | None:
         return None if raw.count("{") > 1 and ("," in raw or ".." in raw) else [raw]
     if any(char in raw for char in "'\"\\$`"):
         return None
-    pending, done = [raw], []
+    pending = [raw]
+    done: list[str] = []
     while pending:
         text = pending.pop()
         match = next((m for m in _BRACE.finditer(text) if _splits(m[1])), None)
@@ -164,7 +171,7 @@ class _Lexer:
             return Word(raw, glob="".join(self._pattern), tilde=tilde, variables=names)
         return Word(raw, "".join(self._text), tilde=tilde, variables=names)
 
-    def _step(self, at: int) -> int | None:
+    def _step(self, at: int) -> int | None:  # noqa: PLR0911 - one return for each kind of character
         char = self._raw[at]
         if at in self._spans:
             return self._expansion(at, quoted=False)
@@ -196,9 +203,7 @@ class _Lexer:
 
     def _add(self, text: str) -> None:
         self._text.append(text)
-        self._pattern.append(
-            "".join(f"[{char}]" if char in "*?[" else char for char in text)
-        )
+        self._pattern.append("".join(f"[{char}]" if char in "*?[" else char for char in text))
 
     def _dollar(self, at: int) -> int | None:
         following = self._raw[at + 1 : at + 2]
@@ -277,8 +282,14 @@ class _Lexer:
                 self._add(_SIMPLE_ESCAPES[raw[at]])
                 at += 1
             elif number is not None:
-                code = int(number[4], 8) if number[4] else int(number[1] or number[2] or number[3], 16)
-                if not 0 < code <= _MAX_CODE or code in _SURROGATES or (code > 0x7F and not number[2] and not number[3]):
+                code = (
+                    int(number[4], 8) if number[4] else int(number[1] or number[2] or number[3], 16)
+                )
+                if (
+                    not 0 < code <= _MAX_CODE
+                    or code in _SURROGATES
+                    or (code > _LAST_ASCII and not number[2] and not number[3])
+                ):
                     # NUL ends the word in some shells, and single bytes may form any character.
                     self._certain = False
                 else:

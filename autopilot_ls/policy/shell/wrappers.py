@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autopilot_ls.policy.shell.words import name_set
+
 STANDARD_FOLDERS: Final = frozenset(
     {"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin"}
 )
@@ -37,7 +39,12 @@ class Wrapper:
 
 
 def _of(
-    flags: str = "", valued: str = "", *, operands: int = 0, kept: bool = False, shell_text: bool = False
+    flags: str = "",
+    valued: str = "",
+    *,
+    operands: int = 0,
+    kept: bool = False,
+    shell_text: bool = False,
 ) -> Wrapper:
     return Wrapper(
         frozenset(flags.split()), frozenset(valued.split()), operands, kept, kept, shell_text
@@ -102,7 +109,10 @@ WRAPPERS: Final[Mapping[str, Wrapper]] = {
 
 # Runners of a project's own environment: the words before the command, then the wrapper.
 RUNNERS: Final[Mapping[str, tuple[tuple[str, ...], Wrapper]]] = {
-    "uv": (("run",), _of(f"{_RUNNERS} --dev --no-dev --all-extras --active", "--extra --group --package")),
+    "uv": (
+        ("run",),
+        _of(f"{_RUNNERS} --dev --no-dev --all-extras --active", "--extra --group --package"),
+    ),
     "poetry": (("run",), _of("-q --quiet -v -n --no-interaction")),
     "pipenv": (("run",), _of("-q --quiet -v --verbose")),
     "pdm": (("run",), _of("-q -v")),
@@ -114,7 +124,9 @@ RUNNERS: Final[Mapping[str, tuple[tuple[str, ...], Wrapper]]] = {
 }
 
 SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash", "ksh", "mksh", "ash", "rbash"})
-OTHER_SHELLS: Final = frozenset({"fish", "csh", "tcsh", "nu", "pwsh", "powershell", "elvish", "xonsh"})
+OTHER_SHELLS: Final = frozenset(
+    {"fish", "csh", "tcsh", "nu", "pwsh", "powershell", "elvish", "xonsh"}
+)
 
 # Interpreters, with the options that are followed by code.
 INTERPRETERS: Final[Mapping[str, frozenset[str]]] = {
@@ -157,10 +169,8 @@ INTERPRETERS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 FIND_RUNS: Final = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-XARGS_FLAGS: Final = frozenset(
-    "-0 --null -r --no-run-if-empty -t --verbose -x --exit".split()
-)
-XARGS_VALUED: Final = frozenset("-n -P -L -s -d --max-args --max-procs --max-lines --delimiter".split())
+XARGS_FLAGS: Final = name_set("-0 --null -r --no-run-if-empty -t --verbose -x --exit")
+XARGS_VALUED: Final = name_set("-n -P -L -s -d --max-args --max-procs --max-lines --delimiter")
 
 GIT_FLAGS: Final = frozenset(
     {"--no-pager", "-P", "--no-optional-locks", "--literal-pathspecs", "--no-replace-objects"}

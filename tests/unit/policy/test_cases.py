@@ -28,7 +28,16 @@ FOLDER = Path(__file__).parent / "cases"
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("cases")
     root = base / "work"
-    for folder in ("src", "docs", "tests", ".git/hooks", ".github/workflows", "build", "empty", "sub"):
+    for folder in (
+        "src",
+        "docs",
+        "tests",
+        ".git/hooks",
+        ".github/workflows",
+        "build",
+        "empty",
+        "sub",
+    ):
         (root / folder).mkdir(parents=True)
     for name in (
         "src/a.py", "src/b.py", "src/id_rsa", "README.md", "package.json", ".env", ".env.example", "key.pem",
@@ -86,9 +95,9 @@ def test_edit(change: str, expect: str | dict[str, str], workspace: Path) -> Non
     kind, _, rest = change.partition(" ")
     path, _, to = rest.partition(" -> ")
     proposed = ProposedChange(
-        path=os.path.join(workspace, path),
+        path=str(workspace / path),
         kind=ChangeKind(kind),
-        move_to=os.path.join(workspace, to) if to else None,
+        move_to=str(workspace / to) if to else None,
         form="unified",
         text="",
     )

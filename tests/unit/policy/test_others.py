@@ -1,0 +1,188 @@
+"""Limits, backtests, sandbox profiles, paths."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from autopilot_ls.model.approvals import (
+    Approval,
+    CommandAction,
+    Decision,
+    DecisionKind,
+    Mode,
+    Outcome,
+    Verdict,
+)
+from autopilot_ls.policy.backtest import Recorded, backtest
+from autopilot_ls.policy.language import read_policy
+from autopilot_ls.policy.limits import Limits, Usage, reached
+from autopilot_ls.policy.paths import PathPatterns, Workspace
+from autopilot_ls.policy.policy import Policy, builtin_layer, builtin_policy, layer_of
+from autopilot_ls.policy.profile import codex_filesystem, compile_profile
+
+
+def test_each_limit_is_reached_and_says_so() -> None:
+    def check(limits: Limits, usage: Usage, now: float = 0.0) -> str:
+        found = reached(limits, usage, now)
+        return found.limit if found else ""
+
+    usage = Usage()
+    for second in range(5):
+        usage.approved(float(second))
+    assert check(Limits(approvals=5, approvals_window=10), usage, 5) == "approvals"
+    assert check(Limits(approvals=5, approvals_window=10), usage, 12) == ""
+    assert check(Limits(approvals=6), usage, 5) == ""
+    usage.person_decided()
+    assert check(Limits(approvals=1), usage, 5) == ""
+    usage.start_turn(100.0)
+    usage.changed_files(("a", "b", "a"), 30)
+    usage.ran_command(failed=True)
+    usage.changed_files((), 0, failed=True)
+    usage.used_tokens(500)
+    assert check(Limits(files=2), usage) == "files"
+    assert check(Limits(files=3), usage) == ""
+    assert check(Limits(lines=30), usage) == "lines"
+    assert check(Limits(commands=1), usage) == "commands"
+    assert check(Limits(tokens=500), usage) == "tokens"
+    assert check(Limits(failures=2), usage) == "failures"
+    assert check(Limits(seconds=60), usage, 160.0) == "seconds"
+    usage.ran_command(failed=False)
+    assert check(Limits(failures=1), usage) == ""
+    usage.end_turn()
+    for _ in range(3):
+        usage.start_turn(0.0)
+        usage.end_turn()
+    assert check(Limits(idle_turns=3), usage) == "idle_turns"
+    found = reached(Limits(idle_turns=3), usage, 0.0)
+    assert found is not None
+    assert "3 turns without a change" in found.reason
+    assert reached(Limits(), usage, 1e9) is None
+
+
+def test_limits_of_an_untrusted_file_only_narrow() -> None:
+    mine = Limits(files=10, approvals=5, approvals_window=60)
+    theirs = Limits(files=99, lines=7, approvals=3, approvals_window=1)
+    assert mine.narrowed(theirs) == Limits(files=10, lines=7, approvals=3, approvals_window=60)
+    assert theirs.over(mine) == theirs
+    assert Limits(lines=1).over(mine) == Limits(lines=1, files=10, approvals=5, approvals_window=60)
+
+
+def test_a_backtest_tells_what_would_have_changed() -> None:
+    root = Path("/work")
+
+    def recorded(command: str, outcome: Outcome, kind: DecisionKind, by: str = "me") -> Recorded:
+        verdict = Verdict(outcome=outcome, rule="x", source="mode", reason="")
+        action = CommandAction(command=command, cwd="/work")
+        approval = Approval(
+            id=command,
+            session_id="s",
+            native_key="k",
+            action=action,
+            verdict=verdict,
+            requested_at=0,
+        )
+        return Recorded(approval, Decision(kind=kind, decided_by=by), Mode.AUTO, root)
+
+    history = [
+        recorded("ls", Outcome.ALLOW, DecisionKind.ACCEPT, "policy"),
+        recorded("evil x", Outcome.ASK, DecisionKind.DECLINE),
+        recorded("good x", Outcome.ASK, DecisionKind.ACCEPT),
+        recorded("git push", Outcome.ASK, DecisionKind.ACCEPT),
+    ]
+    text = (
+        '[[rule]]\nverdict="allow"\ncommand=["evil …", "good …"]\n'
+        '[[rule]]\nverdict="deny"\ncommand=["git push …"]\n'
+    )
+    policy = Policy([builtin_layer(), layer_of("user", read_policy(text, "p"))])
+    found = [
+        (d.recorded.approval.id, d.after.outcome.value, d.against_person)
+        for d in backtest(history, policy)
+    ]
+    assert found == [
+        ("evil x", "allow", True),
+        ("good x", "allow", False),
+        ("git push", "deny", True),
+    ]
+    assert list(backtest(history, builtin_policy())) == []
+
+
+def test_a_profile_names_only_what_exists(tmp_path: Path) -> None:
+    root = tmp_path / "work"
+    for folder in (".git/hooks", ".github/workflows", "src/.vscode", "sub"):
+        (root / folder).mkdir(parents=True)
+    for name in ("sub/.env", "key.pem", "src/a.py", ".env.example"):
+        (root / name).write_text("x")
+    profile = compile_profile(builtin_policy(), Mode.AUTO, root)
+    real = os.path.realpath(root)
+    assert profile.writable == (real,)
+    assert profile.read_only == (f"{real}/.git", f"{real}/.github", f"{real}/src/.vscode")
+    assert profile.denied == (f"{real}/key.pem", f"{real}/sub/.env")
+    assert ".husky" in profile.missing
+    assert ".git" not in profile.missing
+    assert profile.complete
+    assert codex_filesystem(profile, root) == {
+        ":workspace_roots": {
+            ".": "write", ".git": "read", ".github": "read", "src/.vscode": "read", "key.pem": "deny", "sub/.env": "deny",
+        }
+    }  # fmt: skip
+    quiet = compile_profile(builtin_policy(), Mode.PROPOSE, root)
+    assert quiet.writable == ()
+    assert quiet.denied == profile.denied
+
+
+def test_places_follow_links_and_spellings(tmp_path: Path) -> None:
+    root = tmp_path / "work"
+    (root / "src").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    (root / "in").symlink_to(root / "src")
+    (root / "away").symlink_to(tmp_path / "out")
+    (tmp_path / "alias").symlink_to(root)
+    at = Workspace(root)
+
+    def inside(path: str) -> bool:
+        return at.place(f"{root}/{path}").inside
+
+    assert inside("src/x")
+    assert inside("src/../y/../z")
+    assert inside("in/new/deeper")
+    assert inside(".")
+    assert not inside("away/x")
+    assert not inside("away/../x")
+    assert not inside("in/../../out")
+    assert not inside("../work2/x")
+    assert not at.place("/proc/self/cwd/x").inside
+    assert Workspace(tmp_path / "alias").place(f"{tmp_path}/alias/src/x").inside
+    assert Workspace(tmp_path / "alias").place(f"{root}/src/x").inside
+
+
+def test_protection_takes_any_spelling_and_allowing_takes_one() -> None:
+    at = Workspace(Path("/work"))
+    protected, allowed = PathPatterns([".git", "café/x"]), PathPatterns(["src", "Café/x"])
+    for path in (
+        ".git/x",
+        ".GIT",
+        "a/.Git/config",
+        ".g\u200dit",
+        ".git.",
+        "git~2/x",
+        ".git::x",
+        "a/.git /b",
+    ):
+        assert protected.touches(at.place(f"/work/{path}")), path
+    for path in ("git", ".gitx", ".github", "x.git"):
+        assert not protected.touches(at.place(f"/work/{path}")), path
+    decomposed = unicodedata.normalize("NFD", "café/x")
+    assert protected.touches(at.place(f"/work/{decomposed}"))
+    assert protected.touches(at.place("/elsewhere/.git/x"))
+    assert allowed.covers(at.place("/work/src/a"))
+    assert allowed.covers(at.place("/work/deep/src/a"))
+    assert not allowed.covers(at.place("/work/SRC/a"))
+    assert not allowed.covers(at.place("/elsewhere/src/a"))
+    assert PathPatterns(["/tmp/**"]).covers(at.place("/tmp/x"))
+    assert not PathPatterns(["/tmp/**"]).covers(at.place("/tmp/../etc/x"))
+    assert not PathPatterns(["**", "!docs"]).covers(at.place("/work/docs/x"))
+    assert PathPatterns(["docs/*.md"]).covers(at.place("/work/docs/a.md"))
+    assert not PathPatterns(["docs/*.md"]).covers(at.place("/work/docs/b/a.md"))
+    assert PathPatterns(["docs/{a,b}/[x-z]?"]).covers(at.place("/work/docs/b/y1"))
