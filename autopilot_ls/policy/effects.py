@@ -35,7 +35,7 @@ class Effect(NamedTuple):
 
 
 _SILENT: Final = name_set(
-    "echo printf true false : test [ set pwd whoami id uname date hostname sleep exit return break"
+    "echo printf true false : test [ set pwd whoami id uname hostname sleep exit return break"
     " continue shift wait jobs seq yes expr basename dirname export kill pkill killall nproc tty"
     " which type hash ulimit umask arch groups locale getconf env printenv command"
 )
@@ -44,7 +44,7 @@ _READERS: Final = name_set(
     " cut paste column fold fmt expand unexpand rev md5sum sha1sum sha224sum sha256sum sha384sum"
     " sha512sum shasum b2sum cksum sum readlink realpath less more bat exa eza zcat zless bzcat xzcat"
     " base64 base32 iconv join look pr nm objdump readelf size ldd otool source . cd pushd jq yq"
-    " cloc tokei scc ripgrep hexyl delta sort uniq csvlook csvcut xmllint pygmentize plutil"
+    " date cloc tokei scc ripgrep hexyl delta sort uniq csvlook csvcut xmllint pygmentize plutil"
 )
 _WRITERS: Final = name_set(
     "touch mkdir tee truncate chmod chown chgrp install patch mkfifo mknod split csplit shred"
@@ -104,7 +104,13 @@ def effects(program: str, words: Sequence[Word]) -> Iterator[Effect]:
     if program == "dd":
         yield from _dd(rest)
         return
-    yield from _paths(rest, _kind(program, rest), _skipped(program, rest))
+    kind = _kind(program, rest)
+    yield from _paths(rest, kind, _skipped(program, rest))
+    if program == "git":
+        # HEAD:path names a file of the repository's past, which may hold what the present file does.
+        for word in rest:
+            if word.text is not None and ":" in word.text and not word.text.startswith("-"):
+                yield Effect(kind, literal(word.text.split(":", 1)[1] or "."))
 
 
 def _kind(program: str, rest: Sequence[Word]) -> EffectKind:  # noqa: PLR0911 - one return for each kind of program

@@ -143,7 +143,11 @@ class Workspace:
             absolute = word.text.startswith("/") or word.tilde
             if folder is None and not absolute:
                 return None
-            return [self.place(self.join(folder or "/", word.text, tilde=word.tilde))]
+            found = [self.place(self.join(folder or "/", word.text, tilde=word.tilde))]
+            if word.text.startswith("~/") and not word.tilde:
+                # Quoted, the shell leaves it, but some programs take it for the home folder.
+                found.append(self.place(self.join("/", word.text, tilde=True)))
+            return found
         if word.glob is None or len(word.glob) > MAX_PATH:
             return None
         return self._matches(folder, word)

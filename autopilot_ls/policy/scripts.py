@@ -30,7 +30,8 @@ _SED_FLAGS: Final = re.compile(
 _AWK_RUNS: Final = re.compile(
     r"\bsystem\b|\bgetline\b|[|>@&]|\bclose\b|\bARGV\b|\bENVIRON\b|\binclude\b|\bload\b|\bFUNCTAB\b|\bSYMTAB\b"
 )
-_AWK_HARMLESS: Final = re.compile(r"&&|\|\||>=|>\s*(?=\d+(?:\.\d+)?\s*(?:[){;&|]|\Z))")
+_AWK_LOGIC: Final = re.compile(r"&&|\|\||>=")
+_AWK_HARMLESS: Final = re.compile(r"&&|\|\||>=|>\s*(?=\d+(?:\.\d+)?\s*(?:[)&|]|\Z))")
 _MAX_SCRIPT: Final = 2_000
 _SED_NAMES: Final = frozenset({"sed", "gsed"})
 _AWK_NAMES: Final = frozenset({"awk", "gawk", "mawk"})
@@ -42,13 +43,24 @@ def problem(program: str, words: Sequence[Word]) -> str:
         return "" if _sed(words[1:]) else "this sed script is not followed"
     if program in _AWK_NAMES:
         return "" if _awk(words[1:]) else "this awk program is not followed"
-    if program == "printf" and any(
-        w.text is not None and "[" in w.text and w.text.startswith("-v") for w in words
-    ):
-        return "this sets a variable"
-    if program in {"test", "["} and any(w.text in {"-v", "-R"} for w in words[1:]):
-        return "this evaluates a variable's name"
-    return ""
+    check = _CHECKS.get(program)
+    texts = [word.text for word in words[1:] if word.text is not None]
+    return check[1] if check is not None and any(map(check[0].search, texts)) else ""
+
+
+# What a word of these programs must not hold, and why.
+_SUBSCRIPT: Final = re.compile(r"\A-[vR]\Z|.\[|\[.")
+_CHECKS: Final = {
+    "printf": (re.compile(r"\A-v"), "this sets a variable"),
+    "test": (_SUBSCRIPT, "this may evaluate a subscript"),
+    "[": (_SUBSCRIPT, "this may evaluate a subscript"),
+    "jq": (
+        re.compile(r"\benv\b|\$ENV|\bimport\b|\binclude\b|\A-L|\A--lib|\bget_search_list\b"),
+        "this jq program reads more than its input",
+    ),
+    "tar": (re.compile(":"), "an archive's name can be a remote host's"),
+    "bsdtar": (re.compile(":"), "an archive's name can be a remote host's"),
+}
 
 
 def _sed(rest: Sequence[Word]) -> bool:
@@ -63,7 +75,8 @@ def _sed(rest: Sequence[Word]) -> bool:
             scripts.append(text)
             take = False
         elif text is None:
-            if not given and not seen:
+            # A file's name that may begin with a dash could be a script of its own.
+            if (not given and not seen) or word.glob is None or word.glob[:1] in "*?[-":
                 return False
         elif text in {"-e", "--expression"} or re.fullmatch(r"-[nErsuz]+e", text):
             take = True
@@ -110,4 +123,10 @@ def _awk(rest: Sequence[Word]) -> bool:
     program = rest[index].text or ""
     if len(program) > _MAX_SCRIPT:
         return False
-    return _AWK_RUNS.search(_AWK_HARMLESS.sub(" ", program)) is None
+    if any((word.glob or "-")[:1] in "*?[-" for word in rest[index:] if word.text is None):
+        return False
+    for statement in re.split(r"[{};\n]", program):
+        harmless = _AWK_LOGIC if "print" in statement else _AWK_HARMLESS
+        if _AWK_RUNS.search(harmless.sub(" ", statement)) is not None:
+            return False
+    return True

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _BLANKS: Final = re.compile(rb"(?:[ \t]|\\\n)*")
 BLANKS_AND_LINES: Final = re.compile(rb"(?:[ \t\n]|\\\n)*")
+# A number or name in braces right before a redirection is its descriptor, not a word.
+_DESCRIPTOR: Final = re.compile(rb"(?:^|[\s;&|()<>])(?:\d+|\{\w+\})\Z")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED: Final = name_set(
     "{ } ! if then else elif fi for in do done while until case esac select function coproc [[ ]]"
@@ -57,12 +59,23 @@ class CommandWalker(ABC):
         blanks = BLANKS_AND_LINES if lines else _BLANKS
         at = node.start_byte
         for child in node.children:
-            if not blanks.fullmatch(self._data, at, child.start_byte):
+            if child.start_byte != at and not self._blank(at, child.start_byte, blanks):
                 return False
             at = child.end_byte
-        return bool(blanks.fullmatch(self._data, at, node.end_byte))
+        return at == node.end_byte or self._blank(at, node.end_byte, blanks)
+
+    def _blank(self, start: int, end: int, blanks: re.Pattern[bytes]) -> bool:
+        """Tell whether there are only blanks, which also keep apart what stands around them.
+
+        A backslash before a line's end is taken away with it, so alone it joins two words into one.
+        """
+        gap = self._data[start:end]
+        return bool(blanks.fullmatch(gap)) and gap.replace(b"\\\n", b"") != b""
 
     def _redirect(self, node: Node, folders: Folders) -> None:
+        before = self._data[max(0, node.start_byte - 20) : node.start_byte]
+        if _DESCRIPTOR.search(before):
+            self.unknown(node, "the number before this redirection belongs to it")
         add_redirection(self, node, folders)
 
     def _expand(self, node: Node, folders: Folders) -> None:

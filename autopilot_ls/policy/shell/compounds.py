@@ -26,6 +26,8 @@ _SETS_VARIABLES: Final = re.compile(
     r"|readonly|unset|trap|IFS)\b|\(\(|(?:^|[\s;])\.\s"
 )
 _ARITHMETIC_TEST: Final = re.compile(r"\s-(?:eq|ne|lt|le|gt|ge|v|R)\s")
+# Without blanks around it, a bracket is part of a word.
+_TEST: Final = re.compile(r"\[\s.*\s\]|\[\[\s.*\s\]\]", re.DOTALL)
 _PLAIN_TEST: Final = re.compile(
     r"\[{1,2}\s+\"?(?:\d+|\$[?#]|\$\{#\w+\})\"?\s+-\w\w\s+\"?(?:\d+|\$[?#])\"?\s+\]{1,2}"
 )
@@ -166,8 +168,8 @@ class CompoundWalker(CommandWalker):
             self._expand(inner, folders)
         # -eq and its like evaluate their operands, subscripts and all, so names may not stand there.
         arithmetic = _ARITHMETIC_TEST.search(text)
-        if not text.startswith("[") or (arithmetic and not _PLAIN_TEST.fullmatch(text)):
-            self.unknown(node, "arithmetic is not followed")
+        if not _TEST.fullmatch(text) or (arithmetic and not _PLAIN_TEST.fullmatch(text)):
+            self.unknown(node, "this test is not followed")
         else:
             words = (Word("test", "test"),)
             self._add(Part(PartKind.COMMAND, shorten(text), words, folders=folders, via=self._via))

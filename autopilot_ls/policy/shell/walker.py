@@ -6,8 +6,9 @@ Folders are followed through `cd`, with what holds after success and after failu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from autopilot_ls.policy.shell.commands import BLANKS_AND_LINES, REDIRECTS
 from autopilot_ls.policy.shell.compounds import SEPARATORS, CompoundWalker
@@ -18,6 +19,8 @@ from autopilot_ls.policy.shell.words import Word
 
 if TYPE_CHECKING:
     from tree_sitter import Node
+
+_GROUP: Final = re.compile(r"\{[ \t\n]")
 
 
 class Walker(CompoundWalker):
@@ -91,8 +94,9 @@ class Walker(CompoundWalker):
         return Flow(folders, folders)
 
     def _group(self, node: Node, folders: Folders) -> Flow:
-        if not self.text(node).startswith("{"):
-            self.unknown(node, "arithmetic is not followed")
+        if not _GROUP.match(self.text(node)):
+            # (( … )), or braces that bash takes for words because no blank follows.
+            self.unknown(node, "these braces are not followed")
             return Flow(folders, folders)
         return self._sequence(node, folders, frozenset({"{", "}"}))
 

@@ -89,7 +89,8 @@ def lex(raw: str, spans: Mapping[int, Span]) -> tuple[Word, ...] | None:
     if "{" in raw and not spans and "{" in _QUOTED.sub("", raw):
         written = _braces(raw)
         if written is None:
-            return (Word(raw),)
+            # Not expanded here, but still to be one word.
+            return None if _Lexer(raw, {}).word() is None else (Word(raw),)
         if len(written) > 1:
             words = [_Lexer(one, {}).word() for one in written]
             return None if None in words else tuple(word for word in words if word is not None)
@@ -198,6 +199,9 @@ class _Lexer:
             self._pattern.append(char)
             self._text.append(char)
             return at + 1
+        if char == "~" and at and self._raw[at - 1] in "=:":
+            # Shells put the home folder there in what looks like an assignment.
+            self._certain = False
         self._add(char)
         return at + 1
 
