@@ -51,7 +51,7 @@ def measure(folder: Path, size: Size) -> list[Figure]:
     figures: list[Figure] = []
     for opted_in in (True, False):
         kind = "opted-in client" if opted_in else "plain client"
-        with scene(folder / kind.replace(" ", "-"), opted_in=opted_in) as place:
+        with scene(Scene, folder / kind.replace(" ", "-"), opted_in=opted_in) as place:
             place.play(Plan(rate=1000, seconds=0.2), 30)
             figures += _at_rate(place, kind, size.seconds)
             if opted_in:

@@ -288,13 +288,13 @@ def delta_block(turn: str) -> tuple[memoryview, int]:
     """Return many delta lines, encoded beforehand, and the length that each of them has."""
     lines: list[bytes] = []
     for number in range(BLOCK_LINES):
-        word = f"w{number % 10_000:04}" + ("\n" if number % 12 == 11 else " ")
+        # A line end is two characters in JSON, so that all lines are of one length.
+        word = f"w{number % 1000:03}\n" if number % 12 == 11 else f"w{number % 10_000:04} "
         params = {"threadId": THREAD, "turnId": turn, "itemId": ITEM, "delta": word}
         lines.append(encode({"method": "item/agentMessage/delta", "params": params}))
-    size = max(map(len, lines))
-    # A space before the newline is no part of the JSON value, and keeps all lines of one length.
-    padded = [line[:-1].ljust(size - 1) + b"\n" for line in lines]
-    return memoryview(b"".join(padded)), size
+    if len(set(map(len, lines))) != 1:
+        raise AssertionError("delta lines differ in length")
+    return memoryview(b"".join(lines)), len(lines[0])
 
 
 def message_item(text: str) -> dict[str, object]:

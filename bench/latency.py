@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from bench.flood import RATE
 from bench.flood_agent import Plan
-from bench.lsp_client import Json
+from bench.lsp_client import Json, LspClient
 from bench.report import Figure, at_most, median, percentile
 from bench.scene import Scene, make_patched_files, scene
 
@@ -27,11 +27,11 @@ class DecidingScene(Scene):
         seen: When the first diagnostic of a file came, in nanoseconds of the monotonic clock.
     """
 
-    seen: dict[str, int]
+    def __init__(self, client: LspClient, reports: Path) -> None:
+        super().__init__(client, reports)
+        self.seen: dict[str, int] = {}
 
     def diagnosed(self, arrived: int, params: Json) -> None:
-        if not hasattr(self, "seen"):
-            self.seen = {}
         path = unquote(urlsplit(cast("str", params["uri"])).path)
         if path in self.seen:
             return
@@ -46,7 +46,7 @@ class DecidingScene(Scene):
 
 def measure(folder: Path, count: int, interval: float) -> list[Figure]:
     """Measure that many approvals while nothing else happens, and as many during the flood."""
-    with scene(folder / "approvals", opted_in=True, kind=DecidingScene) as place:
+    with scene(DecidingScene, folder / "approvals", opted_in=True) as place:
         make_patched_files(place.client.cwd, 2 * count + 10)
         place.play(Plan(approvals=5, interval=interval), 60)
         figures: list[Figure] = []

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from bench.flood_agent import Plan, Report, patched_name
 from bench.lsp_client import ROOT, SERVER, Json, LspClient
@@ -56,9 +56,12 @@ class Scene:
         """Diagnostics came; for those who look at them."""
 
 
+_S = TypeVar("_S", bound=Scene)
+
+
 @contextmanager
-def scene(folder: Path, *, opted_in: bool, kind: type[Scene] = Scene) -> Generator[Scene]:
-    """Set a scene up in an empty folder."""
+def scene(kind: type[_S], folder: Path, *, opted_in: bool) -> Generator[_S]:
+    """Set a scene of this kind up in an empty folder."""
     workspace, state = folder / "workspace", folder / "state"
     home, reports = folder / "home", folder / "reports.jsonl"
     for made in (workspace, state, home):

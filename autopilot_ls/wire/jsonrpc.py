@@ -54,9 +54,10 @@ class FrameRecorder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+# Freezing it would cost as much as parsing the message, and these come by the ten thousand.
+@dataclass(slots=True)
 class Notification:
-    """A message of the agent that wants no answer."""
+    """A message of the agent that wants no answer; never changed once it is made."""
 
     method: str
     params: JsonObject
@@ -295,10 +296,17 @@ class JsonRpcConnection:
         batch: list[Incoming] = []
         for frame, line in enumerate(lines, number):
             try:
-                message: object = from_json(line, allow_inf_nan=False)
+                # Only names repeat often enough for a cache to be worth its while.
+                message: JsonValue = from_json(line, allow_inf_nan=False, cache_strings="keys")
             except ValueError:
                 batch.append(_malformed(line, frame))
                 continue
+            # Nearly everything is a plain notification; `_route` would find the same, more slowly.
+            if type(message) is dict and "id" not in message:
+                method, params = message.get("method"), message.get("params")
+                if type(method) is str and type(params) is dict:
+                    batch.append(Notification(method, params, frame))
+                    continue
             incoming = self._route(message, line, frame)
             if incoming is not None:
                 batch.append(incoming)
