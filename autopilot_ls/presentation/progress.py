@@ -34,6 +34,7 @@ from autopilot_ls.presentation.markdown import Redact, unchanged
 
 _WIDTH: Final = 120
 _LOOK_BACK: Final = 50
+_MILLISECONDS_UP_TO: Final = 1_000
 _TENTHS_UP_TO: Final = 100
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
 
@@ -114,8 +115,11 @@ def percentage(snapshot: SessionSnapshot) -> int | None:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
-    tenths = max(0, round(seconds * 10))
+    """Return a duration for people: `40 ms`, `1.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    milliseconds = max(0, round(seconds * 1_000))
+    if milliseconds < _MILLISECONDS_UP_TO:
+        return f"{milliseconds} ms"
+    tenths = round(seconds * 10)
     if tenths < _TENTHS_UP_TO:
         return f"{tenths / 10:.1f} s"
     minutes, rest = divmod(tenths // 10, 60)
