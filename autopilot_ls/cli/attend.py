@@ -293,7 +293,7 @@ class Attendant:
         with CancelScope() as scope:
             self._asked = scope
             self.view.watch(approval.id, scope)
-            answer = await Prompter(prompts, keyboard).ask(approval, root=self._root())
+            answer = await Prompter(prompts, keyboard, root=self._root()).ask(approval)
         self._asked = None
         self.view.unwatch()
         if answer is None:
