@@ -143,6 +143,13 @@ def test_long_output_keeps_its_beginning_and_its_end() -> None:
     assert len(shortened("x" * 100_000, 1_000)) < 1_200
 
 
+def test_a_very_long_message_is_bounded() -> None:
+    lines = said("".join(f"word {number}\n" for number in range(50_000)))
+    assert lines[0] == "> word 0"
+    assert lines[-1] == "> word 49999"
+    assert sum(map(len, lines)) < 80_000
+
+
 def test_texts_made_to_be_slow_are_not() -> None:
     began = time.perf_counter()
     said("`" + " ``" * 80_000)
