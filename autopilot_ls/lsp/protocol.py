@@ -1,0 +1,370 @@
+"""pygls with its traps closed.
+
+Decodes only the outermost object, answers malformed messages instead of dying of them, never logs a
+payload, never exits inside the loop, keeps no futures of finished handlers, and waits for the editor's
+replies with a limit only. Not aware of agents; what the editor says goes to an `Endpoint`. `connection`
+stands above, `transport` below. Light: used before `initialize` is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, cast
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, default_converter, lsp_method
+
+from autopilot_ls.lsp.framing import MessageSplitter, Skipped, frame
+from autopilot_ls.lsp.transport import Outbox
+
+_log = logging.getLogger(__name__)
+
+NOT_INITIALIZED: Final = types.ErrorCodes.ServerNotInitialized.value
+PARSE_ERROR: Final = types.ErrorCodes.ParseError.value
+INVALID_REQUEST: Final = types.ErrorCodes.InvalidRequest.value
+INVALID_PARAMS: Final = types.ErrorCodes.InvalidParams.value
+REQUEST_FAILED: Final = types.LSPErrorCodes.RequestFailed.value
+
+MAX_REQUESTS: Final = 256
+"""Requests to the editor that may be open at once."""
+
+
+class Endpoint(Protocol):
+    """Who hears what the editor says. The methods that are not `async` must not block."""
+
+    def initialize(self, params: types.InitializeParams) -> types.InitializeResult:
+        """Answer `initialize`."""
+        ...
+
+    def initialized(self) -> None:
+        """The editor has the answer."""
+        ...
+
+    def exited(self, *, orderly: bool) -> None:
+        """The editor wants the server to end, or is gone."""
+        ...
+
+    def opened(self, item: types.TextDocumentItem) -> None:
+        """A document was opened."""
+        ...
+
+    def changed(self, params: types.DidChangeTextDocumentParams) -> None:
+        """A document was changed."""
+        ...
+
+    def closed(self, uri: str) -> None:
+        """A document was closed."""
+        ...
+
+    def saved(self, uri: str) -> None:
+        """A document was saved."""
+        ...
+
+    def folders_changed(self, event: types.WorkspaceFoldersChangeEvent) -> None:
+        """Workspace folders came or went."""
+        ...
+
+    def configuration_changed(self, settings: object) -> None:
+        """The settings may be others now."""
+        ...
+
+    def progress_cancelled(self, token: int | str) -> None:
+        """The person cancelled a progress."""
+        ...
+
+    async def code_actions(
+        self, params: types.CodeActionParams
+    ) -> Sequence[types.Command | types.CodeAction]:
+        """Return the code actions at a place."""
+        ...
+
+    async def execute(self, name: str, arguments: Sequence[object]) -> object:
+        """Carry out a command and return its result as plain JSON."""
+        ...
+
+
+@dataclass(slots=True)
+class _Open:
+    """A request to the editor that has no reply yet."""
+
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    result: object = None
+    error: str | None = None
+
+
+class ClientFailed(Exception):
+    """The editor refused a request, did not answer in time, or is gone."""
+
+
+class LspProtocol(LanguageServerProtocol):
+    """The protocol; see the module's docstring."""
+
+    _server: AutopilotServer
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # pyright: ignore[reportArgumentType]
+        self._splitter = MessageSplitter()
+        self._initialized = False
+        self._open: dict[str, _Open] = {}
+        self._numbers = itertools.count(1)
+
+    # What comes in ----------------------------------------------------------------------------
+
+    def received(self, chunk: bytes) -> None:
+        """Take bytes from the editor; part of `transport.Receiver`."""
+        for body in self._splitter.feed(chunk):
+            if isinstance(body, Skipped):
+                _log.warning("Skipped %s.", body.reason)
+                self._refuse(None, PARSE_ERROR, f"Skipped {body.reason}.")
+            else:
+                self.take(body)
+
+    def ended(self) -> None:
+        """The editor will send no more; part of `transport.Receiver`."""
+        self.fail_requests("the editor is gone")
+        self._server.endpoint.exited(orderly=self._shutdown)
+
+    def take(self, body: bytes) -> None:
+        """Take one message."""
+        try:
+            data: object = json.loads(body)
+        except (ValueError, RecursionError):
+            self._refuse(None, PARSE_ERROR, "This is not JSON.")
+            return
+        if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
+            self._refuse(None, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message.")
+            return
+        message = cast("dict[str, object]", data)
+        if "method" not in message:
+            self._take_reply(message)
+        elif self._may_come_now(message):
+            self._take_call(message)
+
+    def _may_come_now(self, message: dict[str, object]) -> bool:
+        method = message["method"]
+        if method == types.EXIT:
+            return True
+        if self._shutdown:
+            self._refuse_call(message, INVALID_REQUEST, "The server is shutting down.")
+            return False
+        if (method == types.INITIALIZE) is self._initialized:
+            code = INVALID_REQUEST if self._initialized else NOT_INITIALIZED
+            self._refuse_call(message, code, "`initialize` comes first, and once.")
+            return False
+        return True
+
+    def _take_call(self, message: dict[str, object]) -> None:
+        try:
+            structured = self.structure_message(message)
+        except Exception:  # cattrs raises what it likes; whatever it is, the message is wrong.
+            _log.warning("A message %r has wrong parameters.", str(message["method"])[:80])
+            self._refuse_call(message, INVALID_PARAMS, "The parameters do not have the right form.")
+            return
+        self.handle_message(structured)
+
+    def _take_reply(self, message: dict[str, object]) -> None:
+        waiting = self._open.pop(str(message.get("id")), None)
+        if waiting is None:
+            return  # It came too late, and who asked has given up.
+        error = message.get("error")
+        if error is not None:
+            text = (
+                cast("dict[str, object]", error).get("message")
+                if isinstance(error, dict)
+                else error
+            )
+            waiting.error = str(text)[:500]
+        waiting.result = message.get("result")
+        waiting.done.set()
+
+    def _refuse_call(self, message: dict[str, object], code: int, text: str) -> None:
+        identifier = message.get("id")
+        if isinstance(identifier, (str, int)):
+            self._refuse(identifier, code, text)
+
+    def _refuse(self, identifier: str | int | None, code: int, text: str) -> None:
+        error = {"code": code, "message": text}
+        self.send_json({"jsonrpc": self.VERSION, "id": identifier, "error": error})
+
+    # What goes out ----------------------------------------------------------------------------
+
+    def send_json(self, message: dict[str, object]) -> None:
+        """Send a message; whatever in it is a class of lsprotocol becomes plain JSON."""
+        outbox = self._server.outbox
+        if outbox is not None:
+            body = json.dumps(
+                message,
+                default=self._serialize_message,
+                separators=(",", ":"),
+                check_circular=False,
+            )
+            outbox.write(frame(body.encode()))
+
+    def _send_data(self, data: object) -> None:
+        outbox = self._server.outbox
+        if data is None or outbox is None:
+            return
+        try:
+            body = json.dumps(data, default=self._serialize_message, separators=(",", ":"))
+        except (TypeError, ValueError):
+            _log.exception("A reply cannot be put into JSON.")
+            identifier = getattr(data, "id", None)
+            code = types.ErrorCodes.InternalError.value
+            self._refuse(identifier, code, "The result cannot be put into JSON.")
+            return
+        outbox.write(frame(body.encode()))
+
+    def tell(self, method: str, params: object) -> None:
+        """Send a notification."""
+        self.send_json({"jsonrpc": self.VERSION, "method": method, "params": params})
+
+    async def ask(self, method: str, params: object, *, limit: float) -> object:
+        """Send a request and return the reply's result, as plain JSON.
+
+        Args:
+            method: The method.
+            params: A class of lsprotocol or plain JSON.
+            limit: Seconds to wait.
+
+        Raises:
+            ClientFailed: The editor refused, is gone, or took too long.
+        """
+        if len(self._open) >= MAX_REQUESTS:
+            raise ClientFailed(f"{method}: too many requests are open")
+        identifier = f"autopilot-{next(self._numbers)}"
+        waiting = self._open[identifier] = _Open()
+        self.send_json(
+            {"jsonrpc": self.VERSION, "id": identifier, "method": method, "params": params}
+        )
+        try:
+            async with asyncio.timeout(limit):
+                await waiting.done.wait()
+        except TimeoutError:
+            raise ClientFailed(f"{method}: no answer within {limit:g} seconds") from None
+        finally:
+            self._open.pop(identifier, None)
+        if waiting.error is not None:
+            raise ClientFailed(f"{method}: {waiting.error}")
+        return waiting.result
+
+    def fail_requests(self, reason: str) -> None:
+        """Fail whatever waits for the editor."""
+        for waiting in self._open.values():
+            waiting.error = reason
+            waiting.done.set()
+        self._open.clear()
+
+    # The editor's calls -----------------------------------------------------------------------
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(self, params: types.InitializeParams) -> types.InitializeResult:
+        """Answer `initialize`."""
+        self._initialized = True
+        self._server.process_id = params.process_id
+        self.client_capabilities = params.capabilities
+        return self._server.endpoint.initialize(params)
+
+    @lsp_method(types.INITIALIZED)
+    def lsp_initialized(self, *args: object) -> None:
+        """Go on after `initialize`."""
+        del args
+        self._server.endpoint.initialized()
+
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: object) -> None:
+        """Take no more requests."""
+        del args
+        self._shutdown = True
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *args: object) -> None:
+        """End, without `sys.exit`, so that agents are ended first."""
+        del args
+        self._server.endpoint.exited(orderly=self._shutdown)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        """Take an opened document."""
+        self._server.endpoint.opened(params.text_document)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Take changes of a document."""
+        self._server.endpoint.changed(params)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        """Let a document go."""
+        self._server.endpoint.closed(params.text_document.uri)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_SAVE)
+    def lsp_text_document__did_save(self, params: types.DidSaveTextDocumentParams) -> None:
+        """A document was saved."""
+        self._server.endpoint.saved(params.text_document.uri)
+
+    @lsp_method(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def lsp_workspace__did_change_workspace_folders(
+        self, params: types.DidChangeWorkspaceFoldersParams
+    ) -> None:
+        """Workspace folders came or went."""
+        self._server.endpoint.folders_changed(params.event)
+
+    @lsp_method(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    def lsp_workspace__did_change_configuration(
+        self, params: types.DidChangeConfigurationParams
+    ) -> None:
+        """The settings may be others now."""
+        self._server.endpoint.configuration_changed(params.settings)
+
+    @lsp_method(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)
+    def lsp_work_done_progress_cancel(self, params: types.WorkDoneProgressCancelParams) -> None:
+        """The person cancelled a progress."""
+        self._server.endpoint.progress_cancelled(params.token)
+
+    @lsp_method(types.TEXT_DOCUMENT_CODE_ACTION)
+    async def lsp_text_document__code_action(
+        self, params: types.CodeActionParams
+    ) -> Sequence[types.Command | types.CodeAction]:
+        """Return code actions."""
+        return await self._server.endpoint.code_actions(params)
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:
+        """Carry out a command."""
+        return await self._server.endpoint.execute(params.command, params.arguments or ())
+
+
+class AutopilotServer(LanguageServer):
+    """The pygls server over one connection."""
+
+    protocol: LspProtocol
+
+    def __init__(self, version: str, endpoint: Endpoint) -> None:
+        """Create a server; `outbox` is set when the transport is open.
+
+        Args:
+            version: Of this package.
+            endpoint: Hears what the editor says.
+        """
+        self.endpoint = endpoint
+        self.outbox: Outbox | None = None
+        super().__init__(
+            "autopilot-ls", version, protocol_cls=LspProtocol, converter_factory=default_converter
+        )
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Log a fault; pygls would show it to the person in a pop-up."""
+        if not isinstance(error, JsonRpcException):
+            _log.error("Fault while handling a message.", exc_info=error)
+
+
+def quiet_pygls() -> None:
+    """Keep pygls from logging what editors and agents say."""
+    logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)

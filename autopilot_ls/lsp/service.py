@@ -1,0 +1,66 @@
+"""Joining an editor's connection with a supervisor, for as long as both are there.
+
+Loaded after `initialize` is answered. Reads the settings, runs the supervisor in the one task group, and
+ends everything in order: first the editor's side, then the sessions with their agents. Not aware of
+agents. `main` stands above; `view`, `configuration` and the supervisor below.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+
+from autopilot_ls.lsp.configuration import Configuration
+from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.features.messages import Messages
+from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.view import EditorView, warm_up
+from autopilot_ls.model.errors import AutopilotError
+from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.supervisor import open_supervisor
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(connection: Connection) -> None:
+    """Serve the editor until its connection is stopped."""
+    messages = Messages(connection)
+    configuration = Configuration(connection, messages)
+    settings = await configuration.load()
+    if connection.stopped.is_set():
+        return
+    try:
+        await _serve(connection, messages, configuration, settings)
+    except* (AutopilotError, OSError) as group:
+        # Nothing can be done without a supervisor but to say why, again with each command.
+        said = "; ".join(str(error) for error in _leaves(group))
+        messages.error(said)
+        connection.failed(said)
+        await connection.stopped.wait()
+
+
+async def _serve(
+    connection: Connection,
+    messages: Messages,
+    configuration: Configuration,
+    settings: Settings,
+) -> None:
+    async with open_supervisor(settings) as supervisor, anyio.create_task_group() as tasks:
+        view = EditorView(connection, supervisor, Jobs(tasks), messages, configuration)
+        attachment = supervisor.attach(view)
+        view.begin()
+        connection.ready(view)
+        warm_up(connection)
+        await connection.stopped.wait()
+        view.close()
+        attachment.detach()
+        tasks.cancel_scope.cancel()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
