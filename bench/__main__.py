@@ -24,10 +24,11 @@ class Sizes:
     flood: flood.Size
     approvals: int
     interval: float
+    rounds: int
 
 
-FULL = Sizes(15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 220, 0.04)
-QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02)
+FULL = Sizes(15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3)
+QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1)
 
 Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
 
@@ -37,7 +38,9 @@ PARTS: tuple[Part, ...] = (
     ("flood", lambda folder, sizes: flood.measure(folder, sizes.flood)),
     (
         "approvals",
-        lambda folder, sizes: latency.measure(folder, sizes.approvals, sizes.interval),
+        lambda folder, sizes: latency.measure(
+            folder, sizes.approvals, sizes.interval, sizes.rounds
+        ),
     ),
 )
 

@@ -161,8 +161,9 @@ class Agent:
         self.notify("turn/started", threadId=THREAD, turn=turn_state(self.turn, "inProgress"))
         item = message_item("")
         self.notify("item/started", **self.placed(item=item, startedAtMs=now_ms()))
+        block, size = delta_block(self.turn)
         report = Report(began=time.monotonic_ns())
-        self.flood(plan, report)
+        self.flood(plan, report, block, size)
         report.emitted = time.monotonic_ns()
         # The whole text would be one line of megabytes: Codex sends it, but it is another measurement.
         item = message_item("done")
@@ -171,8 +172,7 @@ class Agent:
         how = "interrupted" if self.interrupted else "completed"
         self.notify("turn/completed", threadId=THREAD, turn=turn_state(self.turn, how))
 
-    def flood(self, plan: Plan, report: Report) -> None:
-        block, size = delta_block(self.turn)
+    def flood(self, plan: Plan, report: Report, block: memoryview, size: int) -> None:
         approvals = Approvals(self, plan, report)
         start = time.monotonic()
         over = start + max(plan.seconds, PATIENCE)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Json = dict[str, object]
 
 SERVER = (sys.executable, "-m", "autopilot_ls")
-BARE = (sys.executable, str(ROOT / "bench" / "bare_server.py"))
+BARE = (sys.executable, "-m", "bench.bare_server")
 
 
 def environment() -> dict[str, str]:

@@ -14,6 +14,7 @@ from bench.flood_agent import Plan, Report, patched_name
 from bench.lsp_client import ROOT, SERVER, Json, LspClient
 
 AGENT = (sys.executable, "-I", str(ROOT / "bench" / "flood_agent.py"))
+RELAY = (sys.executable, "-m", "bench.relay")
 PROPOSED = "one\ntwo\nthree\n"
 
 
@@ -60,20 +61,22 @@ _S = TypeVar("_S", bound=Scene)
 
 
 @contextmanager
-def scene(kind: type[_S], folder: Path, *, opted_in: bool) -> Generator[_S]:
-    """Set a scene of this kind up in an empty folder."""
+def scene(kind: type[_S], folder: Path, *, opted_in: bool, relayed: bool = False) -> Generator[_S]:
+    """Set a scene of this kind up in an empty folder; with the relay in the server's place if wanted."""
     workspace, state = folder / "workspace", folder / "state"
     home, reports = folder / "home", folder / "reports.jsonl"
     for made in (workspace, state, home):
         made.mkdir(parents=True, mode=0o700)
+    agent = [*AGENT, "--report", str(reports)]
     options = {
         "stateDir": str(state),
         # A flood at full speed may be recorded whole.
         "trace": {"maxSessionMegabytes": 0},
-        "codex": {"command": [*AGENT, "--report", str(reports)], "home": str(home)},
+        "codex": {"command": agent, "home": str(home)},
     }
+    command = [*RELAY, *agent] if relayed else SERVER
     log = folder / "server.log"
-    with LspClient(SERVER, workspace, opted_in=opted_in, options=options, stderr=log) as client:
+    with LspClient(command, workspace, opted_in=opted_in, options=options, stderr=log) as client:
         client.initialize()
         client.execute("autopilot.status", {})
         yield kind(client, reports)
