@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import TraceError, TraceFull, TraceUnreadable
-from autopilot_ls.model.events import Event, Notice, TextDelta
+from autopilot_ls.model.events import Event, Notice, SessionCreated, TextDelta
 from autopilot_ls.model.ids import new_session_id
 from autopilot_ls.trace.lines import EVENTS_NAME, RAW_NAME, Frame
 from autopilot_ls.trace.store import TraceLimits, TraceStore
@@ -106,6 +107,19 @@ def test_events_come_back_and_must_follow_one_another(store: TraceStore) -> None
     assert list(store.read_events(SESSION)) == events
 
 
+@pytest.mark.parametrize("text", ["/caf\udce9", "a\udc80 \ud83d", "\ud800\ue000\\ud800"])
+def test_text_that_is_no_unicode_is_recorded_too(store: TraceStore, text: str) -> None:
+    created = SessionCreated(cwd=text, runtime="codex", mode=Mode.PROPOSE, title="t")
+    events = [Event(seq=1, time=1.0, session_id=SESSION, body=created), event(2, text)]
+    with store.create(SESSION) as trace:
+        trace.append(events)
+    with store.open(SESSION) as trace:
+        assert (trace.repairs, trace.last_seq) == ((), 2)
+    assert list(store.read_events(SESSION)) == events
+    assert store.summary(SESSION).cwd == text
+    assert store.summary(SESSION).cwd == text, "made again, then kept"
+
+
 def test_numbers_go_on_after_reopening(store: TraceStore) -> None:
     with store.create(SESSION) as trace:
         trace.record("in", [b"{}", b"x"])
@@ -162,6 +176,7 @@ def run_limited(code: str, *arguments: object) -> str:
 DISK_FULL = """
 import resource, sys
 from pathlib import Path
+from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import TraceFull
 from autopilot_ls.model.events import Event, Notice
 from autopilot_ls.trace.store import TraceStore
