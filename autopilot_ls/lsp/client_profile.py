@@ -14,6 +14,8 @@ from typing import Final
 
 from lsprotocol import types
 
+from autopilot_ls.lsp.plain import member
+
 UTF8: Final = "utf-8"
 UTF16: Final = "utf-16"
 UTF32: Final = "utf-32"
@@ -99,8 +101,7 @@ def _encoding(capabilities: types.ClientCapabilities) -> str:
 
 
 def _opted_in(capabilities: types.ClientCapabilities) -> bool:
-    experimental = capabilities.experimental
-    wish = experimental.get("autopilot") if isinstance(experimental, dict) else None
+    wish = member(capabilities.experimental, "autopilot")
     return wish is True or isinstance(wish, dict)
 
 

@@ -342,9 +342,9 @@ def _validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:
             INVALID_PARAMS,
             {"code": InvalidRequest.code, "advice": ""},
         )
-    argument = arguments[0] if arguments and arguments[0] is not None else {}
+    argument = arguments[0] if arguments else None
     try:
-        return method.params_model().model_validate(argument)
+        return method.params_model().model_validate({} if argument is None else argument)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         said = "; ".join(

@@ -8,7 +8,7 @@ its path. Not aware of what a setting does. `service` and `view` stand above, `s
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, cast
 
 import anyio
 from lsprotocol import types
@@ -65,7 +65,7 @@ class Configuration:
         except ClientFailed as error:
             self._messages.log(types.MessageType.Warning, f"No settings from the editor: {error}.")
             return None
-        return answer[0] if isinstance(answer, list) and answer else None
+        return cast("list[object]", answer)[0] if isinstance(answer, list) and answer else None
 
     async def follow(self) -> None:
         """Ask the editor to tell when its configuration changes, where it wants to be asked."""

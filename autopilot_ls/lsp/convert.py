@@ -1,4 +1,4 @@
-"""Between an editor's terms and ours: positions, lines, URIs.
+r"""Between an editor's terms and ours: positions, lines, URIs.
 
 Positions count in the unit that was agreed on (bytes, UTF-16 units or characters); ours count characters.
 Lines end where the protocol says (`\\n`, `\\r\\n`, `\\r`) and nowhere else, unlike `str.splitlines`. Pure but
@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from autopilot_ls.lsp.client_profile import UTF8, UTF16
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
-_DRIVE: Final = re.compile(r"/?([A-Za-z])(?::|%3A)(?=/|\Z)", re.I)
+_DRIVE: Final = re.compile(r"/?([A-Za-z])(?::|%3A)(?=/|\Z)", re.IGNORECASE)
 _UNRESERVED: Final = "/-._~!$&'()*+,;=@"
 
 
@@ -58,29 +58,12 @@ def from_units(text: str, units: int, encoding: str) -> int:
         return 0
     if text.isascii() or encoding not in (UTF8, UTF16):
         return min(units, len(text))
-    if encoding == UTF8:
-        head = text.encode("utf-8", "surrogatepass")[:units]
-        while head and (head[-1] & 0xC0) == 0x80 and not _complete(head):
-            head = head[:-1]
-        if head and not _complete(head):
-            head = head[:-1]
-        return len(head.decode("utf-8", "surrogatepass"))
     counted = 0
     for index, char in enumerate(text):
-        counted += 2 if ord(char) > 0xFFFF else 1
+        counted += to_units(char, encoding)
         if counted > units:
             return index
     return len(text)
-
-
-def _complete(head: bytes) -> bool:
-    """Tell whether the bytes end at the end of a character."""
-    start = len(head) - 1
-    while start > 0 and (head[start] & 0xC0) == 0x80:
-        start -= 1
-    first = head[start]
-    size = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
-    return len(head) - start == size
 
 
 def place(lines: Sequence[str], line: int, units: int, encoding: str) -> tuple[int, int]:

@@ -60,8 +60,7 @@ class Document:
         lines = self.lines
         first, start = place(lines, change.start.line, change.start.character, encoding)
         last, end = place(lines, change.end.line, change.end.character, encoding)
-        if (last, end) < (first, start):
-            last, end = first, start
+        last, end = max((last, end), (first, start))
         middle = lines[first][:start] + text + lines[last][end:]
         if first and lines[first - 1].endswith("\r") and middle.startswith("\n"):
             first -= 1

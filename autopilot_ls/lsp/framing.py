@@ -15,7 +15,7 @@ MAX_HEADER: Final = 16_384
 MAX_BODY: Final = 64 * 1024 * 1024
 
 _LENGTH: Final = re.compile(
-    rb"(?:\A|\n)[ \t]*content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?(?=\n|\Z)", re.I
+    rb"(?:\A|\n)[ \t]*content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?(?=\n|\Z)", re.IGNORECASE
 )
 _HEADER_END: Final = b"\r\n\r\n"
 _HEADER_NAME: Final = b"Content-Length"

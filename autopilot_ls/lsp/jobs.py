@@ -59,7 +59,7 @@ class Jobs:
             await work()
         except AutopilotError as error:
             _log.warning("%s", error)
-        except Exception:  # One fault must not end what else goes on.
+        except Exception:  # noqa: BLE001 - one fault must not end what else goes on
             _log.exception("Fault in the background.")
         finally:
             self._running -= 1

@@ -100,4 +100,14 @@ def _stop_on_signals(stop: Callable[[int], None]) -> None:
         try:
             loop.add_signal_handler(number, stop, code)
         except NotImplementedError:  # Windows has no such handlers in its loop.
-            signal.signal(number, lambda *_, code=code: loop.call_soon_threadsafe(stop, code))
+            _stop_on_signal(number, lambda code=code: loop.call_soon_threadsafe(stop, code))
+
+
+def _stop_on_signal(number: int, stop: Callable[[], object]) -> None:
+    import signal
+
+    def handle(number: int, frame: object) -> None:
+        del number, frame
+        stop()
+
+    signal.signal(number, handle)

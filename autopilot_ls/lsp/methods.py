@@ -178,12 +178,17 @@ def command(name: str) -> Method | None:
 
 def lsp_schema() -> Mapping[str, object]:
     """Return the JSON Schema of all commands and notifications, as it stands in `schemas/lsp.json`."""
-    from pydantic.json_schema import models_json_schema
+    from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+    incoming: list[tuple[type[Frozen], JsonSchemaMode]]
+    outgoing: list[tuple[type[Frozen], JsonSchemaMode]]
     incoming = [(method.params_model(), "validation") for method in COMMANDS]
     outgoing = [(method.result_model(), "serialization") for method in COMMANDS]
-    outgoing += [(method.params_model(), "serialization") for method in NOTIFICATIONS]
-    references, definitions = models_json_schema(list(dict.fromkeys(incoming + outgoing)))
+    notified: list[tuple[type[Frozen], JsonSchemaMode]]
+    notified = [(method.params_model(), "serialization") for method in NOTIFICATIONS]
+    references, definitions = models_json_schema(
+        list(dict.fromkeys(incoming + outgoing + notified))
+    )
     commands = {
         method.name: {
             "title": method.title,

@@ -12,16 +12,18 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol, default_converter, lsp_method
+from pygls.protocol import LanguageServerProtocol, default_converter
+from pygls.protocol.json_rpc import RPCMessage
 
 from autopilot_ls.lsp.framing import MessageSplitter, Skipped, frame
+from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.transport import Outbox
 
 _log = logging.getLogger(__name__)
@@ -106,7 +108,7 @@ class ClientFailed(Exception):
 class LspProtocol(LanguageServerProtocol):
     """The protocol; see the module's docstring."""
 
-    _server: AutopilotServer
+    _server: AutopilotServer  # pyright: ignore[reportIncompatibleVariableOverride] - it is never set anew
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # pyright: ignore[reportArgumentType]
@@ -138,7 +140,7 @@ class LspProtocol(LanguageServerProtocol):
         except (ValueError, RecursionError):
             self._refuse(None, PARSE_ERROR, "This is not JSON.")
             return
-        if not isinstance(data, dict) or data.get("jsonrpc") != self.VERSION:
+        if not isinstance(data, dict) or member(data, "jsonrpc") != self.VERSION:
             self._refuse(None, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message.")
             return
         message = cast("dict[str, object]", data)
@@ -163,11 +165,11 @@ class LspProtocol(LanguageServerProtocol):
     def _take_call(self, message: dict[str, object]) -> None:
         try:
             structured = self.structure_message(message)
-        except Exception:  # cattrs raises what it likes; whatever it is, the message is wrong.
+        except Exception:  # noqa: BLE001 - cattrs raises what it likes: the message is wrong
             _log.warning("A message %r has wrong parameters.", str(message["method"])[:80])
             self._refuse_call(message, INVALID_PARAMS, "The parameters do not have the right form.")
             return
-        self.handle_message(structured)
+        self.handle_message(cast("RPCMessage", structured))
 
     def _take_reply(self, message: dict[str, object]) -> None:
         waiting = self._open.pop(str(message.get("id")), None)
@@ -175,12 +177,7 @@ class LspProtocol(LanguageServerProtocol):
             return  # It came too late, and who asked has given up.
         error = message.get("error")
         if error is not None:
-            text = (
-                cast("dict[str, object]", error).get("message")
-                if isinstance(error, dict)
-                else error
-            )
-            waiting.error = str(text)[:500]
+            waiting.error = str(member(error, "message") or error)[:500]
         waiting.result = message.get("result")
         waiting.done.set()
 
@@ -194,6 +191,10 @@ class LspProtocol(LanguageServerProtocol):
         self.send_json({"jsonrpc": self.VERSION, "id": identifier, "error": error})
 
     # What goes out ----------------------------------------------------------------------------
+
+    def plain(self, value: object) -> object:
+        """Return a value of a class of lsprotocol as plain JSON."""
+        return self._serialize_message(value)
 
     def send_json(self, message: dict[str, object]) -> None:
         """Send a message; whatever in it is a class of lsprotocol becomes plain JSON."""
@@ -263,88 +264,74 @@ class LspProtocol(LanguageServerProtocol):
 
     # The editor's calls -----------------------------------------------------------------------
 
-    @lsp_method(types.INITIALIZE)
-    def lsp_initialize(self, params: types.InitializeParams) -> types.InitializeResult:
-        """Answer `initialize`."""
+    def _register_builtin_features(self) -> None:
+        """Handle what the server handles, in place of pygls' own handlers."""
+        handlers: dict[str, Callable[[Any], object]] = {
+            types.INITIALIZE: self._initialize,
+            types.INITIALIZED: lambda _: self._server.endpoint.initialized(),
+            types.SHUTDOWN: self._shut_down,
+            types.EXIT: self._exit,
+            types.TEXT_DOCUMENT_DID_OPEN: self._opened,
+            types.TEXT_DOCUMENT_DID_CHANGE: self._changed,
+            types.TEXT_DOCUMENT_DID_CLOSE: self._closed,
+            types.TEXT_DOCUMENT_DID_SAVE: self._saved,
+            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: self._folders_changed,
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION: self._configuration_changed,
+            types.WINDOW_WORK_DONE_PROGRESS_CANCEL: self._progress_cancelled,
+            types.TEXT_DOCUMENT_CODE_ACTION: self._code_actions,
+            types.WORKSPACE_EXECUTE_COMMAND: self._execute,
+        }
+        cast("dict[str, object]", self.fm.builtin_features).update(handlers)
+
+    def _initialize(self, params: types.InitializeParams) -> types.InitializeResult:
         self._initialized = True
         self._server.process_id = params.process_id
         self.client_capabilities = params.capabilities
         return self._server.endpoint.initialize(params)
 
-    @lsp_method(types.INITIALIZED)
-    def lsp_initialized(self, *args: object) -> None:
-        """Go on after `initialize`."""
-        del args
-        self._server.endpoint.initialized()
-
-    @lsp_method(types.SHUTDOWN)
-    def lsp_shutdown(self, *args: object) -> None:
-        """Take no more requests."""
-        del args
+    def _shut_down(self, params: object) -> None:
+        del params
         self._shutdown = True
 
-    @lsp_method(types.EXIT)
-    def lsp_exit(self, *args: object) -> None:
-        """End, without `sys.exit`, so that agents are ended first."""
-        del args
+    def _exit(self, params: object) -> None:
+        # Without `sys.exit`, so that agents are ended first.
+        del params
         self._server.endpoint.exited(orderly=self._shutdown)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Take an opened document."""
+    def _opened(self, params: types.DidOpenTextDocumentParams) -> None:
         self._server.endpoint.opened(params.text_document)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take changes of a document."""
+    def _changed(self, params: types.DidChangeTextDocumentParams) -> None:
         self._server.endpoint.changed(params)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        """Let a document go."""
+    def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
         self._server.endpoint.closed(params.text_document.uri)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_SAVE)
-    def lsp_text_document__did_save(self, params: types.DidSaveTextDocumentParams) -> None:
-        """A document was saved."""
+    def _saved(self, params: types.DidSaveTextDocumentParams) -> None:
         self._server.endpoint.saved(params.text_document.uri)
 
-    @lsp_method(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    def lsp_workspace__did_change_workspace_folders(
-        self, params: types.DidChangeWorkspaceFoldersParams
-    ) -> None:
-        """Workspace folders came or went."""
+    def _folders_changed(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         self._server.endpoint.folders_changed(params.event)
 
-    @lsp_method(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    def lsp_workspace__did_change_configuration(
-        self, params: types.DidChangeConfigurationParams
-    ) -> None:
-        """The settings may be others now."""
+    def _configuration_changed(self, params: types.DidChangeConfigurationParams) -> None:
         self._server.endpoint.configuration_changed(params.settings)
 
-    @lsp_method(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)
-    def lsp_work_done_progress_cancel(self, params: types.WorkDoneProgressCancelParams) -> None:
-        """The person cancelled a progress."""
+    def _progress_cancelled(self, params: types.WorkDoneProgressCancelParams) -> None:
         self._server.endpoint.progress_cancelled(params.token)
 
-    @lsp_method(types.TEXT_DOCUMENT_CODE_ACTION)
-    async def lsp_text_document__code_action(
+    async def _code_actions(
         self, params: types.CodeActionParams
     ) -> Sequence[types.Command | types.CodeAction]:
-        """Return code actions."""
         return await self._server.endpoint.code_actions(params)
 
-    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
-    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> object:
-        """Carry out a command."""
+    async def _execute(self, params: types.ExecuteCommandParams) -> object:
         return await self._server.endpoint.execute(params.command, params.arguments or ())
 
 
 class AutopilotServer(LanguageServer):
     """The pygls server over one connection."""
 
-    protocol: LspProtocol
+    protocol: LspProtocol  # pyright: ignore[reportIncompatibleVariableOverride] - it is never set anew
 
     def __init__(self, version: str, endpoint: Endpoint) -> None:
         """Create a server; `outbox` is set when the transport is open.
@@ -355,12 +342,13 @@ class AutopilotServer(LanguageServer):
         """
         self.endpoint = endpoint
         self.outbox: Outbox | None = None
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls passes on what it gets
             "autopilot-ls", version, protocol_cls=LspProtocol, converter_factory=default_converter
         )
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log a fault; pygls would show it to the person in a pop-up."""
+        del source
         if not isinstance(error, JsonRpcException):
             _log.error("Fault while handling a message.", exc_info=error)
 

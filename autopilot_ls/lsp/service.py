@@ -8,6 +8,7 @@ agents. `main` stands above; `view`, `configuration` and the supervisor below.
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 import anyio
 
@@ -34,7 +35,7 @@ async def serve(connection: Connection) -> None:
         await _serve(connection, messages, configuration, settings)
     except* (AutopilotError, OSError) as group:
         # Nothing can be done without a supervisor but to say why, again with each command.
-        said = "; ".join(str(error) for error in _leaves(group))
+        said = "; ".join(_texts(group))
         messages.error(said)
         connection.failed(said)
         await connection.stopped.wait()
@@ -58,9 +59,8 @@ async def _serve(
         tasks.cancel_scope.cancel()
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]
+def _texts(error: BaseException) -> list[str]:
+    if isinstance(error, BaseExceptionGroup):
+        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return [text for one in inner for text in _texts(one)]
+    return [str(error)]

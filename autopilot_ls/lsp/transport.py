@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 SOFT_LIMIT: Final = 256 * 1024
 """Bytes waiting for the editor from which on what can be left out is left out."""
@@ -259,4 +259,4 @@ async def open_outbox(
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(descriptor, "wb", buffering=0)
     transport, _ = await loop.connect_write_pipe(lambda: state, pipe)
-    return PipeOutbox(cast("asyncio.WriteTransport", transport), state, hard_limit)
+    return PipeOutbox(transport, state, hard_limit)

@@ -14,6 +14,7 @@ from typing import Final
 
 from lsprotocol import types
 
+from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.commands import Commands
 from autopilot_ls.lsp.configuration import Configuration
@@ -29,7 +30,6 @@ from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
-from autopilot_ls.lsp import methods
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -83,7 +83,7 @@ class EditorView:
         )
         self._preview = Preview(connection, messages, jobs, folder)
         self._unsaved = UnsavedTasks(
-            backend, self._diagnostics, messages, jobs, lambda p: self._commands.start_now(p)
+            backend, self._diagnostics, messages, jobs, self._commands.start_now
         )
         self._commands = Commands(
             connection,
@@ -348,7 +348,7 @@ def warm_up(connection: Connection) -> None:
         types.ProgressParams("", types.WorkDoneProgressEnd()),
         types.CodeAction("", command=types.Command("", "")),
     )
-    structured = {
+    structured: dict[str, object] = {
         "jsonrpc": "2.0",
         "id": 0,
         "method": types.TEXT_DOCUMENT_CODE_ACTION,
@@ -359,7 +359,7 @@ def warm_up(connection: Connection) -> None:
         },
     }
     for sample in samples:
-        connection.server.protocol._serialize_message(sample)
+        connection.server.protocol.plain(sample)
     connection.server.protocol.structure_message(structured)
     for method in methods.COMMANDS:
         method.params_model().model_rebuild()

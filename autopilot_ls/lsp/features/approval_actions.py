@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.features.actions import Offer
+from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import (
     Action,
     Approval,
@@ -138,10 +139,7 @@ def _contents(approval: Approval, action: ElicitationAction, title: str) -> Iter
         schema: object = json.loads(action.content_schema or "{}")
     except (ValueError, RecursionError):
         return
-    if not isinstance(schema, dict):
-        return
-    wanted = cast("dict[str, object]", schema)
-    properties = wanted.get("properties") or {}
+    properties = member(schema, "properties")
     if not isinstance(properties, dict) or not properties:
         yield _decide(approval, DecisionKind.ACCEPT, f"accept: {title}", content={})
         return
@@ -155,12 +153,9 @@ def _contents(approval: Approval, action: ElicitationAction, title: str) -> Iter
 
 
 def _choices(field: object) -> list[JsonValue]:
-    if not isinstance(field, dict):
-        return []
-    known = cast("dict[str, object]", field)
-    if known.get("type") == "boolean":
+    if member(field, "type") == "boolean":
         return [True, False]
-    values = known.get("enum")
+    values = member(field, "enum")
     if not isinstance(values, list):
         return []
     return [value for value in cast("list[object]", values) if isinstance(value, (str, int, float))]

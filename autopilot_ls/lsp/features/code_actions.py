@@ -20,6 +20,7 @@ from autopilot_ls.lsp.features import approval_actions, start_actions
 from autopilot_ls.lsp.features.actions import Offer, present, wanted
 from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
+from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import Approval
 from autopilot_ls.model.text import one_line
 
@@ -138,13 +139,11 @@ class CodeActions:
         return workspace is not None and is_inside(folder, canonical(workspace))
 
 
-def _named(diagnostics: Iterable[types.Diagnostic], member: str) -> set[str]:
+def _named(diagnostics: Iterable[types.Diagnostic], name: str) -> set[str]:
     """Return the ids that our own diagnostics in the context carry."""
     found: set[str] = set()
     for diagnostic in diagnostics:
-        data: object = diagnostic.data
-        if diagnostic.source == SOURCE and isinstance(data, dict):
-            value: object = data.get(member)
-            if isinstance(value, str):
-                found.add(value)
+        value = member(diagnostic.data, name) if diagnostic.source == SOURCE else None
+        if isinstance(value, str):
+            found.add(value)
     return found

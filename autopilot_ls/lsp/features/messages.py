@@ -15,6 +15,7 @@ from typing import Final
 from lsprotocol import types
 
 from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.protocol import ClientFailed
 from autopilot_ls.model.text import one_line, visible
 
@@ -77,5 +78,5 @@ class Messages:
             )
         except ClientFailed:
             return LATER
-        chosen = answer.get("title") if isinstance(answer, dict) else None
-        return chosen if chosen in (SHOW, REJECT) else LATER
+        chosen = member(answer, "title")
+        return str(chosen) if chosen in {SHOW, REJECT} else LATER

@@ -22,6 +22,7 @@ from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.diagnostics import place_of
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.protocol import ClientFailed
 from autopilot_ls.model.approvals import Approval, ChangeKind, FileChange, Hunk, PatchAction
 from autopilot_ls.model.errors import InvalidRequest, TraceError
@@ -99,7 +100,7 @@ class Preview:
         except ClientFailed as error:
             self._messages.log(types.MessageType.Warning, f"Not shown: {error}.")
             return False
-        return isinstance(answer, dict) and answer.get("success") is True
+        return member(answer, "success") is True
 
     async def _offer(self, params: types.ApplyWorkspaceEditParams) -> None:
         try:
@@ -108,7 +109,7 @@ class Preview:
             )
         except ClientFailed:
             return
-        if isinstance(answer, dict) and answer.get("applied") is True:
+        if member(answer, "applied") is True:
             self._messages.error(
                 "The preview was applied to your buffers, which decides nothing: undo it to accept "
                 "the patch, or save and reject it."
@@ -144,12 +145,14 @@ class Preview:
             edit = types.AnnotatedTextEdit(_ANNOTATION, types.Range(start, start), text)
             return [
                 types.CreateFile(
-                    uri, types.CreateFileOptions(ignore_if_exists=True), annotation_id=_ANNOTATION
+                    uri=uri,
+                    options=types.CreateFileOptions(ignore_if_exists=True),
+                    annotation_id=_ANNOTATION,
                 ),
                 _edits(uri, None, [edit]),
             ]
         if file.kind is ChangeKind.DELETE:
-            return [types.DeleteFile(uri, annotation_id=_ANNOTATION)]
+            return [types.DeleteFile(uri=uri, annotation_id=_ANNOTATION)]
         lines = await self._lines(file.path, document)
         if lines is None:
             return None

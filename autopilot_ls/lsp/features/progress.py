@@ -57,6 +57,8 @@ class Progress:
         """Create the feature.
 
         Args:
+            connection: To the editor.
+            jobs: Runs what waits for the editor.
             snapshot: Gives a session's present state.
             redact: Leaves out secrets.
         """

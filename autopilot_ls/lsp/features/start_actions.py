@@ -60,7 +60,7 @@ def offers(
     """Return the work that may be begun at a place."""
     found = [
         _fix(document, diagnostic)
-        for diagnostic in list(d for d in diagnostics if d.source != SOURCE)[:MAX_DIAGNOSTICS]
+        for diagnostic in [d for d in diagnostics if d.source != SOURCE][:MAX_DIAGNOSTICS]
     ]
     line = place.start.line
     task = task_in(document.lines[line]) if 0 <= line < len(document.lines) else None
@@ -71,7 +71,9 @@ def offers(
         )
         found.append(_start(f"run this task: {one_line(task, 100)}", text, document, where))
     if selection.strip():
-        found += [_start(title, text, document, place, kind) for title, text, kind in _SELECTION]
+        found += [
+            _start(title, text, document, place, kind=kind) for title, text, kind in _SELECTION
+        ]
     return found
 
 
@@ -80,6 +82,7 @@ def _start(
     text: str,
     document: Document,
     place: types.Range,
+    *,
     kind: types.CodeActionKind = QUICK_FIX,
     diagnostics: tuple[types.Diagnostic, ...] = (),
 ) -> Offer:
