@@ -40,6 +40,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.model.text import one_line, without_escapes
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
     ApprovalWithdrawn,
@@ -203,6 +204,8 @@ class Session:
         """
         async with self._starting:
             link = self._link
+            if link is not None and link.stop.is_set():
+                await link.ended.wait()
             if link is None or link.ended.is_set():
                 link = self._link = _Link()
                 self._tasks.start_soon(self._run, link)
@@ -374,8 +377,8 @@ class _Sink:
 
 def _describe_death(exit_: RuntimeExited) -> str:
     how = f"signal {exit_.signal}" if exit_.signal is not None else f"exit code {exit_.code}"
-    last = exit_.stderr.strip().splitlines()[-1:]
-    said = f" Its last words: {last[0]}" if last else ""
+    last = without_escapes(exit_.stderr).strip().splitlines()[-1:]
+    said = f" Its last words: {one_line(last[0])}" if last else ""
     return (
         f"The agent's process ended unexpectedly ({how}).{said} "
         "The session can be resumed: start the next turn in it."

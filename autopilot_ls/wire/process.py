@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Final
 import anyio
 
 from autopilot_ls.model.errors import AgentDied, AgentNotFound, AgentStartFailed
-from autopilot_ls.model.text import visible
+from autopilot_ls.model.text import visible, without_escapes
 from autopilot_ls.wire.descendants import MARKER, Family, Seen, become_subreaper, scan, send
 from autopilot_ls.wire.incoming import DrainedPipe, IncomingPipe
 from autopilot_ls.wire.outgoing import OutgoingPipe
@@ -152,7 +152,7 @@ class Process:
             doing: What was expected of it, as "while …"; may be empty.
         """
         how = "closed its output" if self.exit is None else self.exit.describe()
-        words = visible(self.stderr_tail()[-_LAST_WORDS:]).strip()
+        words = visible(without_escapes(self.stderr_tail()[-_LAST_WORDS:])).strip()
         said = f" Its last words: {words}" if words else " It left no message."
         advice = "Resume the session to go on."
         return AgentDied(f"{self.name} {how}{f' {doing}' if doing else ''}.{said}", advice=advice)
