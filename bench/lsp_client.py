@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -79,6 +80,12 @@ class LspClient:
                 self.request("shutdown", None)
                 self.notify("exit", None)
                 self.process.wait(20)
+            else:
+                # A server that failed should have the time to say why.
+                assert self.process.stdin is not None
+                self.process.stdin.close()
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(2)
         finally:
             self.process.kill()
             self.process.wait()
