@@ -109,10 +109,14 @@ def _granting(source: Table) -> list[str]:
 def _command(params: Table, context: Context) -> Asked | Refused:
     thread, item_id = text(params, "threadId"), text(params, "itemId")
     begun = context.items.native(thread, item_id) or {}
-    context.items.mark_asked(thread, item_id)
     network = table(params, "networkApprovalContext")
     types_input = text(params, "kind", "command") != "command"
     command = optional_text(params, "command")
+    if types_input:
+        context.items.expect_input(thread, item_id)
+        command = _typed(command or "")
+    else:
+        context.items.mark_asked(thread, item_id)
     if command is None and not types_input:
         command = optional_text(begun, "command")
     host = optional_text(network, "host")
@@ -126,12 +130,26 @@ def _command(params: Table, context: Context) -> Asked | Refused:
         cwd=optional_text(params, "cwd")
         or optional_text(begun, "cwd")
         or context.folder_of(thread),
-        escalated=bool(extra),
+        # Codex asks about input only where the program runs outside the sandbox.
+        escalated=types_input or bool(extra),
         types_input=types_input,
         network_host=host,
         permissions=tuple(extra),
     )
     return _asked(params, action)
+
+
+def _typed(command: str) -> str:
+    """Return the input itself, out of the line that Codex makes of it for people."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    match words:
+        case ["write_stdin", "--session-id", _, typed]:
+            return typed
+        case _:
+            return command
 
 
 def _asked(params: Table, action: Action) -> Asked:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast
 
+from autopilot_ls.model.errors import AgentNotSafe
 from autopilot_ls.model.events import (
     AccountUpdated,
     Body,
@@ -51,7 +52,8 @@ from autopilot_ls.runtimes.codex.fields import (
     tables,
     text,
 )
-from autopilot_ls.runtimes.codex.items import item_from
+from autopilot_ls.runtimes.codex.guard import DECIDING_HOOKS
+from autopilot_ls.runtimes.codex.items import describe, item_from, was_carried_out
 from autopilot_ls.runtimes.codex.notices import NOTICES, account_description
 from autopilot_ls.runtimes.codex.open_items import OpenItems
 from autopilot_ls.runtimes.codex.protocol import DELTAS, MAPPED_ITEMS, RECORDED_NOTIFICATIONS
@@ -66,6 +68,7 @@ from autopilot_ls.wire.jsonrpc import (
 
 _MAX_LIMITS: Final = 50
 _MAX_NAME: Final = 200
+_MAX_TYPED: Final = 2_000
 _PLAN: Final[dict[str, Literal["pending", "inProgress", "completed"]]] = {
     "pending": "pending",
     "inProgress": "inProgress",
@@ -84,8 +87,7 @@ _REVIEWS: Final = frozenset(
     }
 )
 _BREACH: Final = (
-    "Codex let its own reviewer decide instead of you. The turn is stopped. Remove "
-    "`approvals_reviewer` and `auto_review` from Codex's configuration, and report this."
+    "The turn is stopped. Look at what it did, run `autopilot-ls doctor`, and report this."
 )
 
 _Handler = Callable[[Notification, Table], None]
@@ -110,7 +112,8 @@ class Mapper:
         threads: The threads that are known.
         items: The items that have begun.
         desk: Where requests go.
-        breached: Whether Codex was seen to decide by itself, which must never happen.
+        breached: Whether Codex was seen to act or decide by itself, which must never happen.
+        expects_asking: Whether this Codex asks before everything.
     """
 
     def __init__(self, cwd: str) -> None:
@@ -119,6 +122,7 @@ class Mapper:
         self.items = OpenItems()
         self.desk = Desk(self.items, self.threads)
         self.breached = False
+        self.expects_asking = True
         self._out: list[RuntimeMessage] = []
         self._errors: dict[str, Failure] = {}
         self._user_turns: dict[str, str] = {}
@@ -129,6 +133,7 @@ class Mapper:
             "account/rateLimits/updated": self._rate_limits,
             "account/updated": self._account,
             "error": self._error,
+            "item/commandExecution/terminalInteraction": self._typed,
             "item/completed": self._item_completed,
             "item/fileChange/patchUpdated": self._patch_updated,
             "item/reasoning/summaryPartAdded": self._summary_part,
@@ -385,9 +390,25 @@ class Mapper:
             self._compacted[thread] = text(params, "turnId")
         self._emit(ItemCompleted(item=item) if done else ItemStarted(item=item), notification)
         if done:
-            self.items.finish(thread, item_id)
+            self._check_judged(notification, native, asked=self.items.finish(thread, item_id))
         else:
             self.items.keep(thread, native, cwd)
+
+    def _check_judged(
+        self, notification: Notification, native: Table, *, asked: bool | None
+    ) -> None:
+        """Sound the alarm when something was carried out that nobody was asked about."""
+        if asked is not False or not self.expects_asking or not was_carried_out(native):
+            return
+        self._alarm(notification, f"Codex acted without asking: {describe(native)}.")
+
+    def _alarm(self, notification: Notification, what: str) -> None:
+        if not self.breached:
+            message = f"{what} {_BREACH}"
+            self._emit(
+                Notice(severity="error", code=AgentNotSafe.code, message=message), notification
+            )
+        self.breached = True
 
     def _is_steered(self, thread: str, params: Table, item_id: str) -> bool:
         """Tell whether a message of the person is not the one that began the turn."""
@@ -405,6 +426,14 @@ class Mapper:
         if begun is not None:
             revised = {**begun, "changes": params.get("changes")}
             self.items.keep(thread, revised, self.threads.folder_of(thread))
+
+    def _typed(self, notification: Notification, params: Table) -> None:
+        """Tell of input that Codex typed into a program inside the sandbox without asking."""
+        typed = text(params, "stdin")
+        if not typed or self.items.take_input(text(params, "threadId"), text(params, "itemId")):
+            return
+        message = f"Codex typed into a running program without asking: {typed[:_MAX_TYPED]}"
+        self._emit(Notice(severity="warning", code="unasked-input", message=message), notification)
 
     def _summary_part(self, notification: Notification, params: Table) -> None:
         item_id = optional_text(params, "itemId")
@@ -465,13 +494,13 @@ class Mapper:
 
     def _review(self, notification: Notification, params: Table) -> None:
         del params
-        if not self.breached:
-            self._emit(
-                Notice(severity="error", code="agent-not-safe", message=_BREACH), notification
-            )
-        self.breached = True
+        self._alarm(notification, "Codex let its own reviewer decide instead of you.")
 
     def _notice(self, notification: Notification, params: Table) -> None:
+        hook = text(table(params, "run"), "eventName")
+        if notification.method == "hook/completed" and hook in DECIDING_HOOKS:
+            self._alarm(notification, f"A hook of Codex ({hook}) ran, which may answer for you.")
+            return
         notice = NOTICES[notification.method](params)
         if notice is not None:
             self._emit(notice, notification)

@@ -48,6 +48,7 @@ from autopilot_ls.runtimes.codex.locate import (
     check_version,
     environment_for,
     locate,
+    nested_config,
     override_arguments,
     parse_version,
 )
@@ -79,7 +80,10 @@ class CodexRuntime:
         self._desk = self._mapper.desk
         self._connection = JsonRpcConnection(process, sink, self._on_batch)
         self._conversation = Conversation(
-            self._connection, self._mapper.threads, timeout=settings.request_timeout
+            self._connection,
+            self._mapper.threads,
+            timeout=settings.request_timeout,
+            config=nested_config(settings.config),
         )
         self._version = ""
         self._work = anyio.Event()
@@ -129,6 +133,7 @@ class CodexRuntime:
                     "initialize", hello, timeout=self._settings.start_timeout
                 )
             )
+            self._conversation.home = text(reply, "codexHome")
             said = text(reply, "userAgent")
             self._version = check_version(parse_version(said), said)
             await self._connection.notify("initialized")
@@ -241,6 +246,7 @@ class CodexRuntime:
         return info
 
     def _tell_unseen(self) -> None:
+        self._mapper.expects_asking = self._conversation.asks_everything
         if not self._conversation.asks_everything:
             notice = Notice(severity="warning", code="agent-unseen", message=FALLBACK_UNSEEN)
             self._tell([RuntimeEvent(notice)])
