@@ -108,6 +108,10 @@ class Commands:
             result = await self._jobs.run(lambda: handler(argument))
         except AutopilotError as error:
             raise _response(error) from error
+        except OSError as error:
+            raise JsonRpcException(
+                f"{name} failed: {error}.", REQUEST_FAILED, {"code": "system-error"}
+            ) from error
         except Exception as error:
             _log.exception("Fault in %s.", name)
             raise JsonRpcException(

@@ -57,7 +57,11 @@ class Configuration:
         connection = self._connection
         with anyio.move_on_after(INITIALIZED_LIMIT):
             await connection.initialized_received.wait()
-        if not connection.initialized_received.is_set() or not connection.profile.configuration:
+        if (
+            not connection.initialized_received.is_set()
+            or not connection.profile.configuration
+            or connection.stopped.is_set()
+        ):
             return None
         params = types.ConfigurationParams([types.ConfigurationItem(section=SECTION)])
         try:

@@ -121,6 +121,8 @@ class Connection:
         if not self.stopped.is_set():
             self.exit_code = exit_code
             self.stopped.set()
+            # Nobody waits for an editor that goes.
+            self.initialized_received.set()
             if self._features is None and not self._failure:
                 self.failed("The server is shutting down.")
 

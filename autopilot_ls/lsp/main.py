@@ -76,8 +76,10 @@ async def _serve(incoming: int, outgoing: int) -> int:
     if not connection.stopped.is_set():
         # In a thread, because the editor goes on talking meanwhile.
         service = await asyncio.to_thread(_load_service)
-        await service(connection)
-    await outbox.close(EDITOR_READS)
+        try:
+            await service(connection)
+        finally:
+            await outbox.close(EDITOR_READS)
     return connection.exit_code
 
 

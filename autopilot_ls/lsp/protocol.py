@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 NOT_INITIALIZED: Final = types.ErrorCodes.ServerNotInitialized.value
 PARSE_ERROR: Final = types.ErrorCodes.ParseError.value
 INVALID_REQUEST: Final = types.ErrorCodes.InvalidRequest.value
+METHOD_NOT_FOUND: Final = types.ErrorCodes.MethodNotFound.value
 INVALID_PARAMS: Final = types.ErrorCodes.InvalidParams.value
 REQUEST_FAILED: Final = types.LSPErrorCodes.RequestFailed.value
 
@@ -140,7 +141,7 @@ class LspProtocol(LanguageServerProtocol):
         except (ValueError, RecursionError):
             self._refuse(None, PARSE_ERROR, "This is not JSON.")
             return
-        if not isinstance(data, dict) or member(data, "jsonrpc") != self.VERSION:
+        if member(data, "jsonrpc") != self.VERSION:
             self._refuse(None, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message.")
             return
         message = cast("dict[str, object]", data)
@@ -163,10 +164,14 @@ class LspProtocol(LanguageServerProtocol):
         return True
 
     def _take_call(self, message: dict[str, object]) -> None:
+        method = str(message["method"])
+        if method not in self._handled:
+            self._refuse_call(message, METHOD_NOT_FOUND, f"There is no method {method[:80]}.")
+            return
         try:
             structured = self.structure_message(message)
         except Exception:  # noqa: BLE001 - cattrs raises what it likes: the message is wrong
-            _log.warning("A message %r has wrong parameters.", str(message["method"])[:80])
+            _log.warning("A message %r has wrong parameters.", method)
             self._refuse_call(message, INVALID_PARAMS, "The parameters do not have the right form.")
             return
         self.handle_message(cast("RPCMessage", structured))
@@ -282,6 +287,7 @@ class LspProtocol(LanguageServerProtocol):
             types.WORKSPACE_EXECUTE_COMMAND: self._execute,
         }
         cast("dict[str, object]", self.fm.builtin_features).update(handlers)
+        self._handled = frozenset({types.CANCEL_REQUEST, *handlers})
 
     def _initialize(self, params: types.InitializeParams) -> types.InitializeResult:
         self._initialized = True

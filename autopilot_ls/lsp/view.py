@@ -30,6 +30,7 @@ from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.params import TurnStartParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -82,9 +83,7 @@ class EditorView:
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
         self._preview = Preview(connection, messages, jobs, folder)
-        self._unsaved = UnsavedTasks(
-            backend, self._diagnostics, messages, jobs, self._commands.start_now
-        )
+        self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         self._commands = Commands(
             connection,
             backend,
@@ -96,6 +95,9 @@ class EditorView:
             transcripts=self._transcripts,
         )
         self._actions = CodeActions(connection, self, self._diagnostics, self._unsaved)
+
+    async def _start_saved(self, task: TurnStartParams) -> object:
+        return await self._commands.start_now(task)
 
     # Its life -----------------------------------------------------------------------------------
 

@@ -55,8 +55,10 @@ FULL: Message = {
 class ServerError(Exception):
     """The server answered with an error."""
 
-    def __init__(self, error: Message) -> None:
+    def __init__(self, error: Message, log: str = "") -> None:
         super().__init__(error["message"])
+        if log:
+            self.add_note(log)
         self.code: int = error["code"]
         self.data: Message = error.get("data") or {}
 
@@ -136,7 +138,7 @@ class Client:
         async with asyncio.timeout(limit):
             message = await reply
         if "error" in message:
-            raise ServerError(message["error"])
+            raise ServerError(message["error"], self.stderr.decode(errors="replace"))
         return message["result"]
 
     async def execute(self, command: str, argument: Any = None, *, limit: float = DEADLINE) -> Any:

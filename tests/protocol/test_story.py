@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autopilot_ls.scripted_model import message, patch
+from autopilot_ls.scripted_model import command, http_error, message, patch, question
+from tests.protocol.client import FULL, ServerError
 
 PATCH = """*** Begin Patch
 *** Update File: sum.py
@@ -74,3 +75,222 @@ async def test_patch_is_shown_previewed_and_accepted(world: Any) -> None:
         assert shown["turns"][0]["status"] == "completed"
         assert await client.shut_down() == 0
     assert client.stderr == b""
+
+
+async def test_command_waits_in_every_document_and_is_declined(world: Any) -> None:
+    place = world([command("touch made", call_id="c1"), message("Fine.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        started = await client.execute("autopilot.turn.start", {"text": "Make it"})
+        await client.wait_method("window/logMessage", lambda p: "waits for your" in p["message"])
+        actions = await client.code_actions(path)
+        assert "touch made" in by_title(actions, "accept:")["title"]
+        by_title(actions, "for this session")
+        opened = await client.execute("autopilot.transcript.open", {})
+        assert opened["shown"] is True
+        assert opened["sessionId"] == started["sessionId"]
+        transcript = place.state / "sessions" / started["sessionId"] / "transcript.md"
+        assert opened["uri"] == transcript.as_uri()
+        client.open(transcript)
+        assert "touch made" in transcript.read_text()
+        await run(client, by_title(await client.code_actions(transcript), "reject the command"))
+        end = await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert end["value"]["message"]
+        assert not (place.project / "made").exists()
+        assert not await client.code_actions(path)
+
+
+async def test_question_is_answered_by_a_code_action(world: Any) -> None:
+    ask = question("color", "Which color?", [("Red", "warm"), ("Blue", "cold")])
+    place = world([ask, message("Blue it is.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Ask me"})
+        await client.wait_method("window/logMessage", lambda p: "waits for your" in p["message"])
+        actions = await client.code_actions(path)
+        titles = [action["title"] for action in actions]
+        assert any("Red" in title for title in titles)
+        assert not any("accept" in title for title in titles)
+        answered = await run(client, by_title(actions, "Blue"))
+        assert answered["missing"] == []
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert "Blue" in str(place.model.requests[-1]["input"])
+
+
+async def test_cancelling_the_progress_stops_the_turn(world: Any) -> None:
+    place = world([command("sleep 600", call_id="c1"), message("Never said.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Sleep"})
+        begin = await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "begin")
+        await client.wait_method("window/logMessage", lambda p: "waits for your" in p["message"])
+        await run(client, by_title(await client.code_actions(path), "accept:"))
+        client.notify("window/workDoneProgress/cancel", {"token": begin["token"]})
+        end = await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert "nterrupted" in end["value"]["message"]
+        status = await client.execute("autopilot.status")
+        assert status["sessions"][0]["state"] == "interrupted"
+
+
+async def test_unsaved_file_holds_a_task_until_it_is_saved(world: Any) -> None:
+    place = world([message("Done.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        client.change(path, "x = 2\n", 2)
+        try:
+            await client.execute("autopilot.turn.start", {"text": "Look at it"})
+        except ServerError as error:
+            assert error.data["code"] == "unsaved-documents"
+            assert "a.py" in str(error)
+        else:
+            raise AssertionError("started on unsaved text")
+        warned = await client.wait_method(
+            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
+        )
+        assert warned["diagnostics"][0]["severity"] == 2
+        titles = [action["title"] for action in await client.code_actions(path)]
+        assert any("start anyway" in title for title in titles)
+        assert any("forget" in title for title in titles)
+        assert (await client.execute("autopilot.status"))["waitingTasks"]
+        assert not place.model.requests
+        path.write_text("x = 2\n")
+        client.save(path)
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert len(place.model.requests) == 1
+        assert not (await client.execute("autopilot.status"))["waitingTasks"]
+        last = [m for m in client.received if m.get("method") == "textDocument/publishDiagnostics"][
+            -1
+        ]
+        assert last["params"]["diagnostics"] == []
+
+
+async def test_started_anyway_the_agent_reads_the_saved_text(world: Any) -> None:
+    place = world([message("Done.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        client.change(path, "# autopilot: rename x to total\nx = 2\n", 2)
+        action = by_title(await client.code_actions(path, 0), "run this task: rename x to total")
+        try:
+            await run(client, action)
+        except ServerError as error:
+            assert error.data["code"] == "unsaved-documents"
+        await run(client, by_title(await client.code_actions(path, 0), "start anyway"))
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert "rename x to total" in str(place.model.requests[0]["input"])
+
+
+async def test_dirty_buffer_refuses_the_accept_and_keeps_it_waiting(world: Any) -> None:
+    place = world([patch(PATCH, call_id="c1"), message("Done.")])
+    path = place.write("sum.py", TEXT)
+    async with place.editor() as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Fix total"})
+        await client.wait_method(
+            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
+        )
+        seen = len(client.received)
+        client.change(path, "import os\n\n" + TEXT, 2)
+        moved = await client.wait_method("textDocument/publishDiagnostics", since=seen)
+        assert moved["version"] == 2
+        assert moved["diagnostics"][0]["range"]["start"]["line"] == 3
+        accept = by_title(await client.code_actions(path, 3), "accept:")
+        try:
+            await run(client, accept)
+        except ServerError as error:
+            assert error.data["code"] == "decision-refused"
+            assert "ave" in str(error)
+        else:
+            raise AssertionError("accepted over unsaved text")
+        assert path.read_text() == TEXT
+        client.change(path, TEXT, 3)
+        await run(client, accept)
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert "sum(xs)" in path.read_text()
+
+
+async def test_new_file_is_decided_from_any_document_of_the_workspace(world: Any) -> None:
+    add = "*** Begin Patch\n*** Add File: new.py\n+print(1)\n*** End Patch\n"
+    place = world([patch(add, call_id="c1"), message("Done.")])
+    path = place.write("a.py", "x = 1\n")
+    async with place.editor() as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Make it"})
+        new = place.project / "new.py"
+        shown = await client.wait_method("textDocument/publishDiagnostics")
+        assert shown["uri"] == new.as_uri()
+        assert shown["diagnostics"][0]["range"]["start"] == {"line": 0, "character": 0}
+        await run(client, by_title(await client.code_actions(path), "accept:"))
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert new.read_text() == "print(1)\n"
+
+
+async def test_preview_is_an_edit_where_it_is_confirmed_else_a_document(world: Any) -> None:
+    place = world([patch(PATCH, call_id="c1"), message("Done.")])
+    path = place.write("sum.py", TEXT)
+    async with place.editor() as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Fix total"})
+        await client.wait_method(
+            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
+        )
+        preview = by_title(await client.code_actions(path, 1), "preview")
+        shown = await run(client, preview)
+        assert shown["shown"] == "edit"
+        assert "+    return sum(xs)" in shown["diff"]
+        edit = (await client.wait_method("workspace/applyEdit"))["edit"]
+        assert all(a["needsConfirmation"] for a in edit["changeAnnotations"].values())
+        [change] = edit["documentChanges"]
+        assert change["textDocument"] == {"uri": path.as_uri(), "version": 1}
+        assert change["edits"][0]["newText"] == "    return sum(xs)\n"
+        assert path.read_text() == TEXT
+        identifier = preview["command"]["arguments"][0]["approvalId"]
+        argument = {"approvalId": identifier, "view": "document"}
+        shown = await client.execute("autopilot.approval.preview", argument)
+        assert shown["shown"] == "document"
+        document = await client.wait_method("window/showDocument")
+        assert document["uri"] == shown["uri"]
+
+
+async def test_failed_turn_says_so_once_and_not_as_a_request(world: Any) -> None:
+    place = world([http_error(400, "The model does not like this.")])
+    async with place.editor() as client:
+        await client.execute("autopilot.turn.start", {"text": "Try"})
+        shown = await client.wait_method("window/showMessage")
+        assert shown["type"] == 1
+        assert "does not like this" in shown["message"]
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        assert client.methods().count("window/showMessage") == 1
+        assert "window/showMessageRequest" not in client.methods()
+
+
+async def test_opted_in_client_gets_events_status_and_approvals(world: Any) -> None:
+    place = world([patch(PATCH, call_id="c1"), message("Done.")])
+    path = place.write("sum.py", TEXT)
+    capabilities = {**FULL, "experimental": {"autopilot": True}}
+    async with place.editor(capabilities=capabilities) as client:
+        client.open(path)
+        started = await client.execute("autopilot.turn.start", {"text": "Fix total"})
+        asked = await client.wait_method("autopilot/approval")
+        assert asked["approval"]["action"]["type"] == "patch"
+        argument = {"approvalId": asked["approvalId"], "decision": "accept"}
+        await client.execute("autopilot.approval.decide", argument)
+        decided = await client.wait_method(
+            "autopilot/approval", lambda p: p["decision"] is not None
+        )
+        assert decided["decision"]["kind"] == "accept"
+        assert (await client.wait_method("autopilot/reload"))["uris"] == [path.as_uri()]
+        await client.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+        await client.wait_method("autopilot/status", lambda p: p["status"]["state"] == "completed")
+        await client.wait_method(
+            "autopilot/event",
+            lambda p: any(e["body"]["type"] == "turnCompleted" for e in p["events"]),
+        )
+        sent = [m["params"] for m in client.received if m.get("method") == "autopilot/event"]
+        numbers = [event["seq"] for params in sent for event in params["events"]]
+        assert numbers == sorted(numbers)
+        assert {params["sessionId"] for params in sent} == {started["sessionId"]}
