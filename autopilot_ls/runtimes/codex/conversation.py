@@ -8,6 +8,7 @@ Not aware of what arrives in between. `runtime` stands above; `guard`, `threads`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal
 
 import anyio
@@ -35,6 +36,7 @@ from autopilot_ls.runtimes.codex.guard import (
     APPROVAL_POLICY,
     FALLBACK_POLICY,
     REVIEWER,
+    Guard,
     check_again,
     inspect,
     sandbox_policy,
@@ -131,6 +133,20 @@ class Conversation:
             return self._opened(reply, "forked")
         return self._opened(reply, "resumed")
 
+    async def inspect(self, cwd: Path) -> Guard:
+        """Look at what would guard a thread in this folder; see `guard.inspect`."""
+        return await inspect(self.read, cwd, home=self.home, wished=self._config)
+
+    async def takes_strictest_asking(self) -> bool:
+        """Tell whether this Codex still knows the strictest asking, without opening a thread."""
+        # The parameters are read before the thread is looked for, and there is none of this name.
+        params: JsonObject = {"threadId": "none", "approvalPolicy": APPROVAL_POLICY}
+        try:
+            await self._connection.request("thread/resume", params, timeout=self._timeout)
+        except RpcError as error:
+            return f"`{APPROVAL_POLICY}`" not in error.message
+        return True
+
     async def _open(
         self,
         method: str,
@@ -140,7 +156,7 @@ class Conversation:
         timeout: float | None = None,
     ) -> Table:
         try:
-            guard = await inspect(self.read, options.cwd, home=self.home, wished=self._config)
+            guard = await self.inspect(options.cwd)
         except RpcError as error:
             raise request_failure(what, error) from error
         params: JsonObject = {

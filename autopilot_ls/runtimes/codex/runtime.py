@@ -93,6 +93,11 @@ class CodexRuntime:
         self._stopped_for_breach = False
 
     @property
+    def conversation(self) -> Conversation:
+        """The requests to this Codex, for `doctor`."""
+        return self._conversation
+
+    @property
     def name(self) -> str:
         """The runtime's name as in the settings."""
         return NAME

@@ -12,21 +12,27 @@ from pydantic import JsonValue
 
 from autopilot_ls.model.approvals import CommandAction, Mode, PatchAction, ToolAction
 from autopilot_ls.model.errors import AgentNotSafe
-from autopilot_ls.model.events import Notice, SubAgentOpened, TurnCompleted, TurnStarted, TurnStatus
-from autopilot_ls.runtimes.base import RuntimeApproval
+from autopilot_ls.model.events import (
+    ItemCompleted,
+    Notice,
+    SubAgentOpened,
+    TurnCompleted,
+    TurnStarted,
+    TurnStatus,
+)
+from autopilot_ls.runtimes.codex.fields import as_table, tables
+from autopilot_ls.runtimes.codex.runtime import CodexRuntime
 from autopilot_ls.scripted_model import (
     JsonObject,
-    Output,
     ScriptedModel,
     Step,
     command,
-    compute,
     message,
     patch,
     respond,
     tool_call,
 )
-from tests.e2e.codex_runtime.driver import Session, codex, decline
+from tests.e2e.codex_runtime.driver import Session, accept, codex, decline
 
 MCP_SERVER = Path(__file__).with_name("mcp_server.py")
 PATCH = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch\n"
@@ -81,9 +87,11 @@ async def trust_hooks(model: ScriptedModel, tmp_path: Path) -> None:
     """Let Codex itself say the hashes of the hooks, and trust them as a person would have."""
     file = tmp_path / "home" / "config.toml"
     async with codex(model, tmp_path) as session:
-        conversation = session.runtime._conversation  # pyright: ignore
-        listed = await conversation.read("hooks/list", {"cwds": [str(tmp_path / "work")]})
-    hooks = [hook for entry in listed["data"] for hook in entry["hooks"]]
+        assert isinstance(session.runtime, CodexRuntime)
+        listed = await session.runtime.conversation.read(
+            "hooks/list", {"cwds": [str(tmp_path / "work")]}
+        )
+    hooks = [hook for entry in tables(as_table(listed), "data") for hook in tables(entry, "hooks")]
     assert len(hooks) == 2
     for hook in hooks:
         key, trusted = json.dumps(hook["key"]), json.dumps(hook["currentHash"])
@@ -171,26 +179,23 @@ async def test_careful_rules_are_no_hindrance(tmp_path: Path) -> None:
     assert ended.status is TurnStatus.COMPLETED
 
 
-async def test_a_rule_that_slips_in_later_sounds_the_alarm(tmp_path: Path) -> None:
+async def test_a_rule_that_slips_in_later_sounds_the_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A sub-agent's or another program's rule file, read by a thread that opens after our check."""
     with ScriptedModel([command("ls", call_id="c1"), message("done")]) as model:
         async with codex(model, tmp_path) as session:
-            mapper = session.runtime._mapper  # pyright: ignore
+            assert isinstance(session.runtime, CodexRuntime)
+            items = session.runtime._mapper.items
             # What Codex sends then is what it sends for any command, without the question between.
-            mapper.items.mark_asked = lambda thread, item_id: None
+            monkeypatch.setattr(items, "mark_asked", lambda *_: None)
             await session.runtime.start_turn("go", session.options)
             asked = await session.approval()
-            await session.runtime.answer(asked.key, accept_all(asked))
+            await session.runtime.answer(asked.key, accept(asked))
             await session.end()
             errors = [n for n in session.sink.bodies(Notice) if n.severity == "error"]
     assert [each.code for each in errors] == ["agent-not-safe"]
     assert "ls" in errors[0].message
-
-
-def accept_all(asked: RuntimeApproval) -> JsonValue:
-    from tests.e2e.codex_runtime.driver import accept
-
-    return accept(asked)  # pyright: ignore
 
 
 async def test_wishes_of_ours_cannot_loosen(tmp_path: Path) -> None:
@@ -219,39 +224,36 @@ async def test_wishes_of_ours_cannot_loosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.core
-async def test_a_sub_agent_asks_under_its_own_thread(tmp_path: Path) -> None:
-    def spawn(body: JsonObject) -> Output:
-        tools = json.dumps(body["tools"])
-        assert "spawn_agent" in tools
-        return tool_call("spawn_agent", {"message": "CHILD please"}, call_id="s1")
-
-    def script(body: JsonObject) -> Step | Output:
-        said = json.dumps(body["input"])
-        if "CHILD please" in said and '"s1"' not in said:
-            if '"k1"' in said:
-                return message("child done")
-            return respond(
-                command("touch child", call_id="k1"),
-                command("touch child2", call_id="k2", escalate=True),
-            )
-        return message("parent waits") if '"s1"' in said else spawn(body)
-
-    steps = [compute(script)] * 8
-    config: Mapping[str, JsonValue] = {"features": {"multi_agent_v2": True}}
-    with ScriptedModel(steps) as model:
-        async with codex(model, tmp_path, config=config) as session:
+@pytest.mark.parametrize("generation", [1, 2])
+async def test_a_sub_agent_asks_under_its_own_thread(tmp_path: Path, generation: int) -> None:
+    arguments: JsonObject = {"message": "CHILD please"}
+    if generation == 2:
+        arguments |= {"task_name": "kid", "fork_turns": "none"}
+    namespace = "collaboration" if generation == 2 else "multi_agent_v1"
+    child = respond(
+        command("touch child", call_id="k1"), command("touch child2", call_id="k2", escalate=True)
+    )
+    script = {
+        "PARENT": [tool_call("spawn_agent", arguments, namespace=namespace), message("waits")],
+        "CHILD": [child, message("child done")],
+    }
+    features: Mapping[str, JsonValue] = {"features": {"multi_agent_v2": generation == 2}}
+    with ScriptedModel(script) as model:
+        async with codex(model, tmp_path, config=features) as session:
             sink = session.sink
-            await session.runtime.start_turn("go", session.options)
+            await session.runtime.start_turn("PARENT go", session.options)
             await session.approval(2)
             by_item = {each.item_id: each for each in sink.approvals()}
             for each in by_item.values():
                 await session.runtime.answer(each.key, decline(each))
             await session.end()
+            # The sub-agent's last words, which may come after the end of the main thread's turn.
+            await sink.until(lambda: "child done" in repr(sink.bodies(ItemCompleted)))
             assert len(sink.bodies(TurnStarted)) == len(sink.bodies(TurnCompleted)) == 1
             opened = sink.bodies(SubAgentOpened)
-    child = {each.thread_id for each in by_item.values()}
-    assert len(child) == 1
-    assert session.thread_id not in child
+    threads = {each.thread_id for each in by_item.values()}
+    assert len(threads) == 1
+    assert session.thread_id not in threads
     assert [each.parent_thread_id for each in opened] == [session.thread_id]
     escalated = {
         name: each.action.escalated
