@@ -29,6 +29,11 @@ async def ended(client: Client) -> int:
         return await client.process.wait()
 
 
+def agents_of(client: Client) -> list[int]:
+    children = Path(f"/proc/{client.process.pid}/task/{client.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -69,8 +74,7 @@ async def test_signal_ends_agents_and_cancels_what_waits(world: Any, number: int
     async with place.editor() as client:
         started = await client.execute("autopilot.turn.start", {"text": "Make it"})
         await client.wait_method("window/logMessage", lambda p: "waits for your" in p["message"])
-        children = Path(f"/proc/{client.process.pid}/task/{client.process.pid}/children")
-        agents = [int(pid) for pid in children.read_text().split()]
+        agents = agents_of(client)
         assert agents
         client.process.send_signal(number)
         assert await ended(client) == 128 + number
@@ -213,6 +217,9 @@ async def test_cancelled_wait_leaves_the_turn_running(world: Any) -> None:
             "params": argument,
         }
         client.send(body)
+        async with asyncio.timeout(DEADLINE):
+            while not agents_of(client):
+                await asyncio.sleep(0)
         client.notify("$/cancelRequest", {"id": "x"})
         answer = await client.wait_for(lambda m: m.get("id") == "x")
         assert answer["error"]["code"] == -32800
