@@ -262,12 +262,14 @@ class EditorView:
         self._transcripts.changed(session_id)
         if self._progress.report(session_id, snapshot):
             return self._notifications.enabled
+        # What came too soon after the last report must not wait for the next event.
+        later = self._progress.wants_report(session_id, snapshot)
         if not self._notifications.enabled:
-            return False
+            return later
         if self._notifications.send_status(session_id, snapshot):
             return True
         self._notifications.send_events(session_id)
-        return self._notifications.status_due(session_id)
+        return later or self._notifications.status_due(session_id)
 
     def drained(self) -> None:
         """The editor reads again."""

@@ -130,10 +130,13 @@ class Progress:
         )
         return True
 
-    def wants_report(self, session_id: str) -> bool:
-        """Tell whether a report may be due once its time has come."""
+    def wants_report(self, session_id: str, snapshot: SessionSnapshot) -> bool:
+        """Tell whether there is news whose time has not come yet."""
         shown = self._shown.get(session_id)
-        return shown is not None and shown.begun
+        if shown is None or not shown.begun:
+            return False
+        news = (self._message(snapshot), progress.percentage(snapshot))
+        return news != (shown.message, shown.percentage)
 
     def _begin_anew(self, shown: _Shown) -> None:
         """Replace a progress that began without a percentage, where that could not be changed."""
