@@ -139,7 +139,7 @@ def _full_speed(place: Scene, size: Size) -> list[Figure]:
 def _through_server(place: Scene, count: int) -> Peer:
     pid = place.client.process.pid
     before = processor_time(pid)
-    report: Report = place.play(Plan(count=count), 120)
+    report: Report = place.play(Plan(count=count, together=0), 120)
     spent = processor_time(pid) - before
     # Up to the end of the turn at the client: whatever was still on its way counts.
     took = (place.ended_at - report.began) / SECOND
@@ -147,7 +147,7 @@ def _through_server(place: Scene, count: int) -> Peer:
 
 
 def _peer(which: str, count: int) -> Peer:
-    plan = json.dumps(vars(Plan(count=count)))
+    plan = json.dumps(vars(Plan(count=count, together=0)))
     command = [sys.executable, "-m", "bench.peers", which, plan, *AGENT]
     done = subprocess.run(
         command, capture_output=True, env=environment(), text=True, timeout=120, check=False

@@ -39,6 +39,7 @@ class Plan:
         count: How many are sent at full speed.
         approvals: How many patches are proposed, one after the other, while the deltas flow.
         interval: Seconds between the proposals, on the average.
+        together: Deltas of one write, 0 for as many as a pipe holds; Codex writes each by itself.
     """
 
     rate: int = 0
@@ -46,6 +47,7 @@ class Plan:
     count: int = 0
     approvals: int = 0
     interval: float = 0.04
+    together: int = 1
 
 
 @dataclass
@@ -58,6 +60,27 @@ class Report:
     longest_write: int = 0
     most_behind: int = 0
     approvals: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
+
+
+class Deltas:
+    """Many delta lines, encoded beforehand, all of the same length."""
+
+    def __init__(self, turn: str) -> None:
+        lines: list[bytes] = []
+        for number in range(BLOCK_LINES):
+            # A line end is two characters in JSON, so that all lines are of one length.
+            word = f"w{number % 1000:03}\n" if number % 12 == 11 else f"w{number % 10_000:04} "
+            params = {"threadId": THREAD, "turnId": turn, "itemId": ITEM, "delta": word}
+            lines.append(encode({"method": "item/agentMessage/delta", "params": params}))
+        self.size = len(lines[0])
+        self.block = memoryview(b"".join(lines))
+        if len(self.block) != self.size * BLOCK_LINES:
+            raise AssertionError("delta lines differ in length")
+
+    def lines(self, number: int, count: int) -> memoryview:
+        """Return that many lines together, others for another number."""
+        place = number % (BLOCK_LINES - count + 1) * self.size
+        return self.block[place : place + count * self.size]
 
 
 class Agent:
@@ -161,9 +184,9 @@ class Agent:
         self.notify("turn/started", threadId=THREAD, turn=turn_state(self.turn, "inProgress"))
         item = message_item("")
         self.notify("item/started", **self.placed(item=item, startedAtMs=now_ms()))
-        block, size = delta_block(self.turn)
+        deltas = Deltas(self.turn)
         report = Report(began=time.monotonic_ns())
-        self.flood(plan, report, block, size)
+        self.flood(plan, report, deltas)
         report.emitted = time.monotonic_ns()
         # The whole text would be one line of megabytes: Codex sends it, but it is another measurement.
         item = message_item("done")
@@ -172,7 +195,7 @@ class Agent:
         how = "interrupted" if self.interrupted else "completed"
         self.notify("turn/completed", threadId=THREAD, turn=turn_state(self.turn, how))
 
-    def flood(self, plan: Plan, report: Report, block: memoryview, size: int) -> None:
+    def flood(self, plan: Plan, report: Report, deltas: Deltas) -> None:
         approvals = Approvals(self, plan, report)
         start = time.monotonic()
         over = start + max(plan.seconds, PATIENCE)
@@ -183,26 +206,25 @@ class Agent:
             if now > over or not (sending or approvals.open):
                 return
             approvals.step(now)
+            due = total - report.sent
             if plan.rate:
+                behind = int(plan.rate * (now - start)) - report.sent
+                report.most_behind = max(report.most_behind, behind)
                 # As long as patches wait their turn the flood goes on, whatever was planned.
-                due = int(plan.rate * (now - start)) - report.sent
-                report.most_behind = max(report.most_behind, due)
-                self.emit(
-                    report, due if approvals.open else min(due, total - report.sent), block, size
-                )
-            else:
-                self.emit(report, min(total - report.sent, FULL_SPEED_BYTES // size), block, size)
+                due = behind if approvals.open else min(due, behind)
+            self.emit(report, min(due, BLOCK_LINES), deltas, plan.together)
             pause = 0.0
             if plan.rate or not sending:  # Nothing to do before the next beat, or an answer.
                 pause = max(0.0, TICK - (time.monotonic() - now))
             for message in self.poll(pause):
                 self.take(message)
 
-    def emit(self, report: Report, due: int, block: memoryview, size: int) -> None:
+    def emit(self, report: Report, due: int, deltas: Deltas, together: int) -> None:
+        most = together or FULL_SPEED_BYTES // deltas.size
         while due > 0:
-            lines = min(due, BLOCK_LINES)
+            lines = min(due, most)
             before = time.monotonic_ns()
-            self.write(block[: lines * size])
+            self.write(deltas.lines(report.sent, lines))
             report.longest_write = max(report.longest_write, time.monotonic_ns() - before)
             report.sent += lines
             due -= lines
@@ -282,19 +304,6 @@ def now_ms() -> int:
 def patched_name(number: int) -> str:
     """Name of the file that a proposal is about; `bench` makes these files beforehand."""
     return f"patched-{number:04}.txt"
-
-
-def delta_block(turn: str) -> tuple[memoryview, int]:
-    """Return many delta lines, encoded beforehand, and the length that each of them has."""
-    lines: list[bytes] = []
-    for number in range(BLOCK_LINES):
-        # A line end is two characters in JSON, so that all lines are of one length.
-        word = f"w{number % 1000:03}\n" if number % 12 == 11 else f"w{number % 10_000:04} "
-        params = {"threadId": THREAD, "turnId": turn, "itemId": ITEM, "delta": word}
-        lines.append(encode({"method": "item/agentMessage/delta", "params": params}))
-    if len(set(map(len, lines))) != 1:
-        raise AssertionError("delta lines differ in length")
-    return memoryview(b"".join(lines)), len(lines[0])
 
 
 def message_item(text: str) -> dict[str, object]:

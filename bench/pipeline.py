@@ -34,7 +34,7 @@ from autopilot_ls.trace.writer import SessionTrace
 from autopilot_ls.wire.jsonl import LineSplitter
 from autopilot_ls.wire.jsonrpc import Incoming, JsonRpcConnection
 from autopilot_ls.wire.process import Process
-from bench.flood_agent import ITEM, THREAD, delta_block
+from bench.flood_agent import ITEM, THREAD, Deltas
 from bench.report import Figure, median, quartiles
 
 _P = ParamSpec("_P")
@@ -120,8 +120,7 @@ def measure(deltas: int) -> Layers:
 
 
 async def _measure(deltas: int) -> Layers:
-    block, _ = delta_block(TURN)
-    lines = bytes(block)
+    lines = bytes(Deltas(TURN).block)
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="autopilot-bench-") as folder:
         store = TraceStore(Path(folder), limits=TraceLimits())
