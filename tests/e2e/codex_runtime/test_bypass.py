@@ -20,6 +20,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
+from autopilot_ls.runtimes.codex import conversation
 from autopilot_ls.runtimes.codex.fields import as_table, tables
 from autopilot_ls.runtimes.codex.runtime import CodexRuntime
 from autopilot_ls.scripted_model import (
@@ -261,3 +262,28 @@ async def test_a_sub_agent_asks_under_its_own_thread(tmp_path: Path, generation:
         if isinstance(each.action, CommandAction)
     }
     assert escalated == {"k1": False, "k2": True}
+
+
+async def test_a_codex_without_the_strictest_asking_writes_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a later Codex answers to a value it no longer knows, this one answers to an invented one.
+    monkeypatch.setattr(conversation, "APPROVAL_POLICY", "retired")
+    script = [
+        command("touch plain", call_id="c1"),
+        command("touch out", call_id="c2", escalate=True),
+        patch(PATCH, call_id="p1"),
+        message("done"),
+    ]
+    with ScriptedModel(script) as model:
+        async with codex(model, tmp_path) as session:
+            assert isinstance(session.runtime, CodexRuntime)
+            assert not await session.runtime.conversation.takes_strictest_asking()
+            assert not session.runtime.capabilities.sees_everything
+            assert session.runtime.capabilities.unseen
+            await session.turn(decide=decline)
+            assert asked_items(session) == {"c2", "p1"}
+            notices = session.sink.bodies(Notice)
+    assert "agent-unseen" in [each.code for each in notices]
+    assert not [each for each in notices if each.severity == "error"]
+    assert not [each for each in (tmp_path / "work").iterdir() if each.is_file()]
