@@ -35,6 +35,7 @@ from autopilot_ls.scripted_model import ScriptedModel, codex_config
 
 _START: Final = 60.0
 _STEP: Final = 90.0
+_TRANSCRIPT_LINES: Final = 12
 _WAITS: Final = "Waits for you"
 _PREVIEW: Final = "autopilot.approval.preview"
 
@@ -85,7 +86,7 @@ async def _run(command: Demo) -> None:
             failure = await _play(_Play(command, world, model, screen))
     finally:
         # What was told so far belongs before the message that says what went wrong.
-        await screen.flush()
+        screen.flush_now()
         leave_world(world, keep=command.keep)
     if failure is not None:
         raise failure
@@ -102,11 +103,20 @@ async def _play(play: _Play) -> BaseException | None:
                 try:
                     await play.tell(client)
                 except (AutopilotError, OSError) as error:
-                    failure = error
+                    failure = await _explained(error, client)
                 tasks.cancel_scope.cancel()
     except* DemoFailed as group:
         failure = failure or group.exceptions[0]
     return failure
+
+
+async def _explained(error: AutopilotError | OSError, client: DemoClient) -> BaseException:
+    """Return the error with what the server wrote last, which may come a moment later."""
+    if not isinstance(error, DemoFailed) or error.advice:
+        return error
+    with anyio.move_on_after(1.0):
+        await client.ended()
+    return DemoFailed(error.message, advice=client.last_words())
 
 
 class _Play:
@@ -195,25 +205,23 @@ class _Play:
         return session
 
     async def _follow_turn(self, client: DemoClient, uri: str) -> None:
-        while not client.seen.ended:
-            known = len(client.seen.progress)
-            waits = client.seen.progress[-1:] and _WAITS in client.seen.progress[-1]
+        seen = client.seen
+        while not seen.ended:
+            known = seen.changes
+            waits = seen.progress[-1:] and _WAITS in seen.progress[-1]
             if waits and await self._decide(client, uri):
                 continue
             await client.until(
-                lambda known=known: client.seen.ended or len(client.seen.progress) > known,
-                limit=_STEP,
-                what="progress",
+                lambda known=known: seen.ended or seen.changes > known, limit=_STEP, what="progress"
             )
-            self._screen.progress(client.seen.title, client.seen.progress)
+            self._screen.progress(seen.title, seen.progress, ended=seen.ended)
             await self._screen.flush()
-        self._screen.progress(client.seen.title, client.seen.progress)
-        for message in client.seen.messages:
+        for message in seen.messages:
             self._screen.say(f"  message: {message}", Style.WARNING)
 
     async def _decide(self, client: DemoClient, uri: str) -> bool:
         """Have the oldest approval decided; returns whether there was one."""
-        self._screen.progress(client.seen.title, client.seen.progress)
+        self._screen.progress(client.seen.title, client.seen.progress, ended=False)
         diagnostics = [d for d in client.seen.diagnostics.get(uri, []) if "approvalId" in _data(d)]
         line = number(member(diagnostics[0], "range", "start", "line")) if diagnostics else 0
         offered = await client.code_actions(uri, line)
@@ -283,8 +291,10 @@ class _Play:
         await client.execute(command)
         await client.until(lambda: len(client.seen.shown) > shown, limit=_STEP, what="transcript")
         path = path_of(client.seen.shown[-1])
-        self._screen.heading(f"The transcript that an editor can open: {path.name}")
-        for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        self._screen.heading("The transcript, a document that the editor was asked to show")
+        self._screen.say(f"  {path}, {len(lines)} lines; its end:")
+        for line in lines[-_TRANSCRIPT_LINES:]:
             self._screen.say(f"  │ {line}", Style.DIM)
 
     async def _end(self, client: DemoClient, session: str) -> None:
@@ -323,7 +333,8 @@ class _Play:
 
 
 def _data(diagnostic: JsonObject) -> JsonObject:
-    return next(iter(objects([diagnostic.get("data")])), {})
+    found = objects([diagnostic.get("data")])
+    return found[0] if found else {}
 
 
 def _preferred(actions: list[JsonObject]) -> int:

@@ -83,6 +83,7 @@ class Seen:
         diagnostics: The present diagnostics of each document.
         shown: Documents the server wanted to be shown.
         messages: What was shown as a message.
+        changes: How often progress or diagnostics came.
     """
 
     progress: list[str] = field(default_factory=list[str])
@@ -91,6 +92,7 @@ class Seen:
     diagnostics: dict[str, list[JsonObject]] = field(default_factory=dict[str, list[JsonObject]])
     shown: list[str] = field(default_factory=list[str])
     messages: list[str] = field(default_factory=list[str])
+    changes: int = 0
 
 
 class DemoClient:
@@ -186,16 +188,20 @@ class DemoClient:
             del self._replies[number_]
         if not reply:
             why = "ended" if self._gone else f"did not answer within {limit:.0f} s"
-            raise DemoFailed(f"The language server {why} ({method}). {self.last_words()}")
+            raise DemoFailed(f"The language server {why} ({method}).")
         if "error" in reply[0]:
             said = member(reply[0], "error", "message")
             raise DemoFailed(f"The language server refused {method}: {visible(str(said))}")
         return reply[0].get("result")
 
+    async def ended(self) -> None:
+        """Wait until the server has ended."""
+        await self._process.wait()
+
     def last_words(self) -> str:
         """Return the end of what the server wrote to its standard error."""
         tail = visible(self._process.stderr_tail()).strip()
-        return f"Its last words: {tail[-1000:]}" if tail else ""
+        return f"It wrote at last: {tail[-1000:]}" if tail else ""
 
     def _tell_change(self) -> None:
         self._changed.set()
@@ -210,10 +216,10 @@ class DemoClient:
         with anyio.move_on_after(limit):
             while not condition():
                 if self._gone:
-                    raise DemoFailed(f"The language server ended. {self.last_words()}")
+                    raise DemoFailed("The language server ended.")
                 await self._changed.wait()
             return
-        raise DemoFailed(f"There was no {what} within {limit:.0f} s. {self.last_words()}")
+        raise DemoFailed(f"There was no {what} within {limit:.0f} s.")
 
     # What the server says -----------------------------------------------------------------------
 
@@ -264,9 +270,11 @@ class DemoClient:
     def _note(self, method: str, params: Json) -> None:
         match method:
             case "$/progress":
+                self.seen.changes += 1
                 self._progress(member(params, "value"))
             case "textDocument/publishDiagnostics":
                 uri = str(member(params, "uri"))
+                self.seen.changes += 1
                 self.seen.diagnostics[uri] = objects(member(params, "diagnostics"))
             case "window/showMessage":
                 self.seen.messages.append(str(member(params, "message")))

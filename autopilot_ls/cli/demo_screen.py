@@ -25,10 +25,15 @@ class Screen:
         """Print to a terminal."""
         self._terminal = terminal
         self._progress = 0
+        self._title = ""
 
     async def flush(self) -> None:
         """Write what was printed."""
         await self._terminal.flush()
+
+    def flush_now(self) -> None:
+        """Write what was printed, from where nothing can be awaited."""
+        self._terminal.flush_now()
 
     def say(self, text: str = "", style: Style = Style.PLAIN) -> None:
         """Print a line of our own."""
@@ -75,10 +80,16 @@ class Screen:
                 Style.GOOD if mine else Style.PLAIN,
             )
 
-    def progress(self, title: str, texts: Sequence[str]) -> None:
-        """Print the texts of the progress that were not printed yet."""
-        for text in texts[self._progress :]:
-            self._terminal.line(f"  ⋯ {title} │ {text}", Style.DIM)
+    def progress(self, title: str, texts: Sequence[str], *, ended: bool) -> None:
+        """Print the texts of the progress that were not printed yet; the last one closes it."""
+        if title != self._title:
+            self._title = title
+            self._terminal.line(f"  {title}", Style.BOLD)
+        for at in range(self._progress, len(texts)):
+            if ended and at == len(texts) - 1:
+                self._terminal.line(f"  ✓ {texts[at]}", Style.BOLD)
+            else:
+                self._terminal.line(f"  ⋯ {texts[at]}", Style.DIM)
         self._progress = len(texts)
 
     def text(self, lines: Iterable[str]) -> None:
