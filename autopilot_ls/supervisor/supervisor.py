@@ -175,7 +175,7 @@ class Supervisor:
                 cwd=str(cwd.resolve()),
                 runtime=runtime,
                 mode=request.mode or self._mode,
-                title=one_line(request.text, 80),
+                title=one_line(request.text.strip().split("\n", 1)[0], 80),
             )
         )
         return session
