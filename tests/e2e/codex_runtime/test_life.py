@@ -34,12 +34,13 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.items import CommandExecution, Reasoning, UserMessage
 from autopilot_ls.runtimes.base import ApprovalWithdrawn, OpenOptions, RuntimeEvent, ThreadOptions
-from autopilot_ls.runtimes.codex import CodexFactory
+from autopilot_ls.runtimes.codex import CodexFactory, conversation
 from autopilot_ls.scripted_model import (
     ScriptedModel,
     Step,
     command,
     cut_stream,
+    flood,
     hold,
     http_error,
     message,
@@ -385,3 +386,30 @@ async def test_declined_without_a_reason_goes_on(tmp_path: Path) -> None:
     assert ended.status is TurnStatus.COMPLETED
     assert len(started) == 1
     assert not [each for each in items if isinstance(each, CommandExecution)]
+
+
+async def test_a_resume_that_hangs_becomes_a_fork(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedModel([message("first"), message("second")]) as model:
+        async with codex(model, tmp_path) as session:
+            await session.turn("remember 42")
+            thread = session.thread_id
+        # No Codex replies this fast, which looks the same as one that never does.
+        monkeypatch.setattr(conversation, "RESUME_TIMEOUT", 0.0001)
+        async with codex(model, tmp_path, resume=thread) as session:
+            assert session.thread_id != thread
+            ended = await session.turn("again")
+        assert ended.status is TurnStatus.COMPLETED
+        assert "remember 42" in str(model.requests[-1]["input"])
+
+
+async def test_a_flood_loses_nothing(tmp_path: Path) -> None:
+    deltas = 20_000
+    with ScriptedModel([flood(deltas)]) as model:
+        async with codex(model, tmp_path) as session:
+            ended = await session.turn()
+            pieces = session.sink.bodies(TextDelta)
+    assert ended.status is TurnStatus.COMPLETED
+    assert "".join(each.text for each in pieces) == "".join(f"{n:016d}" for n in range(deltas))
+    assert len(pieces) < deltas / 3
