@@ -3,7 +3,7 @@
 Takes what one read of the pipe brought and gives what it means, in order. Text deltas, which come by
 the ten thousand, are joined by item on the way. Never raises on what Codex sends: what is not known,
 or has an unexpected shape, is reported as `UnknownReceived`. Not aware of how approvals are answered.
-`runtime` stands above; `notices`, `items`, `desk` and `threads` below.
+`runtime` stands above; `deltas`, `items`, `counts`, `notices`, `desk` and `threads` below.
 """
 
 from __future__ import annotations
@@ -31,25 +31,21 @@ from autopilot_ls.model.events import (
     UnknownReceived,
 )
 from autopilot_ls.model.items import (
-    PlanStep,
     RateLimit,
-    TextField,
-    TokenUsage,
     UserMessage,
 )
 from autopilot_ls.runtimes.base import RuntimeEvent, RuntimeMessage
 from autopilot_ls.runtimes.codex.approvals import INVALID_REQUEST
+from autopilot_ls.runtimes.codex.counts import plan_steps, rate_limits, token_usage
+from autopilot_ls.runtimes.codex.deltas import Deltas
 from autopilot_ls.runtimes.codex.desk import Desk
 from autopilot_ls.runtimes.codex.failures import Failure, turn_failure
 from autopilot_ls.runtimes.codex.fields import (
     Table,
     flag,
     integer,
-    number,
-    optional_integer,
     optional_text,
     table,
-    tables,
     text,
 )
 from autopilot_ls.runtimes.codex.guard import DECIDING_HOOKS
@@ -60,7 +56,6 @@ from autopilot_ls.runtimes.codex.protocol import DELTAS, MAPPED_ITEMS, RECORDED_
 from autopilot_ls.runtimes.codex.threads import Threads
 from autopilot_ls.wire.jsonrpc import (
     Incoming,
-    JsonValue,
     Notification,
     OrphanError,
     ServerRequest,
@@ -69,11 +64,6 @@ from autopilot_ls.wire.jsonrpc import (
 _MAX_LIMITS: Final = 50
 _MAX_NAME: Final = 200
 _MAX_TYPED: Final = 2_000
-_PLAN: Final[dict[str, Literal["pending", "inProgress", "completed"]]] = {
-    "pending": "pending",
-    "inProgress": "inProgress",
-    "completed": "completed",
-}
 _TURN: Final = {
     "completed": TurnStatus.COMPLETED,
     "interrupted": TurnStatus.INTERRUPTED,
@@ -91,18 +81,6 @@ _BREACH: Final = (
 )
 
 _Handler = Callable[[Notification, Table], None]
-
-
-class _Run:
-    """The deltas of one item's field within one batch."""
-
-    __slots__ = ("first", "last", "pieces", "turn")
-
-    def __init__(self, turn: JsonValue, frame: int) -> None:
-        self.turn = turn
-        self.first = frame
-        self.last = frame
-        self.pieces: list[str] = []
 
 
 class Mapper:
@@ -162,67 +140,29 @@ class Mapper:
         under a microsecond for each.
         """
         out = self._out = []
-        runs: dict[tuple[JsonValue, JsonValue, str], _Run] = {}
+        deltas = Deltas()
         fields = DELTAS
         for incoming in batch:
             if incoming.__class__ is Notification:
                 notification = cast("Notification", incoming)
                 field = fields.get(notification.method)
                 if field is not None:
-                    self._add_delta(runs, notification, field)
+                    if not deltas.add(notification, field):
+                        self._flush(deltas)
+                        self._unknown(notification)
                     continue
-            if runs:
-                self._flush(runs)
+            if deltas:
+                self._flush(deltas)
             self._map_one(incoming)
-        if runs:
-            self._flush(runs)
+        if deltas:
+            self._flush(deltas)
         self._out = []
         return out
 
-    # Deltas -----------------------------------------------------------------------------------
-
-    def _add_delta(
-        self,
-        runs: dict[tuple[JsonValue, JsonValue, str], _Run],
-        notification: Notification,
-        field: str,
-    ) -> None:
-        params = notification.params
-        try:
-            key = (params["threadId"], params["itemId"], field)
-            delta = params["delta"]
-            run = runs.get(key)
-            if run is None:
-                if key[0].__class__ is not str or key[1].__class__ is not str:
-                    raise TypeError  # noqa: TRY301 reason: the same end as for a missing member
-                run = runs[key] = _Run(params.get("turnId"), notification.frame)
-            if delta.__class__ is not str:
-                raise TypeError  # noqa: TRY301 reason: as above
-        except (KeyError, TypeError):
-            self._flush(runs)
-            self._unknown(notification)
-            return
-        run.pieces.append(cast("str", delta))
-        run.last = notification.frame
-
-    def _flush(self, runs: dict[tuple[JsonValue, JsonValue, str], _Run]) -> None:
-        for (thread, item_id, field), run in runs.items():
-            if not run.pieces:
-                continue
-            self._see_thread(cast("str", thread))
-            self._out.append(
-                RuntimeEvent(
-                    TextDelta(
-                        item_id=cast("str", item_id),
-                        field=cast("TextField", field),
-                        text="".join(run.pieces),
-                    ),
-                    thread_id=cast("str", thread),
-                    turn_id=run.turn if isinstance(run.turn, str) else None,
-                    frames=(run.first, run.last),
-                )
-            )
-        runs.clear()
+    def _flush(self, deltas: Deltas) -> None:
+        for event in deltas.take():
+            self._see_thread(event.thread_id or "")
+            self._out.append(event)
 
     # Everything else --------------------------------------------------------------------------
 
@@ -349,11 +289,10 @@ class Mapper:
     def _turn_plan(self, notification: Notification, params: Table) -> None:
         if not self.threads.is_main(text(params, "threadId")):
             return
-        steps = tuple(
-            PlanStep(step=text(step, "step"), status=_PLAN.get(text(step, "status"), "pending"))
-            for step in tables(params, "plan")
+        self._emit(
+            PlanUpdated(explanation=text(params, "explanation"), steps=plan_steps(params)),
+            notification,
         )
-        self._emit(PlanUpdated(explanation=text(params, "explanation"), steps=steps), notification)
 
     def _turn_diff(self, notification: Notification, params: Table) -> None:
         turn, diff = text(params, "turnId"), text(params, "diff")
@@ -444,32 +383,11 @@ class Mapper:
 
     def _tokens(self, notification: Notification, params: Table) -> None:
         self._see_thread(text(params, "threadId"))
-        usage = table(params, "tokenUsage")
-        total, last = table(usage, "total"), table(usage, "last")
-        used = TokenUsage(
-            input_tokens=integer(total, "inputTokens"),
-            cached_input_tokens=integer(total, "cachedInputTokens"),
-            output_tokens=integer(total, "outputTokens"),
-            reasoning_tokens=integer(total, "reasoningOutputTokens"),
-            total_tokens=integer(total, "totalTokens"),
-            context_window=optional_integer(usage, "modelContextWindow"),
-            context_used=optional_integer(last, "totalTokens"),
-        )
-        self._emit(TokensUsed(usage=used), notification)
+        self._emit(TokensUsed(usage=token_usage(table(params, "tokenUsage"))), notification)
 
     def _rate_limits(self, notification: Notification, params: Table) -> None:
         native = table(params, "rateLimits")
-        name = text(native, "limitName") or text(native, "limitId") or "usage"
-        found: list[RateLimit] = []
-        for window in (table(native, "primary"), table(native, "secondary")):
-            used = number(window, "usedPercent")
-            if used is not None:
-                span = _span(optional_integer(window, "windowDurationMins"))
-                shown = f"{name}, {span}" if span else name
-                found.append(
-                    RateLimit(name=shown, used_percent=used, resets_at=number(window, "resetsAt"))
-                )
-        limits = tuple(found)
+        name, limits = rate_limits(native)
         if self._limits.get(name, ()) == limits or len(self._limits) >= _MAX_LIMITS:
             return
         self._limits[name] = limits
@@ -504,11 +422,3 @@ class Mapper:
         notice = NOTICES[notification.method](params)
         if notice is not None:
             self._emit(notice, notification)
-
-
-def _span(minutes: int | None) -> str:
-    if minutes is None or minutes <= 0:
-        return ""
-    if minutes % 1440 == 0:
-        return f"{minutes // 1440} d"
-    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
