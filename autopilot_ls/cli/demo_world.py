@@ -23,7 +23,7 @@ from autopilot_ls.cli.demo_story import write_repository
 from autopilot_ls.model.text import visible
 from autopilot_ls.wire.process import Process, ProcessLimits, spawn
 
-_KEPT: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT", "PYTHONPATH")
+_KEPT: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "PYTHONPATH")
 """Of the person's environment, what programs need to run at all."""
 
 _SERVER_ENDS: Final = ProcessLimits(close_grace=20.0, terminate_grace=5.0)
@@ -51,6 +51,11 @@ class World:
         """Where the record is."""
         return self.root / "state"
 
+    @property
+    def passing(self) -> tuple[Path, ...]:
+        """What nobody needs after the demo."""
+        return self.repository, self.codex_home, self.root / "home", self.root / "tmp"
+
     def environment(self) -> dict[str, str]:
         """Return the environment for the language server and all that it starts."""
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -61,6 +66,7 @@ class World:
             **kept,
             **chosen,
             "HOME": str(self.root / "home"),
+            "TMPDIR": str(self.root / "tmp"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "NO_PROXY": "127.0.0.1,localhost",
         }
@@ -88,7 +94,7 @@ async def make_world() -> World:
 
 def _make_folders() -> World:
     world = World(Path(tempfile.mkdtemp(prefix="autopilot-demo-")).resolve())
-    for folder in (world.repository, world.codex_home, world.state, world.root / "home"):
+    for folder in (*world.passing, world.state):
         folder.mkdir(mode=0o700)
     write_repository(world.repository)
     return world
@@ -111,7 +117,7 @@ async def _git(world: World, *arguments: str) -> None:
 def leave_world(world: World, *, keep: bool) -> None:
     """Delete what nobody needs any more: all but the record, or with `keep` nothing."""
     if not keep:
-        for folder in (world.repository, world.codex_home, world.root / "home"):
+        for folder in world.passing:
             shutil.rmtree(folder, ignore_errors=True)
 
 
