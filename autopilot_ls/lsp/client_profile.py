@@ -129,7 +129,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         label=" ".join(filter(None, (name or "editor", (info and info.version) or "")))[:80],
         encoding=_encoding(capabilities),
         message_requests=family is Family.VSCODE and bool(window and window.show_message),
-        error_width=70 if family in {Family.NEOVIM, Family.HELIX} else 0,
+        error_width=50 if family in {Family.NEOVIM, Family.HELIX} else 0,
         opted_in=_opted_in(capabilities),
         progress=bool(window and window.work_done_progress),
         show_document=bool(window and window.show_document and window.show_document.support),

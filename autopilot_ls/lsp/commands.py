@@ -37,7 +37,7 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.state import SessionSnapshot
 from autopilot_ls.presentation.status import status
 from autopilot_ls.presentation.transcript import TranscriptRenderer
-from autopilot_ls.supervisor.requests import StartTurn
+from autopilot_ls.supervisor.requests import Reference, StartTurn
 
 _log = logging.getLogger(__name__)
 
@@ -62,8 +62,21 @@ class Commands:
         unsaved: UnsavedTasks,
         preview: Preview,
         transcripts: Transcripts,
+        started: Callable[[str, Sequence[Reference]], None],
     ) -> None:
-        """Create the commands over what they use; `name` says who decides."""
+        """Create the commands over what they use.
+
+        Args:
+            connection: To the editor.
+            backend: The supervisor.
+            jobs: Where commands are carried out.
+            name: Says who decides.
+            redact: Leaves out secrets.
+            unsaved: Holds tasks until everything is saved.
+            preview: Shows patches and documents.
+            transcripts: Writes transcripts.
+            started: Hears which session began to work on which places.
+        """
         self._connection = connection
         self._backend = backend
         self._jobs = jobs
@@ -72,6 +85,7 @@ class Commands:
         self._unsaved = unsaved
         self._preview = preview
         self._transcripts = transcripts
+        self._started = started
         self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
         self._handlers: Mapping[str, Handler] = {
             methods.TURN_START: _typed(params.TurnStartParams, self.start),
@@ -134,18 +148,20 @@ class Commands:
 
     async def start_now(self, request: params.TurnStartParams) -> params.TurnStarted:
         """Start a turn on what is saved."""
+        references = references_of(self._connection, request.references)
         started = await self._backend.start_turn(
             StartTurn(
                 text=request.text,
                 session_id=request.session_id,
                 cwd=None if request.session_id else str(await self._cwd(request)),
-                references=references_of(self._connection, request.references),
+                references=references,
                 mode=request.mode,
                 model=request.model,
                 effort=request.effort,
             ),
             self._name(),
         )
+        self._started(started.session_id, references)
         return params.TurnStarted(session_id=started.session_id, turn_id=started.turn_id)
 
     async def _cwd(self, request: params.TurnStartParams) -> Path:

@@ -46,11 +46,16 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.presentation.approvals import title as title_of
+from autopilot_ls.supervisor.requests import Reference
 from autopilot_ls.supervisor.views import OpenDocument
 from autopilot_ls.trace.redaction import Redactor
 
 LEFT_TO_PERSON: Final = 1.0
 """Seconds after which an approval that the policy meant to decide counts as left to the person."""
+
+
+MAX_ORIGINS: Final = 200
+"""Sessions whose beginning is remembered."""
 
 
 class EditorView:
@@ -75,6 +80,9 @@ class EditorView:
         redact = Redactor(settings.trace.redact).redact
         folder = settings.state_folder / "sessions"
         self._waiting: dict[str, Approval] = {}
+        # Where work was begun, and where the person was last: failures are shown there.
+        self._origins: dict[str, tuple[str, int]] = {}
+        self._last: tuple[str, int] | None = None
         self._frames = Frames(self._frame, lambda: connection.congested)
         self._diagnostics = Diagnostics(connection)
         self._progress = Progress(connection, jobs, backend.snapshot, redact)
@@ -93,8 +101,25 @@ class EditorView:
             unsaved=self._unsaved,
             preview=self._preview,
             transcripts=self._transcripts,
+            started=self._started,
         )
         self._actions = CodeActions(connection, self, self._diagnostics, self._unsaved)
+
+    def _started(self, session_id: str, references: Sequence[Reference]) -> None:
+        place = self._last
+        if references:
+            place = (references[0].path, references[0].start_line or 0)
+        if place is not None:
+            self._origins[session_id] = place
+            if len(self._origins) > MAX_ORIGINS:
+                del self._origins[next(iter(self._origins))]
+
+    def _failed(self, session_id: str, message: str) -> None:
+        """Show that a session's work failed, where the person sees it."""
+        self._messages.error(message)
+        place = self._origins.get(session_id, self._last)
+        if place is not None:
+            self._diagnostics.show_failure(session_id, place[0], place[1], message)
 
     async def _start_saved(self, task: TurnStartParams) -> object:
         return await self._commands.start_now(task)
@@ -154,6 +179,7 @@ class EditorView:
     def _happened(self, session_id: str, event: Event) -> None:
         match event.body:
             case TurnStarted():
+                self._diagnostics.clear_failures()
                 self._progress.begin(session_id, event.turn_id or "")
             case TurnCompleted() as body:
                 self._turn_ended(session_id, body)
@@ -174,7 +200,7 @@ class EditorView:
         turn = snapshot.turns[-1] if snapshot.turns else None
         closing = self._progress.end(session_id, snapshot, turn)
         if body.status is TurnStatus.FAILED:
-            self._messages.error(body.error or "The turn failed; the transcript has more.")
+            self._failed(session_id, body.error or "The turn failed; the transcript has more.")
         elif closing:
             self._messages.log(types.MessageType.Info, closing)
 
@@ -183,8 +209,9 @@ class EditorView:
             return  # The turn's end is next, and says it.
         last = body.stderr.strip().splitlines()[-1:]
         said = f" Its last words: {last[0]}" if last else ""
-        self._messages.error(
-            f"The agent's process ended unexpectedly.{said} Start the next turn to bring it up again."
+        self._failed(
+            session_id,
+            f"The agent's process ended unexpectedly.{said} Start the next turn to bring it up again.",
         )
 
     # Approvals ------------------------------------------------------------------------------------
@@ -280,18 +307,23 @@ class EditorView:
     def document_changed(self, document: Document) -> None:
         """See `Features`."""
         self._diagnostics.refresh(document)
-        self._follow_transcript(document)
+        if self._follow_transcript(document) or document.path is None:
+            return
+        if self._last is None or self._last[0] != document.path:
+            self._last = (document.path, 0)
 
-    def _follow_transcript(self, document: Document) -> None:
+    def _follow_transcript(self, document: Document) -> bool:
         session_id = self._transcripts.session_of(document.key)
         if session_id is not None and session_id in self._backend.live_sessions():
             self._transcripts.follow(session_id)
+        return session_id is not None
 
     def document_closed(self, document: Document) -> None:
         """See `Features`."""
         session_id = self._transcripts.session_of(document.key)
         if session_id is not None:
             self._transcripts.close(session_id)
+        self._diagnostics.clear_failures(document.key)
         self._diagnostics.refresh(document)
         self._unsaved.look_again(document.key)
 
@@ -332,6 +364,9 @@ class EditorView:
         self, params: types.CodeActionParams
     ) -> Sequence[types.Command | types.CodeAction]:
         """See `Features`."""
+        document = self._connection.documents.get(params.text_document.uri)
+        if document is not None and document.path and not self._follow_transcript(document):
+            self._last = (document.path, params.range.start.line)
         return self._actions.at(params)
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:

@@ -52,6 +52,13 @@ FULL: Message = {
 }
 
 
+async def until(condition: Callable[[], bool], *, limit: float = DEADLINE) -> None:
+    """Wait for something that nobody tells us of."""
+    async with asyncio.timeout(limit):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 class ServerError(Exception):
     """The server answered with an error."""
 
@@ -71,10 +78,10 @@ class Client:
         self.received: list[Message] = []
         self.times: list[float] = []
         self.answers: dict[str, Callable[[Any], Any]] = {
-            "window/workDoneProgress/create": lambda params: None,
-            "window/showDocument": lambda params: {"success": True},
+            "window/workDoneProgress/create": lambda _: None,
+            "window/showDocument": lambda _: {"success": True},
             "workspace/configuration": lambda params: [None for _ in params["items"]],
-            "client/registerCapability": lambda params: None,
+            "client/registerCapability": lambda _: None,
         }
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Message]] = {}
@@ -238,7 +245,7 @@ class Client:
     async def wait_method(
         self,
         method: str,
-        wanted: Callable[[Any], bool] = lambda params: True,
+        wanted: Callable[[Any], bool] = lambda _: True,
         *,
         since: int = 0,
         limit: float = DEADLINE,
@@ -267,6 +274,12 @@ class Client:
                 for task in self._tasks:
                     task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def memory(client: Client, what: str) -> int:
+    """Return the server's memory in KiB: `VmRSS` now, `VmHWM` at the most."""
+    status = Path(f"/proc/{client.process.pid}/status").read_text()
+    return int(status.split(f"{what}:")[1].split()[0])
 
 
 @asynccontextmanager

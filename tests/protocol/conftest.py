@@ -39,6 +39,10 @@ class World:
         path.write_bytes(text.encode())
         return path
 
+    def recorded(self) -> bytes:
+        """Return the events of all sessions."""
+        return b"".join(f.read_bytes() for f in self.state.glob("sessions/*/events.jsonl"))
+
     @asynccontextmanager
     async def editor(
         self, *, capabilities: Message | None = None, info: Message | None = None, **options: Any

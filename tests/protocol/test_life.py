@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from autopilot_ls.scripted_model import command, message
-from tests.protocol.client import DEADLINE, FULL, Client, ServerError, running
+from tests.protocol.client import (
+    DEADLINE,
+    FULL,
+    Client,
+    ServerError,
+    memory,
+    running,
+    until,
+)
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -127,9 +135,7 @@ async def test_too_long_message_is_skipped(tmp_path: Path) -> None:
             client.send_bytes(piece)
             await client.process.stdin.drain()
         assert await client.execute("autopilot.status")
-        status = Path(f"/proc/{client.process.pid}/status").read_text()
-        peak = int(status.split("VmHWM:")[1].split()[0])
-        assert peak < 160 * 1024
+        assert memory(client, "VmHWM") < 160 * 1024
 
 
 async def test_commands_take_one_right_object(tmp_path: Path) -> None:
@@ -217,9 +223,7 @@ async def test_cancelled_wait_leaves_the_turn_running(world: Any) -> None:
             "params": argument,
         }
         client.send(body)
-        async with asyncio.timeout(DEADLINE):
-            while not agents_of(client):
-                await asyncio.sleep(0)
+        await until(lambda: bool(agents_of(client)))
         client.notify("$/cancelRequest", {"id": "x"})
         answer = await client.wait_for(lambda m: m.get("id") == "x")
         assert answer["error"]["code"] == -32800

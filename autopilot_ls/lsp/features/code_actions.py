@@ -115,6 +115,14 @@ class CodeActions:
             and self._shares_workspace(document, a)
         ]
         offers = [offer for approval in here for offer in self._decisions(approval, selection)]
+        offers += [
+            Offer(
+                "open the transcript of what failed",
+                methods.TRANSCRIPT_OPEN,
+                {"sessionId": failure.session_id},
+            )
+            for failure in self._diagnostics.failures_at(document.key, params.range)
+        ]
         for task in self._unsaved.waiting_for(document.key):
             title = one_line(task.text, 80)
             offers.append(

@@ -1,4 +1,4 @@
-"""Diagnostics: every hunk of a pending patch at its place, and files that a waiting task needs saved.
+"""Diagnostics: the hunks of pending patches, files to be saved for a waiting task, turns that failed.
 
 A hunk is shown where its old lines stand in the text as the editor has it now, and published again
 whenever that text changes, since editors move or drop what they were told. Found again by its id, never
@@ -17,11 +17,15 @@ from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.model.approvals import Approval, ChangeKind, FileChange, Hunk, PatchAction
-from autopilot_ls.model.text import count, one_line
+from autopilot_ls.model.text import count, one_line, visible
 
 SOURCE: Final = "autopilot"
 PENDING_HUNK: Final = "pending-hunk"
 UNSAVED: Final = "unsaved"
+FAILED: Final = "failed"
+
+MAX_FAILURES: Final = 5
+"""Failures shown in one file."""
 
 SEARCH_LIMIT: Final = 2_000
 """Lines before and behind its old place in which a hunk is looked for."""
@@ -44,6 +48,15 @@ class UnsavedFile:
     task: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A turn that failed, at the line, from 0, that it was begun from."""
+
+    session_id: str
+    line: int
+    message: str
+
+
 class Diagnostics:
     """What is published for the files of one editor."""
 
@@ -52,6 +65,7 @@ class Diagnostics:
         self._connection = connection
         self._hunks: dict[str, list[ShownHunk]] = {}
         self._unsaved: dict[str, list[UnsavedFile]] = {}
+        self._failures: dict[str, list[Failure]] = {}
         self._paths: dict[str, str] = {}
         self._published: dict[str, set[str]] = {}
 
@@ -88,6 +102,20 @@ class Diagnostics:
                 self._unsaved[key] = kept
                 self.publish(key)
 
+    def show_failure(self, session_id: str, path: str, line: int, message: str) -> None:
+        """Say in a file that the work begun from it failed, until new work begins."""
+        key = canonical(path)
+        self._paths.setdefault(key, path)
+        others = [f for f in self._failures.get(key, ()) if f.session_id != session_id]
+        self._failures[key] = [*others, Failure(session_id, line, message)][-MAX_FAILURES:]
+        self.publish(key)
+
+    def clear_failures(self, key: str | None = None) -> None:
+        """Say no longer what failed, in one file or in all."""
+        for there in list(self._failures) if key is None else [key]:
+            if self._failures.pop(there, None):
+                self.publish(there)
+
     # What is asked by others --------------------------------------------------------------------
 
     def hunks_at(self, document: Document | None, key: str, place: types.Range) -> list[ShownHunk]:
@@ -98,19 +126,19 @@ class Diagnostics:
             if _touches(self._range(shown.hunk, document), place)
         ]
 
-    def hunks_of(self, key: str) -> list[ShownHunk]:
-        """Return all pending hunks of a file."""
-        return list(self._hunks.get(key, ()))
-
-    def unsaved_at(self, key: str) -> list[UnsavedFile]:
-        """Return the tasks that wait for a file to be saved."""
-        return list(self._unsaved.get(key, ()))
+    def failures_at(self, key: str, place: types.Range) -> list[Failure]:
+        """Return the failures that are shown in a range of a file."""
+        return [
+            failure
+            for failure in self._failures.get(key, ())
+            if place.start.line <= failure.line <= place.end.line
+        ]
 
     # Publishing ---------------------------------------------------------------------------------
 
     def refresh(self, document: Document) -> None:
         """Publish again for a document that was opened or changed."""
-        if document.key in self._hunks or document.key in self._unsaved:
+        if any(document.key in shown for shown in (self._hunks, self._unsaved, self._failures)):
             self.publish(document.key, document)
 
     def publish(self, key: str, document: Document | None = None) -> None:
@@ -120,6 +148,7 @@ class Diagnostics:
         uri = document.uri if document else to_uri(self._paths.get(key, key))
         diagnostics = [self._hunk(shown, document) for shown in self._hunks.get(key, ())]
         diagnostics += [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
+        diagnostics += [self._failure(failure, document) for failure in self._failures.get(key, ())]
         version = None
         if document is not None and self._connection.profile.diagnostic_versions:
             version = document.version
@@ -161,6 +190,17 @@ class Diagnostics:
             code=UNSAVED,
             source=SOURCE,
             data={"taskId": unsaved.task_id},
+        )
+
+    def _failure(self, failure: Failure, document: Document | None) -> types.Diagnostic:
+        encoding = self._connection.profile.encoding
+        return types.Diagnostic(
+            range=_line_range(document, failure.line, failure.line, encoding),
+            message=visible(failure.message),
+            severity=types.DiagnosticSeverity.Error,
+            code=FAILED,
+            source=SOURCE,
+            data={"sessionId": failure.session_id},
         )
 
     def _range(self, hunk: Hunk | None, document: Document | None) -> types.Range:

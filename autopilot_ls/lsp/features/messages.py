@@ -1,7 +1,8 @@
 """Saying something to the person without taking the keyboard.
 
-News goes to the log. Only what went wrong is shown, as one short line of type *error*, which no editor
-that was tried holds the keys for; the whole text is in the log and in the transcript. A message request
+News goes to the log. Only what went wrong is shown, as one line of type *error*, for which no editor that
+was tried takes the keys (Neovim draws "Press ENTER" under one that is too wide, but lets keys through, so
+it gets a short one); the whole text is in the log, in the transcript, and in a diagnostic. A message request
 says at most that an approval waits, offers no accepting choice, and only goes to editors known to handle
 it. Not aware of sessions. `view` and `service` stand above.
 """
@@ -14,6 +15,7 @@ from typing import Final
 
 from lsprotocol import types
 
+from autopilot_ls.lsp.client_profile import Family
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.protocol import ClientFailed
@@ -52,9 +54,11 @@ class Messages:
         self._shown = {t: when for t, when in self._shown.items() if now - when < REPEAT_AFTER}
         self._shown[text] = now
         self.log(types.MessageType.Error, text)
-        width = self._connection.profile.error_width or 1_000
+        profile = self._connection.profile
+        # Neovim names the server itself, and has little room.
+        shown = text if profile.family is Family.NEOVIM else f"Autopilot: {text}"
         params = types.ShowMessageParams(
-            types.MessageType.Error, one_line(f"Autopilot: {text}", width)
+            types.MessageType.Error, one_line(shown, profile.error_width or 1_000)
         )
         self._connection.tell(types.WINDOW_SHOW_MESSAGE, params)
 
