@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from autopilot_ls.cli.sessions import event_json
 from autopilot_ls.cli.terminal import Style, Terminal
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
-from autopilot_ls.model.events import ApprovalResolved, Event, TextDelta
+from autopilot_ls.model.events import ApprovalResolved, Event, TextDelta, TurnStatus
 from autopilot_ls.model.items import Item
 from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count
@@ -261,9 +261,10 @@ class Attendant:
         if self.declined:
             what = count(self.declined, "request")
             self._terminal.line(f"{what} declined. {UNATTENDED}", Style.WARNING)
-        self._terminal.line(
-            progress.closing_line(self._snapshot, turn, redact=self._mouth.redact), Style.BOLD
-        )
+        # How it ended was told when it did; this is what it came to.
+        turn = replace(turn, status=TurnStatus.COMPLETED)
+        closing = progress.closing_line(self._snapshot, turn, redact=self._mouth.redact)
+        self._terminal.line(closing, Style.BOLD)
         self._terminal.line(f"Session {self._snapshot.session_id}", Style.DIM)
         await self._terminal.flush()
 
