@@ -82,7 +82,7 @@ def _at_rate(place: Scene, kind: str, seconds: float) -> list[Figure]:
             "held",
             held,
             f"{report.sent:,} deltas in {took:.2f} s, the last at the client after "
-            f"{behind * 1000:.0f} ms; longest write {report.longest_write / 1e6:.0f} ms, memory "
+            f"{behind * 1000:.0f} ms; longest burst {report.longest_burst / 1e6:.0f} ms, memory "
             f"{used:.0f} MB",
         ),
         Figure(

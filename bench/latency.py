@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from bench.flood import RATE
 from bench.flood_agent import Plan
 from bench.lsp_client import Json, LspClient
+from bench.machine import waiting_time
 from bench.report import Figure, at_most, median, percentile
 from bench.scene import Scene, make_patched_files, scene
 
@@ -47,10 +48,15 @@ class DecidingScene(Scene):
 
 @dataclass(frozen=True)
 class Waits:
-    """Milliseconds from frame to diagnostic, through the server and through the relay."""
+    """Milliseconds from frame to diagnostic, through the server and through the relay.
+
+    Attributes:
+        unserved: Milliseconds per approval that the server could have run, but other programs did.
+    """
 
     ours: list[float] = field(default_factory=list[float])
     relay: list[float] = field(default_factory=list[float])
+    unserved: list[float] = field(default_factory=list[float])
 
 
 def measure(folder: Path, count: int, interval: float, rounds: int) -> list[Figure]:
@@ -72,7 +78,12 @@ def measure(folder: Path, count: int, interval: float, rounds: int) -> list[Figu
         flood = Plan(rate=RATE, seconds=each * interval, approvals=each, interval=interval)
         for _ in range(rounds):
             for plan, waits in ((calm, quiet), (flood, flooded)):
+                pid = ours.client.process.pid
+                before = waiting_time(pid)
                 waits.ours.extend(_play(ours, plan))
+                after = waiting_time(pid)
+                if before is not None and after is not None:
+                    waits.unserved.append((after - before) / each * 1000)
                 waits.relay.extend(_play(relay, plan))
     return [
         *_figures("quiet", quiet, f"; the first of the fresh server took {firsts[0]:.1f} ms"),
@@ -92,6 +103,12 @@ def _play(place: DecidingScene, plan: Plan) -> list[float]:
 def _figures(kind: str, waits: Waits, more: str = "") -> list[Figure]:
     ours, relay = waits.ours, waits.relay
     worst, least = percentile(ours, 0.99), percentile(relay, 0.99)
+    busy = ""
+    if waits.unserved:
+        busy = (
+            f"; the server waited {median(waits.unserved):.1f} ms per approval for a processor "
+            "that other programs had"
+        )
     return [
         Figure(
             f"approval to diagnostic, {kind}: median",
@@ -111,6 +128,6 @@ def _figures(kind: str, waits: Waits, more: str = "") -> list[Figure]:
             f"≤ {AIM:.0f} ms",
             at_most(worst, AIM),
             f"p90 {percentile(ours, 0.9):.1f} ms, longest {max(ours):.1f} ms; relay: "
-            f"p90 {percentile(relay, 0.9):.1f} ms, longest {max(relay):.1f} ms",
+            f"p90 {percentile(relay, 0.9):.1f} ms, longest {max(relay):.1f} ms{busy}",
         ),
     ]

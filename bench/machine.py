@@ -36,6 +36,19 @@ def processor_time(pid: int) -> float:
     return seconds
 
 
+def waiting_time(pid: int) -> float | None:
+    """Return the seconds that all threads of a process could have computed, but others did.
+
+    None where the system does not tell.
+    """
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        lines = [(task / "schedstat").read_text() for task in tasks.iterdir()]
+    except OSError:
+        return None
+    return sum(int(line.split()[1]) for line in lines) / 1e9
+
+
 def memory(pid: int) -> Memory:
     """Return the memory of a process."""
     rollup = Path(f"/proc/{pid}/smaps_rollup")
