@@ -365,6 +365,7 @@ def initialized(params: dict[str, object]) -> dict[str, object]:
 
 def thread_reply(cwd: str, params: dict[str, object]) -> dict[str, object]:
     sandbox = "workspaceWrite" if params.get("sandbox") == "workspace-write" else "readOnly"
+    profile = params.get("permissions")
     thread: dict[str, object] = {
         "id": THREAD,
         "environments": [],
@@ -411,7 +412,7 @@ def thread_reply(cwd: str, params: dict[str, object]) -> dict[str, object]:
         "approvalPolicy": params.get("approvalPolicy") or "untrusted",
         "approvalsReviewer": params.get("approvalsReviewer") or "user",
         "sandbox": {"type": sandbox, "networkAccess": False},
-        "activePermissionProfile": None,
+        "activePermissionProfile": None if profile is None else {"id": profile},
         "reasoningEffort": None,
         "multiAgentMode": "explicitRequestOnly",
     }

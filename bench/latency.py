@@ -51,7 +51,7 @@ class Waits:
     """Milliseconds from frame to diagnostic, through the server and through the relay.
 
     Attributes:
-        unserved: Milliseconds per approval that the server could have run, but other programs did.
+        unserved: Milliseconds per approval that the server was ready to run, but had no processor.
     """
 
     ours: list[float] = field(default_factory=list[float])
@@ -106,8 +106,8 @@ def _figures(kind: str, waits: Waits, more: str = "") -> list[Figure]:
     busy = ""
     if waits.unserved:
         busy = (
-            f"; the server waited {median(waits.unserved):.1f} ms per approval for a processor "
-            "that other programs had"
+            f"; per approval the server was ready but without a processor for "
+            f"{median(waits.unserved):.1f} ms"
         )
     return [
         Figure(
