@@ -8,9 +8,9 @@ state. Mutable inside, owned by the supervisor alone; everybody else gets the im
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode, PatchAction
 from autopilot_ls.model.events import (
     AccountUpdated,
     ApprovalRequested,
@@ -44,17 +44,26 @@ from autopilot_ls.model.items import (
     AgentMessage,
     CommandExecution,
     Item,
+    ItemStatus,
     PlanStep,
     RateLimit,
     Reasoning,
+    TextField,
     TokenUsage,
 )
 from autopilot_ls.model.text import BoundedText
 
 MAX_TURNS: Final = 200
 MAX_ENTRIES: Final = 2_000
+MAX_LATE_TURNS: Final = 5
+"""So many turns back an item can still go on."""
+
+MAX_TEXT: Final = 262_144
+"""Characters that are kept of one text of an item: its beginning and its end."""
+
 MAX_DIFF: Final = 1_000_000
 MAX_NATIVE_UNKNOWN: Final = 200
+TEXT_FIELDS: Final[tuple[str, ...]] = get_args(TextField)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +178,30 @@ class _ItemState:
     def __init__(self, item: Item, thread_id: str | None) -> None:
         self.thread_id = thread_id
         self.streams: dict[str, BoundedText] = {}
-        self.item = item
+        self.item = self._bounded(item)
         self.entry: ItemEntry | None = None
+
+    def _bounded(self, item: Item) -> Item:
+        """Return the item without the texts that are too long, which are kept in part as streams."""
+        for name in TEXT_FIELDS:
+            text = getattr(item, name, None)
+            if isinstance(text, str) and len(text) > MAX_TEXT:
+                stream = self.streams[name] = BoundedText()
+                stream.append(text)
+                item = item.model_copy(update={name: ""})
+        return item
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the item has not ended yet."""
+        return self.item.status is ItemStatus.IN_PROGRESS
 
     def complete(self, item: Item) -> None:
         """Take the final form; text the agent leaves out of it stays as it streamed."""
         self.streams = {
             name: text for name, text in self.streams.items() if not getattr(item, name, None)
         }
-        self.item = item
+        self.item = self._bounded(item)
         self.entry = None
 
     def append(self, name: str, text: str) -> None:
@@ -216,6 +240,9 @@ class _TurnState:
     items: dict[tuple[str | None, str], _ItemState] = field(
         default_factory=dict[tuple[str | None, str], _ItemState]
     )
+    approvals: dict[str, ResolvedApproval | None] = field(
+        default_factory=dict[str, ResolvedApproval | None]
+    )
     dropped: int = 0
     waited: float = 0.0
     tokens: TokenUsage = field(default_factory=TokenUsage)
@@ -228,6 +255,8 @@ class _TurnState:
             self.dropped += 1
             if isinstance(gone, _ItemState):
                 self.items.pop((gone.thread_id, gone.item.id), None)
+            elif isinstance(gone, str):
+                self.approvals.pop(gone, None)
 
 
 class SessionState:
@@ -248,6 +277,8 @@ class SessionState:
         self.updated_at = 0.0
         self.alive = False
         self.pending: dict[str, Approval] = {}
+        self.unsettled: dict[str, Approval] = {}
+        """Patches that were accepted, and of which it is not recorded what the disk holds."""
         self.grants: dict[str, Grant] = {}
         self.account = ""
         self.limits: tuple[RateLimit, ...] = ()
@@ -256,7 +287,6 @@ class SessionState:
         self._turns: list[_TurnState] = []
         self._dropped_turns = 0
         self._started_turns = 0
-        self._resolved: dict[str, ResolvedApproval] = {}
 
     @property
     def active_turn_id(self) -> str | None:
@@ -277,7 +307,11 @@ class SessionState:
 
     def resolved(self, approval_id: str) -> ResolvedApproval | None:
         """Return the approval with its decision, if it has one."""
-        return self._resolved.get(approval_id)
+        for turn in reversed(self._turns):
+            found = turn.approvals.get(approval_id)
+            if found is not None:
+                return found
+        return None
 
     def item(self, thread_id: str | None, item_id: str) -> Item | None:
         """Return the item in its present form, if the running or last turn has it."""
@@ -351,7 +385,7 @@ class SessionState:
                 diff=turn.diff,
                 entries=tuple(
                     entry
-                    for entry in (self._entry(raw) for raw in turn.entries)
+                    for entry in (self._entry(turn, raw) for raw in turn.entries)
                     if entry is not None
                 ),
                 dropped=turn.dropped,
@@ -361,16 +395,16 @@ class SessionState:
             )
         return turn.cached
 
-    def _entry(self, raw: _ItemState | str | NoteEntry) -> Entry | None:
+    def _entry(self, turn: _TurnState, raw: _ItemState | str | NoteEntry) -> Entry | None:
         if isinstance(raw, _ItemState):
             return raw.snapshot()
         if isinstance(raw, NoteEntry):
             return raw
+        done = turn.approvals.get(raw)
+        if done is not None:
+            return ApprovalEntry(done.approval, done.decision, done.waited)
         pending = self.pending.get(raw)
-        if pending is not None:
-            return ApprovalEntry(pending, None, 0.0)
-        done = self._resolved.get(raw)
-        return ApprovalEntry(done.approval, done.decision, done.waited) if done else None
+        return ApprovalEntry(pending, None, 0.0) if pending is not None else None
 
     def turn_for(self, event: Event, *, opens: bool = False) -> _TurnState:
         """Return the turn an event belongs to: the last one, or a new one. Used by `apply` only."""
@@ -383,22 +417,55 @@ class SessionState:
             )
             self._turns.append(turn)
             if len(self._turns) > MAX_TURNS:
-                self._forget(self._turns.pop(0))
+                self._turns.pop(0)
+                self._dropped_turns += 1
         turn = self._turns[-1]
         turn.cached = None
         return turn
 
-    def _forget(self, turn: _TurnState) -> None:
-        self._dropped_turns += 1
-        for entry in turn.entries:
-            if isinstance(entry, str):
-                self._resolved.pop(entry, None)
+    def item_state(self, event: Event, item_id: str) -> _ItemState | None:
+        """Return the item an event is about, and its turn as changed. Used by `apply` only.
 
-    def resolve(self, approval_id: str, decision: Decision, waited: float) -> None:
-        """Move an approval from pending to resolved. Used by `apply` only."""
-        approval = self.pending.pop(approval_id, None)
-        if approval is not None:
-            self._resolved[approval_id] = ResolvedApproval(approval, decision, waited)
+        What a turn left running (a terminal in the background, a sub-agent) goes on in its own place
+        after the next turn has begun.
+        """
+        key = (event.thread_id, item_id)
+        found = self.turn_for(event).items.get(key)
+        if found is not None:
+            return found
+        for turn in reversed(self._turns[-1 - MAX_LATE_TURNS : -1]):
+            late = turn.items.get(key)
+            if late is None:
+                continue
+            # The turns of a sub-agent are not ours, and an agent may use an id again in a new turn.
+            goes_on = event.thread_id != self.thread_id and late.is_running
+            if goes_on or event.turn_id == turn.id:
+                turn.cached = None
+                return late
+        return None
+
+    def ask(self, event: Event, approval: Approval) -> None:
+        """Let an approval wait. Used by `apply` only."""
+        turn = self.turn_for(event)
+        self.pending[approval.id] = approval
+        turn.approvals[approval.id] = None
+        turn.add(approval.id)
+
+    def resolve(self, event: Event, body: ApprovalResolved) -> None:
+        """Move an approval from pending to resolved, in its turn. Used by `apply` only."""
+        approval = self.pending.pop(body.approval_id, None)
+        if approval is None:
+            return
+        if body.decision.kind.accepts and isinstance(approval.action, PatchAction):
+            self.unsettled[approval.id] = approval
+        asked_in = [
+            turn for turn in self._turns if turn.approvals.get(approval.id, approval) is None
+        ]
+        for turn in asked_in:
+            turn.approvals[approval.id] = ResolvedApproval(approval, body.decision, body.waited)
+            turn.cached = None
+        turn = asked_in[-1] if asked_in else self.turn_for(event)
+        turn.waited += body.waited
 
     def count_unknown(self, method: str) -> None:
         """Count something unknown; the number of names is bounded. Used by `apply` only."""
@@ -445,12 +512,8 @@ def _apply(state: SessionState, event: Event) -> None:
             _apply_life(state, event)
 
 
-def _item_state(state: SessionState, event: Event, item_id: str) -> _ItemState | None:
-    return state.turn_for(event).items.get((event.thread_id, item_id))
-
-
 def _apply_delta(state: SessionState, event: Event, body: TextDelta) -> None:
-    found = _item_state(state, event, body.item_id)
+    found = state.item_state(event, body.item_id)
     if found is None:
         fresh: Item
         match body.field:
@@ -472,7 +535,7 @@ def _add_item(state: SessionState, event: Event, item: Item) -> _ItemState:
 
 
 def _apply_item(state: SessionState, event: Event, body: ItemStarted | ItemCompleted) -> None:
-    found = _item_state(state, event, body.item.id)
+    found = state.item_state(event, body.item.id)
     if found is None:
         _add_item(state, event, body.item)
     else:
@@ -517,12 +580,11 @@ def _apply_decision(
     turn = state.turn_for(event)
     match body:
         case ApprovalRequested():
-            state.pending[body.approval.id] = body.approval
-            turn.add(body.approval.id)
+            state.ask(event, body.approval)
         case ApprovalResolved():
-            state.resolve(body.approval_id, body.decision, body.waited)
-            turn.waited += body.waited
+            state.resolve(event, body)
         case FilesSettled():
+            state.unsettled.pop(body.approval_id, None)
             if body.outcome != "applied":
                 turn.add(NoteEntry("warning", f"files-{body.outcome}", body.detail))
         case GrantAdded():

@@ -54,4 +54,6 @@ def test_bounded_text_depends_only_on_the_whole(pieces: list[str], head: int, ta
 
 
 def test_coloured_logs_become_readable() -> None:
-    assert without_escapes("\x1b[2m12:00\x1b[0m \x1b[31mERROR\x1b[0m \x1b]0;t\x07x") == "12:00 ERROR x"
+    assert (
+        without_escapes("\x1b[2m12:00\x1b[0m \x1b[31mERROR\x1b[0m \x1b]0;t\x07x") == "12:00 ERROR x"
+    )
