@@ -11,15 +11,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
+import anyio
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import (
+    Action,
     Approval,
     CommandAction,
     Decision,
     DecisionKind,
+    FileChange,
     Grant,
     Outcome,
     PatchAction,
@@ -27,12 +31,14 @@ from autopilot_ls.model.approvals import (
     Verdict,
 )
 from autopilot_ls.model.errors import (
+    AgentDied,
     AgentError,
     ApprovalAlreadyResolved,
     ApprovalNotFound,
     AutopilotError,
     DecisionRefused,
     InvalidRequest,
+    TraceFull,
 )
 from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
 from autopilot_ls.model.ids import new_approval_id
@@ -43,6 +49,9 @@ from autopilot_ls.supervisor.record import SessionRecord
 
 POLICY = "policy"
 AUTOPILOT = "autopilot"
+
+CANCEL_GRACE: Final = 5.0
+"""Seconds that all answers of a general cancel have to reach the agent."""
 
 Answer = Callable[[str, Decision], Awaitable[None]]
 
@@ -72,17 +81,17 @@ class Broker:
         self._answer = answer
         self._tasks = tasks
         self._open: dict[str, _Open] = {}
+        self._arriving: dict[str, RuntimeApproval] = {}
+        self._process = 0
 
     @property
     def _workspace(self) -> Path:
         return Path(self._record.state.cwd)
 
-    def _judge(self, message: RuntimeApproval) -> Verdict:
+    def _judge(self, action: Action) -> Verdict:
         state = self._record.state
-        verdict = judge(
-            message.action, state.mode, state.grants.values(), workspace=self._workspace
-        )
-        if isinstance(message.action, PatchAction) and not message.action.changes:
+        verdict = judge(action, state.mode, state.grants.values(), workspace=self._workspace)
+        if isinstance(action, PatchAction) and not action.changes:
             return Verdict(
                 outcome=Outcome.DENY,
                 rule="unknown-patch",
@@ -92,8 +101,34 @@ class Broker:
         return verdict
 
     def request(self, message: RuntimeApproval) -> None:
-        """Take a request of the agent: judge it, record it, answer it or let it wait."""
+        """Take a request of the agent: judge it, record it, answer it or let it wait.
+
+        A patch whose reading would hold up the event loop is read beside it, and heard of then.
+        """
         approval_id = new_approval_id()
+        if self._patches.is_quick(message.action):
+            files = self._patches.examine(approval_id, message.action)
+            self._announce(approval_id, message, files)
+        else:
+            self._arriving[approval_id] = message
+            self._tasks.start_soon(self._examine, approval_id, message)
+
+    async def _examine(self, approval_id: str, message: RuntimeApproval) -> None:
+        try:
+            files = await self._patches.examine_aside(approval_id, message.action)
+        except Exception as error:  # noqa: BLE001 reason: a fault here must not leave the agent waiting
+            files = self._patches.unreadable(approval_id, message.action, str(error))
+        if self._arriving.pop(approval_id, None) is None:
+            self._patches.forget(approval_id)
+            return
+        try:
+            self._announce(approval_id, message, files)
+        except TraceFull:
+            return  # The session is being stopped for it, which declines what is open.
+
+    def _announce(
+        self, approval_id: str, message: RuntimeApproval, files: tuple[FileChange, ...]
+    ) -> None:
         approval = Approval(
             id=approval_id,
             session_id=self._record.session_id,
@@ -103,14 +138,19 @@ class Broker:
             item_id=message.item_id,
             action=message.action,
             reason=message.reason,
-            files=self._patches.examine(approval_id, message.action),
-            verdict=self._judge(message),
+            files=files,
+            verdict=self._judge(message.action),
             requested_at=self._record.now(),
         )
-        self._open[approval.id] = _Open(approval)
         fact = ApprovalRequested(approval=approval)
         self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
+        self._open[approval.id] = _Open(approval)
         self._follow(approval.id, approval.verdict)
+
+    def _arrive_at_once(self) -> None:
+        """Announce what is still being read without its files: it is about to be cancelled."""
+        for approval_id in list(self._arriving):
+            self._announce(approval_id, self._arriving.pop(approval_id), ())
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.ALLOW:
@@ -122,13 +162,21 @@ class Broker:
         decision = Decision(kind=kind, decided_by=POLICY, message=verdict.reason)
         try:
             await self.decide(approval_id, decision)
-        except (ApprovalAlreadyResolved, ApprovalNotFound):
-            return
+        except (ApprovalAlreadyResolved, ApprovalNotFound, TraceFull):
+            return  # Decided otherwise, or the session is being stopped, which declines.
         except DecisionRefused as refusal:
             # An allow that would cost the person something becomes a question to the person.
-            self._record.tell(Notice(severity="warning", code=refusal.code, message=str(refusal)))
+            self._note("warning", refusal.code, str(refusal))
         except AutopilotError as error:
-            self._record.tell(Notice(severity="error", code=error.code, message=str(error)))
+            self._note("error", error.code, str(error))
+        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            self._note("error", AgentError.code, f"Internal error while deciding: {error!r}.")
+
+    def _note(self, severity: Literal["warning", "error"], code: str, message: str) -> None:
+        try:
+            self._record.tell(Notice(severity=severity, code=code, message=message))
+        except TraceFull:
+            return
 
     async def decide(self, approval_id: str, decision: Decision) -> Decision:
         """Give the one decision.
@@ -153,11 +201,36 @@ class Broker:
             raise
         if self._open.get(approval_id) is not entry:
             raise self._already(approval_id)
+        if decision.kind.accepts:
+            self._require_still_allowed(entry, decision)
+        process = self._process
         self._resolve(entry, decision)
         with CancelScope(shield=True):
             await self._record.sync()
-            await self._answer(entry.approval.native_key, decision)
+            await self._send(entry, decision, process)
         return decision
+
+    async def _send(self, entry: _Open, decision: Decision, process: int) -> None:
+        # Another process may use the same key for another request.
+        if process != self._process:
+            raise AgentDied("The agent's process has ended; the decision is recorded only.")
+        await self._answer(entry.approval.native_key, decision)
+
+    def _require_still_allowed(self, entry: _Open, decision: Decision) -> None:
+        """Judge again before an accept goes out: the mode or a grant may have changed meanwhile."""
+        verdict = self._judge(entry.approval.action)
+        if verdict.outcome is Outcome.DENY:
+            entry.claimed_by = None
+            self._follow(entry.approval.id, verdict)
+            raise DecisionRefused(
+                f"Not accepted: {verdict.reason}",
+                advice="Change the mode, then ask the agent again.",
+            )
+        if decision.decided_by == POLICY and verdict.outcome is not Outcome.ALLOW:
+            entry.claimed_by = None
+            raise DecisionRefused(
+                "The rule that would have allowed it is gone.", advice="Decide on it yourself."
+            )
 
     def _claim(self, approval_id: str, decision: Decision) -> _Open:
         entry = self._open.get(approval_id)
@@ -206,7 +279,6 @@ class Broker:
 
     def _resolve(self, entry: _Open, decision: Decision) -> None:
         approval = entry.approval
-        del self._open[approval.id]
         waited = max(0.0, self._record.now() - approval.requested_at)
         facts = [
             ApprovalResolved(
@@ -220,40 +292,74 @@ class Broker:
         if grant is not None:
             events.append(RuntimeEvent(GrantAdded(grant=grant), approval.thread_id))
         self._record.emit(events)
-        if not decision.kind.accepts:
+        del self._open[approval.id]
+        if decision.kind.accepts:
+            self._patches.accept(approval)
+        else:
             self._patches.forget(approval.id)
 
     def withdraw(self, key: str) -> None:
-        """The agent no longer waits for this request: what nobody decided is cancelled."""
+        """The agent no longer waits for this request: what nobody decided is cancelled.
+
+        This overtakes an accept whose patch is being checked at the moment.
+        """
+        for approval_id, message in list(self._arriving.items()):
+            if message.key == key:
+                del self._arriving[approval_id]
+                self._announce(approval_id, message, ())
         for entry in list(self._open.values()):
-            if entry.approval.native_key == key and entry.claimed_by is None:
-                message = "The agent withdrew the request."
-                self._resolve(entry, _cancel(message))
+            if entry.approval.native_key == key:
+                self._resolve(entry, _cancel("The agent withdrew the request."))
 
     def void(self, message: str) -> None:
         """Cancel everything open without telling the agent, because it is gone."""
+        self._process += 1
+        self._arrive_at_once()
         for entry in list(self._open.values()):
             self._resolve(entry, _cancel(message))
 
     async def cancel_all(self, decided_by: str, message: str) -> None:
-        """Answer *cancel* to everything open; an agent that cannot hear it is no error."""
-        for entry in list(self._open.values()):
-            decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
-            try:
-                await self.decide(entry.approval.id, decision)
-            except (AgentError, ApprovalAlreadyResolved, ApprovalNotFound):
-                continue
+        """Answer *cancel* to everything open; an agent that cannot hear it is no error.
+
+        This overtakes an accept whose patch is being checked at the moment. The answers have a limit
+        together; the end of the process answers what did not get through.
+
+        Raises:
+            TraceFull: It cannot be recorded; the session is being stopped.
+        """
+        self._arrive_at_once()
+        entries = list(self._open.values())
+        if not entries:
+            return
+        decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
+        process = self._process
+        for entry in entries:
+            self._resolve(entry, decision)
+        await self._record.sync()
+        sent = [anyio.Event() for _ in entries]
+        for entry, done in zip(entries, sent, strict=True):
+            self._tasks.start_soon(self._send_aside, entry, decision, process, done)
+        with anyio.move_on_after(CANCEL_GRACE):
+            for done in sent:
+                await done.wait()
+
+    async def _send_aside(
+        self, entry: _Open, decision: Decision, process: int, done: anyio.Event
+    ) -> None:
+        try:
+            with CancelScope(shield=True):
+                await self._send(entry, decision, process)
+        except AutopilotError:
+            return  # It is cancelled all the same: by the agent itself, or by the end of its process.
+        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            self._note("error", AgentError.code, f"Internal error while cancelling: {error!r}.")
+        finally:
+            done.set()
 
     def judge_again(self) -> None:
         """Apply a changed mode to what waits: what is denied now is declined at once."""
-        state = self._record.state
         for entry in list(self._open.values()):
-            verdict = judge(
-                entry.approval.action,
-                state.mode,
-                state.grants.values(),
-                workspace=self._workspace,
-            )
+            verdict = self._judge(entry.approval.action)
             if verdict.outcome is Outcome.DENY and entry.claimed_by is None:
                 self._follow(entry.approval.id, verdict)
 

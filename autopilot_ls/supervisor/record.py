@@ -7,8 +7,11 @@ and tells the views, in this order and a batch at a time. Not aware of agents, p
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -20,6 +23,8 @@ from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.summary import SessionSummary
 from autopilot_ls.trace.writer import SessionTrace
+
+_LOG: Final = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
@@ -93,12 +98,23 @@ class SessionRecord:
             self.state.apply(event)
         self._snapshot = None
         for view in self._views():
-            view.events_applied(self.session_id, events)
+            try:
+                view.events_applied(self.session_id, events)
+            except Exception:  # noqa: BLE001 reason: it must not cost the agent its answer, or others their news
+                _LOG.exception("client %s failed on events of %s", view.name, self.session_id)
 
     def tell(self, *bodies: Body) -> None:
         """Emit facts of our own, placed in the thread and turn that are current."""
         thread, turn = self.state.thread_id, self.state.active_turn_id
         self.emit([RuntimeEvent(body, thread, turn) for body in bodies])
+
+    def tell_written(self, paths: Sequence[Path]) -> None:
+        """Tell the clients that these files were changed on disk for an accepted patch."""
+        for view in self._views():
+            try:
+                view.files_written(paths)
+            except Exception:  # noqa: BLE001 reason: as above
+                _LOG.exception("client %s failed on written files", view.name)
 
     async def sync(self) -> None:
         """Wait until all that was recorded is on disk, not only with the operating system.

@@ -73,6 +73,13 @@ class _Link:
         self.ready = anyio.Event()
         self.ended = anyio.Event()
         self.stop = anyio.Event()
+        self.starting = anyio.CancelScope()
+
+    def end(self) -> None:
+        """Have the process ended, also while it is still being started."""
+        self.stop.set()
+        if self.runtime is None:
+            self.starting.cancel()
 
 
 class Session:
@@ -84,12 +91,14 @@ class Session:
         state: SessionState,
         *,
         factory: RuntimeFactory,
+        private: Path,
         environment: Mapping[str, str],
         views: Callable[[], Iterable[ClientView]],
         tasks: TaskGroup,
     ) -> None:
         """Create the session over its open trace; no process is started yet."""
         self._factory = factory
+        self._private = private
         self._environment = environment
         self._views = views
         self._tasks = tasks
@@ -98,6 +107,10 @@ class Session:
         self._turn_starting = anyio.Lock()
         self._turn_began = anyio.Event()
         self._turn_ended = anyio.Event()
+        self._turn_ended.set()
+        self._settling = anyio.Lock()
+        self._fault: AutopilotError | None = None
+        self._closed = False
         self._model: str | None = None
         self._effort: str | None = None
         self.record = SessionRecord(trace, state, views, on_full=self._stop_at_once)
@@ -132,8 +145,10 @@ class Session:
                     self._withdraw(message)
             self.record.emit(facts)
             self._follow(facts)
-        except TraceFull:
-            return
+        except TraceFull as error:
+            self._stop_at_once(error)
+        except Exception as error:  # noqa: BLE001 reason: it would end the reader, and nobody would know why
+            self._stop_at_once(AgentError(f"Internal error in this session: {error!r}."))
 
     def _withdraw(self, message: ApprovalWithdrawn) -> None:
         self.broker.withdraw(message.key)
@@ -142,37 +157,39 @@ class Session:
         for fact in facts:
             match fact.body:
                 case TurnStarted():
+                    if self._turn_ended.is_set():
+                        self._turn_ended = anyio.Event()
                     self._turn_began.set()
                     self.record.save_summary()
                 case TurnCompleted():
                     self._turn_began.set()
                     self._turn_ended.set()
                     self.record.save_summary()
+                    if self._patches.end_turn(fact.thread_id):
+                        self._tasks.start_soon(self._settle)
                 case RuntimeExited():
                     self._died(fact.body)
                 case ItemCompleted(item=FileChanges() as item) if (
-                    item.status is not ItemStatus.IN_PROGRESS
+                    item.status is not ItemStatus.IN_PROGRESS and self._patches.report(item)
                 ):
-                    self._tasks.start_soon(self._settle, item)
+                    self._tasks.start_soon(self._settle)
                 case _:
                     pass
 
-    async def _settle(self, item: FileChanges) -> None:
-        outcome = await self._patches.settle(item)
-        if outcome is not None:
-            self._tell_settled([outcome])
-
-    async def _settle_rest(self) -> None:
-        self._tell_settled(await self._patches.settle_rest())
+    async def _settle(self, *, everything: bool = False) -> None:
+        # Shielded, because what was brought back on disk must be on record; the look has a limit.
+        with anyio.CancelScope(shield=True):
+            async with self._settling:
+                outcomes = await self._patches.settle(everything=everything)
+                if outcomes:
+                    self._tell_settled(outcomes)
 
     def _tell_settled(self, outcomes: Sequence[FilesSettled]) -> None:
         try:
             self.record.tell(*outcomes)
         except TraceFull:
             return
-        paths = [Path(path) for outcome in outcomes for path in outcome.paths]
-        for view in self._views():
-            view.files_written(paths)
+        self.record.tell_written([Path(path) for outcome in outcomes for path in outcome.paths])
 
     def _died(self, exit_: RuntimeExited) -> None:
         state = self.record.state
@@ -180,19 +197,43 @@ class Session:
             self._link.stop.set()
         self.broker.void("The agent's process ended before it got the answer.")
         if state.active_turn_id is not None:
-            how = TurnStatus.INTERRUPTED if exit_.expected else TurnStatus.FAILED
-            error = "" if exit_.expected else _describe_death(exit_)
-            code = "" if exit_.expected else AgentDied.code
-            self.record.tell(TurnCompleted(status=how, error=error, error_code=code))
+            status, error, code = TurnStatus.INTERRUPTED, "", ""
+            if self._fault is not None:
+                status, error, code = TurnStatus.FAILED, str(self._fault), self._fault.code
+            elif not exit_.expected:
+                status, error, code = TurnStatus.FAILED, _describe_death(exit_), AgentDied.code
+            self.record.tell(TurnCompleted(status=status, error=error, error_code=code))
         self._turn_began.set()
         self._turn_ended.set()
         self.record.save_summary()
-        self._tasks.start_soon(self._settle_rest)
 
-    def _stop_at_once(self, error: TraceFull) -> None:
-        del error
+    async def _bury(self) -> None:
+        """Close what the end of the process left open, as far as it can be recorded."""
+        try:
+            await self._settle(everything=True)
+            self._close_books()
+        except TraceFull:
+            return  # What stands on disk is then like after a crash, and is closed like it.
+        finally:
+            self._turn_began.set()
+            self._turn_ended.set()
+
+    def _close_books(self) -> None:
+        """Record the end of a process that could not be recorded when it came.
+
+        Raises:
+            TraceFull: It still cannot be recorded.
+        """
+        state = self.record.state
+        if state.alive or state.pending or state.active_turn_id is not None:
+            exited = RuntimeExited(expected=True)
+            self.record.tell(*([exited] if state.alive else []))
+            self._died(exited)
+
+    def _stop_at_once(self, error: AutopilotError) -> None:
+        self._fault = self._fault or error
         if self._link is not None:
-            self._link.stop.set()
+            self._link.end()
 
     # The process ------------------------------------------------------------------------------
 
@@ -206,7 +247,14 @@ class Session:
             link = self._link
             if link is not None and link.stop.is_set():
                 await link.ended.wait()
+            if self._closed:
+                raise SessionBusy(
+                    f"Session {self.record.session_id} is being closed.",
+                    advice="Open it again with autopilot.session.resume.",
+                )
             if link is None or link.ended.is_set():
+                self._close_books()
+                self._fault = None
                 link = self._link = _Link()
                 self._tasks.start_soon(self._run, link)
             await link.ready.wait()
@@ -218,12 +266,15 @@ class Session:
 
     async def _run(self, link: _Link) -> None:
         try:
-            options = OpenOptions(Path(self.record.state.cwd), self._environment)
-            async with self._factory.open(options, _Sink(self)) as runtime:
-                await self._open_thread(runtime)
-                link.runtime = runtime
-                link.ready.set()
-                await link.stop.wait()
+            options = OpenOptions(Path(self.record.state.cwd), self._private, self._environment)
+            with link.starting:
+                async with self._factory.open(options, _Sink(self)) as runtime:
+                    await self._open_thread(runtime)
+                    link.runtime = runtime
+                    link.ready.set()
+                    await link.stop.wait()
+            if link.runtime is None:
+                link.failure = self._fault or AgentDied("The agent was ended while it was started.")
         except AutopilotError as error:
             link.failure = error
             self._note(error)
@@ -231,8 +282,11 @@ class Session:
             link.failure = AgentError(f"Internal error in this session: {error!r}.")
             self._note(link.failure)
         finally:
-            link.ended.set()
-            link.ready.set()
+            try:
+                await self._bury()
+            finally:
+                link.ended.set()
+                link.ready.set()
 
     async def _open_thread(self, runtime: AgentRuntime) -> None:
         state = self.record.state
@@ -269,40 +323,77 @@ class Session:
         link = self._link
         if link is None or link.ended.is_set():
             return
-        await self.broker.cancel_all(AUTOPILOT, "The session is closed.")
-        link.stop.set()
+        try:
+            await self.broker.cancel_all(AUTOPILOT, "The session is closed.")
+        except TraceFull:
+            pass  # The process is ended all the more, and declines what is open.
+        finally:
+            link.end()
         await link.ended.wait()
 
     async def close(self) -> None:
-        """Stop the agent and close the record."""
-        await self.stop_agent()
-        self.record.save_summary()
-        self._trace.close()
+        """Stop the agent and close the record, whatever fails; nothing can be started any more."""
+        self._closed = True
+        try:
+            await self.stop_agent()
+            self.record.save_summary()
+        finally:
+            self._trace.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no turn runs or is being started."""
+        return self.record.state.active_turn_id is None and not self._turn_starting.locked()
 
     # What clients ask ---------------------------------------------------------------------------
 
-    async def start_turn(self, text: str, model: str | None, effort: str | None) -> str:
+    async def start_turn(
+        self,
+        text: str,
+        model: str | None,
+        effort: str | None,
+        mode: tuple[Mode, str] | None = None,
+    ) -> str:
         """Give the agent work; returns its id of the turn.
+
+        Args:
+            text: What to do.
+            model: The agent's name of a model; None for the one before.
+            effort: The agent's name of a reasoning effort; None for the one before.
+            mode: The mode from now on, and who sets it; None to leave it.
 
         Raises:
             SessionBusy: A turn runs already.
-            AgentError: The agent cannot be had or refuses.
+            AgentError: The agent cannot be had or refuses, or it died at once.
         """
         async with self._turn_starting:
-            if self.record.state.active_turn_id is not None:
+            if self.record.state.active_turn_id is not None and not self._is_gone():
                 raise SessionBusy(
                     f"Session {self.record.session_id} is working on a turn already.",
                     advice="Steer it, interrupt it, or start another session.",
                 )
+            if mode is not None:
+                await self.set_mode(*mode)
             self._model = model or self._model
             self._effort = effort or self._effort
             runtime = await self.ensure_agent()
+            turns = self.record.state.turn_count
             self._turn_began, self._turn_ended = anyio.Event(), anyio.Event()
-            turn_id = await runtime.start_turn(text, self._thread_options())
+            try:
+                turn_id = await runtime.start_turn(text, self._thread_options())
+            except BaseException:
+                if self.record.state.active_turn_id is None:
+                    self._turn_ended.set()
+                raise
             # A command that follows at once (steer, interrupt) must find the turn in the state.
             with anyio.move_on_after(TURN_BEGIN_GRACE):
                 await self._turn_began.wait()
+            if self.record.state.turn_count == turns and self._is_gone():
+                raise self._fault or AgentDied("The agent's process ended before the turn began.")
             return turn_id
+
+    def _is_gone(self) -> bool:
+        return self._link is None or self._link.stop.is_set() or self._link.ended.is_set()
 
     def _active(self) -> AgentRuntime:
         runtime = self._link.runtime if self._link and not self._link.ended.is_set() else None
@@ -327,6 +418,10 @@ class Session:
         Raises:
             NoActiveTurn: None is running.
         """
+        if self.record.state.active_turn_id is None and self._turn_starting.locked():
+            # What is just being started is what is meant; that has its limits.
+            async with self._turn_starting:
+                pass
         runtime = self._active()
         ended = self._turn_ended
         await self.broker.cancel_all(by, "The turn was interrupted.")
@@ -358,8 +453,14 @@ class Session:
         await link.runtime.answer(key, decision)
 
     async def wait_turn_ended(self) -> None:
-        """Wait until the turn started last has ended, however it did."""
+        """Wait until the turn started last has ended, however it did.
+
+        Raises:
+            TraceFull: Its end could not be recorded, so that no event tells of it.
+        """
         await self._turn_ended.wait()
+        if self._fault is not None and self.record.state.active_turn_id is not None:
+            raise self._fault
 
 
 class _Sink:

@@ -8,6 +8,7 @@ wires: `lsp` and `cli` stand above, `session` below.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -23,12 +24,13 @@ from autopilot_ls.edits.unsaved import dirty_documents
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
 from autopilot_ls.model.errors import (
     ApprovalNotFound,
+    AutopilotError,
     InvalidRequest,
     SessionBusy,
+    SessionError,
     SessionNotFound,
-    TraceError,
 )
-from autopilot_ls.model.events import GrantRevoked, SessionCreated
+from autopilot_ls.model.events import Body, GrantRevoked, SessionCreated
 from autopilot_ls.model.ids import new_session_id
 from autopilot_ls.model.state import SessionSnapshot, SessionState
 from autopilot_ls.model.text import one_line
@@ -44,6 +46,8 @@ from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
 from autopilot_ls.trace.writer import SessionTrace
+
+_LOG: Final = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE: Final = 15.0
 """Seconds all sessions together have for an orderly end."""
@@ -81,6 +85,7 @@ class Supervisor:
         self._views: list[ClientView] = []
         self._sessions: dict[str, Session] = {}
         self._opening = anyio.Lock()
+        self._shut = False
         self._mode = settings.mode
 
     # Views --------------------------------------------------------------------------------------
@@ -149,36 +154,48 @@ class Supervisor:
             )
         return factory
 
-    def _make(self, trace: SessionTrace, state: SessionState, runtime: str) -> Session:
-        session = Session(
-            trace,
-            state,
-            factory=self._factory(runtime),
-            environment=dict(os.environ),
-            views=self._attached,
-            tasks=self._tasks,
-        )
-        self._sessions[state.session_id] = session
+    def _make(self, trace: SessionTrace, state: SessionState, *bodies: Body) -> Session:
+        """Take a session among the live ones, once its first events are on record."""
+        try:
+            session = Session(
+                trace,
+                state,
+                factory=self._factory(state.runtime or self.settings.runtime),
+                private=self.settings.state_folder,
+                environment=dict(os.environ),
+                views=self._attached,
+                tasks=self._tasks,
+            )
+            # Who hears of the events must find the session.
+            self._sessions[state.session_id] = session
+            session.record.tell(*bodies)
+        except BaseException:
+            self._sessions.pop(state.session_id, None)
+            trace.close()
+            raise
         return session
 
+    def _require_open(self) -> None:
+        if self._shut:
+            raise SessionError("Autopilot is ending.", advice="Start it again.")
+
     def _create(self, request: StartTurn) -> Session:
+        self._require_open()
         cwd = Path(request.cwd or Path.cwd())
         if not cwd.is_absolute() or not cwd.is_dir():
             raise InvalidRequest(
                 f"{cwd} is not an existing folder.", advice="Give `cwd` as an absolute folder."
             )
-        state = SessionState(new_session_id())
         runtime = self.settings.runtime
-        session = self._make(self.store.create(state.session_id), state, runtime)
-        session.record.tell(
-            SessionCreated(
-                cwd=str(cwd.resolve()),
-                runtime=runtime,
-                mode=request.mode or self._mode,
-                title=one_line(request.text.strip().split("\n", 1)[0], 80),
-            )
+        self._factory(runtime)
+        created = SessionCreated(
+            cwd=str(cwd.resolve()),
+            runtime=runtime,
+            mode=request.mode or self._mode,
+            title=one_line(request.text.strip().split("\n", 1)[0], 80),
         )
-        return session
+        state = SessionState(new_session_id())
+        return self._make(self.store.create(state.session_id), state, created)
 
     async def start_turn(self, request: StartTurn, by: str) -> StartedTurn:
         """Give an agent work, in a new session or in a given one, which is opened if need be.
@@ -198,31 +215,49 @@ class Supervisor:
                 "The task has no text." if not request.text.strip() else "The task is too long.",
                 advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
             )
+        if request.mode is not None:
+            _require_available(request.mode)
+        mode = None
         if request.session_id is None:
-            session = self._create(request)
+            session, fresh = self._create(request), True
         else:
-            session = await self._open(request.session_id)
-            if request.mode is not None:
-                await session.set_mode(request.mode, by)
+            session, fresh = await self._open(request.session_id)
+            mode = None if request.mode is None else (request.mode, by)
         text = compose(request, Path(session.record.state.cwd))
-        turn_id = await session.start_turn(text, request.model, request.effort)
+        async with self._released_on_failure(session, fresh=fresh):
+            turn_id = await session.start_turn(text, request.model, request.effort, mode)
         return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
 
-    async def _open(self, session_id: str) -> Session:
+    @asynccontextmanager
+    async def _released_on_failure(self, session: Session, *, fresh: bool) -> AsyncGenerator[None]:
+        """Release a session that was opened only for what failed; its record stays."""
+        try:
+            yield
+        except Exception:
+            if fresh and session.is_idle:
+                # Nobody may know its id, and its lock would keep other processes out.
+                with contextlib.suppress(AutopilotError):
+                    await self.close_session(session.record.session_id)
+            raise
+
+    async def _open(self, session_id: str) -> tuple[Session, bool]:
+        """Return a session, and whether it had to be opened for this."""
         async with self._opening:
+            self._require_open()
             live = self._sessions.get(session_id)
             if live is not None:
-                return live
+                return live, False
             trace = await self._own(session_id)
             try:
                 state = await anyio.to_thread.run_sync(self._replay, session_id)
-                session = self._make(trace, state, state.runtime)
+                facts = await anyio.to_thread.run_sync(
+                    closing_facts, state, time.time(), settle_after_crash
+                )
+                self._require_open()
             except BaseException:
                 trace.close()
                 raise
-            facts = closing_facts(state, time.time(), settle_after_crash)
-            session.record.tell(*facts)
-            return session
+            return self._make(trace, state, *facts), True
 
     async def _own(self, session_id: str) -> SessionTrace:
         # Somebody who lists or tidies the sessions holds the lock for a moment.
@@ -240,8 +275,9 @@ class Supervisor:
             SessionBusy: Another process has it open.
             AgentError: The agent cannot be had.
         """
-        session = await self._open(session_id)
-        await session.ensure_agent()
+        session, fresh = await self._open(session_id)
+        async with self._released_on_failure(session, fresh=fresh):
+            await session.ensure_agent()
         return session.record.snapshot()
 
     async def steer(self, session_id: str, text: str) -> None:
@@ -258,9 +294,13 @@ class Supervisor:
 
     async def close_session(self, session_id: str) -> None:
         """End a session's agent and release its record; its history stays."""
-        session = self._live(session_id)
-        await session.close()
-        del self._sessions[session_id]
+        # Who opens it meanwhile waits, and gets a new one.
+        async with self._opening:
+            session = self._live(session_id)
+            try:
+                await session.close()
+            finally:
+                del self._sessions[session_id]
 
     async def delete_session(self, session_id: str) -> None:
         """Delete a session's record for good.
@@ -274,10 +314,7 @@ class Supervisor:
 
     async def set_mode(self, mode: Mode, *, session_id: str | None, changed_by: str) -> None:
         """Change the mode of a session, or of all new sessions when none is named."""
-        if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
-            raise InvalidRequest(
-                f"Mode {mode} is not available yet.", advice="Use propose or read-only."
-            )
+        _require_available(mode)
         if session_id is None:
             self._mode = mode
         else:
@@ -341,30 +378,48 @@ class Supervisor:
 
     # The agent ----------------------------------------------------------------------------------
 
+    def _open_options(self, cwd: Path) -> OpenOptions:
+        return OpenOptions(cwd, self.settings.state_folder, dict(os.environ))
+
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the configured agent offers; starts one for the question only."""
-        options = OpenOptions(cwd, dict(os.environ))
-        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+        options = self._open_options(cwd)
+        async with transient_runtime(self._factory(self.settings.runtime), options) as runtime:
             return await runtime.list_models()
 
     async def account(self, cwd: Path) -> AccountInfo:
         """Return the configured agent's login state; starts one for the question only."""
-        options = OpenOptions(cwd, dict(os.environ))
-        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+        options = self._open_options(cwd)
+        async with transient_runtime(self._factory(self.settings.runtime), options) as runtime:
             return await runtime.account()
 
     async def tidy(self) -> None:
         """Delete recorded sessions that are beyond the limits of age and size."""
         # What cannot be deleted now is left for the next start; nobody waits for this.
-        with contextlib.suppress(TraceError, OSError):
+        with contextlib.suppress(Exception):
             await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
 
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
+        self._shut = True
         with anyio.move_on_after(SHUTDOWN_GRACE, shield=True):
             async with anyio.create_task_group() as ending:
                 for session in self._sessions.values():
-                    ending.start_soon(session.close)
+                    ending.start_soon(_close_quietly, session)
+
+
+async def _close_quietly(session: Session) -> None:
+    try:
+        await session.close()
+    except Exception:  # noqa: BLE001 reason: the others must be closed all the same
+        _LOG.exception("session %s could not be closed in order", session.record.session_id)
+
+
+def _require_available(mode: Mode) -> None:
+    if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
+        raise InvalidRequest(
+            f"Mode {mode} is not available yet.", advice="Use propose or read-only."
+        )
 
 
 @asynccontextmanager
