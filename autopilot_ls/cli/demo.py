@@ -17,16 +17,9 @@ import anyio
 from autopilot_ls import __version__
 from autopilot_ls.cli import demo_story as story
 from autopilot_ls.cli.commands import Demo, Exit
-from autopilot_ls.cli.demo_client import (
-    DemoClient,
-    DemoFailed,
-    JsonObject,
-    member,
-    number,
-    objects,
-    path_of,
-)
+from autopilot_ls.cli.demo_client import DemoClient, path_of
 from autopilot_ls.cli.demo_screen import Screen, approval_of, decision_of
+from autopilot_ls.cli.demo_wire import DemoFailed, JsonObject, member, number, objects
 from autopilot_ls.cli.demo_world import World, language_server, leave_world, make_world
 from autopilot_ls.cli.keyboard import Keyboard
 from autopilot_ls.cli.terminal import Style, Terminal
@@ -38,29 +31,6 @@ _STEP: Final = 90.0
 _TRANSCRIPT_LINES: Final = 12
 _WAITS: Final = "Waits for you"
 _PREVIEW: Final = "autopilot.approval.preview"
-
-_CAPABILITIES: Final[JsonObject] = {
-    "general": {"positionEncodings": ["utf-16"]},
-    "window": {"workDoneProgress": True, "showDocument": {"support": True}},
-    "workspace": {
-        "applyEdit": True,
-        "configuration": True,
-        "workspaceFolders": True,
-        "workspaceEdit": {"documentChanges": True},
-        "executeCommand": {},
-    },
-    "textDocument": {
-        "synchronization": {"didSave": True},
-        "publishDiagnostics": {"dataSupport": True, "versionSupport": True},
-        "codeAction": {
-            "codeActionLiteralSupport": {
-                "codeActionKind": {"valueSet": ["", "quickfix", "refactor"]}
-            },
-            "isPreferredSupport": True,
-            "dataSupport": True,
-        },
-    },
-}
 
 
 def run_demo(command: Demo) -> int:
@@ -171,21 +141,8 @@ class _Play:
         screen.say("The language server and Codex are real; the model is scripted, on 127.0.0.1.")
         screen.say(f"Everything happens in {self.world.root}", Style.DIM)
         await screen.flush()
-        folder = self.world.repository.as_uri()
-        reply = await client.request(
-            "initialize",
-            {
-                "processId": None,
-                "clientInfo": {"name": "autopilot-ls demo", "version": __version__},
-                "rootUri": folder,
-                "workspaceFolders": [{"uri": folder, "name": "repo"}],
-                "capabilities": _CAPABILITIES,
-                "initializationOptions": self.settings(),
-            },
-            limit=_START,
-        )
-        await client.notify("initialized", {})
-        commands = member(reply, "capabilities", "executeCommandProvider", "commands")
+        capabilities = await client.initialize(self.world.repository, limit=_START)
+        commands = member(capabilities, "executeCommandProvider", "commands")
         if not isinstance(commands, list) or not commands:
             raise DemoFailed("The language server offers no commands.")
 

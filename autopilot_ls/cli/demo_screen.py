@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls.cli.demo_client import Json, JsonObject, member, number
+from autopilot_ls.cli.demo_wire import Json, JsonObject, member, number
 from autopilot_ls.cli.prompting import diff_style
 from autopilot_ls.cli.terminal import Style, Terminal
 

@@ -18,8 +18,8 @@ from typing import Final
 
 import anyio
 
-from autopilot_ls.cli.demo_client import DemoFailed
 from autopilot_ls.cli.demo_story import write_repository
+from autopilot_ls.cli.demo_wire import DemoFailed
 from autopilot_ls.model.text import visible
 from autopilot_ls.wire.process import Process, ProcessLimits, spawn
 

@@ -16,14 +16,13 @@ import pytest
 from autopilot_ls.cli.attend import (
     MAX_DECLINES,
     NOBODY,
-    TERMINAL,
     UNATTENDED,
     Attendant,
     Mouth,
-    RunView,
 )
 from autopilot_ls.cli.keyboard import Keyboard
 from autopilot_ls.cli.terminal import Terminal
+from autopilot_ls.cli.view import TERMINAL, RunView
 from autopilot_ls.model.approvals import DecisionKind
 from autopilot_ls.model.events import Event, Notice, TextDelta
 from autopilot_ls.settings.tree import Settings
@@ -175,7 +174,7 @@ def event(body: Notice | TextDelta) -> Event:
 
 
 def test_a_slow_reader_costs_events_not_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    import autopilot_ls.cli.attend as module
+    from autopilot_ls.cli import view as module
 
     monkeypatch.setattr(module, "_MAX_EVENTS", 10)
     monkeypatch.setattr(module, "_MAX_JSON", 1_000)
