@@ -1,5 +1,8 @@
 """The verdict on an action, in the two modes there are so far.
 
+No command ever leaves the sandbox: an agent that needs more asks for permissions, which a person can
+judge, instead of for a command that may do anything.
+
 `read-only` denies every edit, every permission, every tool and every command that does more than plainly
 read. `propose` asks for every edit and for every command that does not plainly read. A grant that the
 person gave for the session turns an *ask* into an *allow*, never a *deny*. Unknown is *ask*. Not aware
@@ -69,6 +72,13 @@ def judge(action: Action, mode: Mode, grants: Iterable[Grant], *, workspace: Pat
     if isinstance(action, CommandAction) and _reads(action, workspace):
         return _verdict(
             Outcome.ALLOW, "plain-reading", "The command only reads inside the workspace."
+        )
+    if isinstance(action, CommandAction) and action.escalated:
+        return _verdict(
+            Outcome.DENY,
+            "sandbox",
+            "No command leaves the sandbox. Ask for the permissions that it needs instead "
+            "(network, or folders to write to), and run it again inside.",
         )
     if mode is Mode.READ_ONLY:
         return _verdict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,10 +17,12 @@ from autopilot_ls.model.approvals import (
     DecisionKind,
     Mode,
     PatchAction,
+    PermissionAction,
     QuestionAction,
 )
 from autopilot_ls.model.errors import ApprovalAlreadyResolved, DecisionRefused
 from autopilot_ls.model.events import (
+    ApprovalRequested,
     ApprovalResolved,
     FilesSettled,
     ItemCompleted,
@@ -43,6 +46,7 @@ from autopilot_ls.scripted_model import (
     question,
     reasoning,
     respond,
+    tool_call,
 )
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.staged import Staged, staged, supervised, until
@@ -109,26 +113,57 @@ async def test_a_command_runs_only_when_it_is_accepted(kind: DecisionKind, made:
         assert completed.status is wanted
 
 
-async def test_an_accepted_command_stays_in_the_sandbox_and_an_escalated_one_says_so() -> None:
+async def test_an_accepted_command_stays_in_the_sandbox_and_none_is_let_out() -> None:
     outside = Path.home() / f".autopilot-escape-{os.getpid()}"
     steps = [
+        # Codex's plain sandboxes ran this again without any sandbox when it failed at once.
         command(f"touch {outside}", call_id="c1"),
-        command("true", escalate=True, call_id="c2"),
+        command(f"touch {outside}", escalate=True, call_id="c2"),
+        message("Done."),
         message("Done."),
     ]
     async with staged(*steps) as stage:
         await stage.start()
         (approval,) = await stage.waiting()
         await stage.decide(approval)
-        await stage.view.until(
-            lambda: any(a.id != approval.id for a in stage.supervisor.approvals(stage.session_id))
-        )
-        (second,) = stage.supervisor.approvals(stage.session_id)
-        assert isinstance(second.action, CommandAction)
-        assert second.action.escalated
-        await stage.decide(second, DECLINE)
         await stage.ended()
+        escalated = stage.view.all(ApprovalRequested)[-1].approval
+        assert isinstance(escalated.action, CommandAction)
+        assert escalated.action.escalated
+        assert escalated.verdict.rule == "sandbox"
+        assert "Ask for the permissions" in stage.outputs()
         assert not outside.exists()
+
+
+async def test_more_than_the_sandbox_gives_is_asked_for_and_granted_for_one_turn() -> None:
+    with tempfile.TemporaryDirectory(dir=Path.home()) as elsewhere:
+        ask = {"reason": "Need it.", "permissions": {"file_system": {"write": [elsewhere]}}}
+        steps = [
+            tool_call("request_permissions", ask, call_id="p1"),
+            command(f"touch {elsewhere}/made", call_id="c1"),
+            message("Done."),
+            command(f"touch {elsewhere}/again", call_id="c2"),
+            message("Done."),
+        ]
+        async with staged(*steps) as stage:
+            await stage.start()
+            (approval,) = await stage.waiting()
+            assert isinstance(approval.action, PermissionAction)
+            assert any(elsewhere in line for line in approval.action.permissions)
+            await stage.decide(approval)
+            await stage.view.until(
+                lambda: any(
+                    isinstance(a.action, CommandAction)
+                    for a in stage.supervisor.approvals(stage.session_id)
+                )
+            )
+            await stage.decide((await stage.waiting())[0])
+            await stage.ended()
+            assert (Path(elsewhere) / "made").exists()
+            await stage.start("Again.", session_id=stage.session_id)
+            await stage.decide((await stage.waiting())[0])
+            await stage.ended(2)
+            assert not (Path(elsewhere) / "again").exists()
 
 
 async def test_two_commands_pending_together_are_answered_in_any_order() -> None:

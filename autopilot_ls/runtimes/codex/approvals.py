@@ -131,7 +131,7 @@ def _command(params: Table, context: Context) -> Asked | Refused:
         or optional_text(begun, "cwd")
         or context.folder_of(thread),
         # Codex asks about input only where the program runs outside the sandbox.
-        escalated=types_input or bool(extra),
+        escalated=types_input,
         types_input=types_input,
         network_host=host,
         permissions=tuple(extra),

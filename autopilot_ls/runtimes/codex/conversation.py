@@ -39,9 +39,9 @@ from autopilot_ls.runtimes.codex.guard import (
     Guard,
     check_again,
     inspect,
-    sandbox_policy,
 )
 from autopilot_ls.runtimes.codex.notices import account_description
+from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.runtimes.codex.threads import Threads
 from autopilot_ls.wire.jsonrpc import JsonObject, JsonRpcConnection, JsonValue
 
@@ -52,9 +52,6 @@ RESUME_TIMEOUT: Final = 20.0
 _OVERLOADED: Final = -32001
 _PAUSES: Final = (0.2, 0.5, 1.0)
 _MAX_PAGES: Final = 20
-_SANDBOX: Final = "read-only"
-"""Every thread begins with the strictest sandbox, and each turn says which it has: a thread that is
-opened with a writable one makes Codex trust the workspace, and write that down for ever."""
 
 
 class Conversation:
@@ -72,6 +69,7 @@ class Conversation:
         *,
         timeout: float,
         config: Mapping[str, JsonValue],
+        profiles: Profiles,
     ) -> None:
         """Create it over an open connection.
 
@@ -80,10 +78,12 @@ class Conversation:
             threads: Gets to know the threads that are opened.
             timeout: Seconds for one request.
             config: The setting `codex.config`, nested.
+            profiles: The sandboxes of the turns, known to the process.
         """
         self.asks_everything = True
         self.home = ""
         self._config = config
+        self._profiles = profiles
         self._connection = connection
         self._threads = threads
         self._timeout = timeout
@@ -164,7 +164,9 @@ class Conversation:
             "cwd": str(options.cwd),
             "approvalPolicy": self._approval_policy,
             "approvalsReviewer": REVIEWER,
-            "sandbox": _SANDBOX,
+            # Every thread begins with the strictest sandbox, and each turn says which it has: a thread
+            # that is opened with a writable one makes Codex trust the workspace for ever.
+            "permissions": self._profiles.read,
             "config": guard.config,
         }
         if options.model is not None:
@@ -192,8 +194,9 @@ class Conversation:
             reply.get("approvalPolicy"),
             reply.get("approvalsReviewer"),
             text(table(reply, "sandbox"), "type"),
+            text(table(reply, "activePermissionProfile"), "id"),
         )
-        wanted = (self._approval_policy, REVIEWER, "readOnly")
+        wanted = (self._approval_policy, REVIEWER, "readOnly", self._profiles.read)
         if got != wanted:
             raise AgentNotSafe(
                 f"Codex did not take the settings that let Autopilot judge what it does: it answers "
@@ -220,7 +223,9 @@ class Conversation:
             # Said again with each turn, so that no settings update can have changed it.
             "approvalPolicy": self._approval_policy,
             "approvalsReviewer": REVIEWER,
-            "sandboxPolicy": sandbox_policy(options.mode, asks_everything=self.asks_everything),
+            "permissions": self._profiles.for_turn(
+                options.mode, asks_everything=self.asks_everything
+            ),
         }
         if options.model is not None:
             params["model"] = options.model

@@ -80,7 +80,7 @@ async def examine(
     findings += await _protocol(settings, environment)
     factory = CodexFactory(settings)
     try:
-        async with factory.open(OpenOptions(cwd, environment), _NoRecord()) as runtime:
+        async with factory.open(OpenOptions(cwd, cwd, environment), _NoRecord()) as runtime:
             findings.append(Finding("ok", "Codex version", f"Codex {runtime.version} starts."))
             assert isinstance(runtime, CodexRuntime)
             findings += await _account(runtime)

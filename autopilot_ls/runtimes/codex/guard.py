@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AgentNotSafe
 from autopilot_ls.runtimes.codex.fields import Table, as_table, flag, table, tables, text
 from autopilot_ls.runtimes.codex.rules import RuleState, read_rules
@@ -60,11 +59,12 @@ _FEATURES: Final[JsonObject] = {
     "write_stdin_approval": True,
     # Calls of MCP tools ask in the form that says so.
     "tool_call_mcp_elicitation": True,
+    # How Codex gets more than its sandbox gives: it asks for one turn, and stays inside.
+    "request_permissions_tool": True,
 }
 _OVERRIDES: Final[JsonObject] = {
     "features": _FEATURES,
     "notify": [],
-    "sandbox_workspace_write": {"network_access": False, "writable_roots": []},
 }
 _UNLESS_WISHED: Final[JsonObject] = {
     # Both act without asking, by their nature: only who asks Autopilot for them gets them.
@@ -92,24 +92,6 @@ class Guard:
     rules: RuleState
     rule_folders: tuple[Path, ...]
     warnings: tuple[str, ...] = ()
-
-
-def sandbox_policy(mode: Mode, *, asks_everything: bool) -> JsonObject:
-    """Return the sandbox of a turn.
-
-    In *propose* a command that was accepted should be able to do its work in the workspace, while the
-    kernel keeps it there; it asks before, whatever the sandbox. Where Codex no longer asks before
-    every command, only the read-only sandbox keeps it from writing unasked.
-    """
-    if mode is Mode.READ_ONLY or not asks_everything:
-        return {"type": "readOnly", "networkAccess": False}
-    return {
-        "type": "workspaceWrite",
-        "networkAccess": False,
-        "writableRoots": [],
-        "excludeSlashTmp": False,
-        "excludeTmpdirEnvVar": False,
-    }
 
 
 def merge(base: Mapping[str, JsonValue], over: Mapping[str, JsonValue]) -> JsonObject:

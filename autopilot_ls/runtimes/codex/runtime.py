@@ -53,6 +53,7 @@ from autopilot_ls.runtimes.codex.locate import (
     parse_version,
 )
 from autopilot_ls.runtimes.codex.mapping import Mapper
+from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.settings.tree import CodexSettings
 from autopilot_ls.wire.jsonrpc import Incoming, JsonObject, JsonRpcConnection
 from autopilot_ls.wire.process import Process, ProcessExit, spawn
@@ -71,6 +72,7 @@ class CodexRuntime:
         sink: RuntimeSink,
         options: OpenOptions,
         settings: CodexSettings,
+        profiles: Profiles,
     ) -> None:
         """Put a runtime around a process that has just been started; `serve` makes it work."""
         self._process = process
@@ -84,6 +86,7 @@ class CodexRuntime:
             self._mapper.threads,
             timeout=settings.request_timeout,
             config=nested_config(settings.config),
+            profiles=profiles,
         )
         self._version = ""
         self._work = anyio.Event()
@@ -355,13 +358,15 @@ class CodexFactory:
         settings = self._settings
         environment = environment_for(settings, options.environment)
         located = locate(settings.command, environment)
-        command = [*located.command, *override_arguments(settings.config), "app-server"]
+        profiles = Profiles.named_anew(options.private)
+        overrides = [*override_arguments(settings.config), *profiles.arguments()]
+        command = [*located.command, *overrides, "app-server"]
         failure: Exception | None = None
         async with (
             spawn(command, cwd=options.cwd, env=environment) as process,
             anyio.create_task_group() as tasks,
         ):
-            runtime = CodexRuntime(process, sink, options, settings)
+            runtime = CodexRuntime(process, sink, options, settings, profiles)
             tasks.start_soon(runtime.serve)
             tasks.start_soon(runtime.work)
             try:

@@ -20,7 +20,7 @@ from autopilot_ls.runtimes.codex.fields import Table, as_table, table, text
 
 MAX_THREADS: Final = 500
 _TAIL: Final = 512 * 1024
-_IN_SANDBOX: Final = (None, "use_default")
+_IN_SANDBOX: Final = (None, "use_default", "with_additional_permissions")
 
 
 @dataclass(slots=True)

@@ -163,12 +163,12 @@ async def codex(
     sink: Sink | None = None,
 ) -> AsyncGenerator[Session]:
     """Start Codex with a thread in `tmp_path/work`, its folder being `tmp_path/home`."""
-    home, work = tmp_path / "home", tmp_path / "work"
-    for folder in (home, work, tmp_path / "tmp"):
+    home, work, private = tmp_path / "home", tmp_path / "work", tmp_path / "private"
+    for folder in (home, work, private, tmp_path / "tmp"):
         folder.mkdir(exist_ok=True)
     sink = sink or Sink()
     factory = CodexFactory(settings_for(model, home, config))
-    async with factory.open(OpenOptions(work, dict(os.environ)), sink) as runtime:
+    async with factory.open(OpenOptions(work, private, dict(os.environ)), sink) as runtime:
         session = Session(runtime, sink, ThreadOptions(work, mode))
         if resume is None:
             info = await runtime.start_thread(session.options)

@@ -144,7 +144,6 @@ OTHERS: list[Action] = [
     _patch("/work/a"),
     PermissionAction(cwd="/work", permissions=("write /",), native="{}"),
     ToolAction(server="s", tool="t"),
-    CommandAction(command="ls", cwd="/work", escalated=True),
     CommandAction(command="ls", cwd="/work", types_input=True),
     CommandAction(command="ls", cwd="/work", network_host="example.org"),
     CommandAction(command="ls", cwd="/work", permissions=("write /",)),
@@ -157,6 +156,14 @@ def test_propose_asks_and_read_only_denies(action: Action) -> None:
     root = Path("/work")
     assert judge(action, Mode.PROPOSE, (), workspace=root).outcome is Outcome.ASK
     assert judge(action, Mode.READ_ONLY, (), workspace=root).outcome is Outcome.DENY
+
+
+def test_no_command_leaves_the_sandbox() -> None:
+    for mode in Mode:
+        for text in ("ls", "make test"):
+            action = CommandAction(command=text, cwd="/work", escalated=True)
+            grant = Grant(id="g", command=text, cwd="/work", granted_by="me")
+            assert judge(action, mode, [grant], workspace=Path("/work")).outcome is Outcome.DENY
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,8 @@ def test_a_grant_allows_exactly_what_was_granted_and_never_in_read_only() -> Non
     assert outcome(CommandAction(command="make test", cwd="/work")) is Outcome.ALLOW
     assert outcome(CommandAction(command="make test ", cwd="/work")) is Outcome.ASK
     assert outcome(CommandAction(command="make test", cwd="/work/src")) is Outcome.ASK
-    assert outcome(CommandAction(command="make test", cwd="/work", escalated=True)) is Outcome.ASK
+    typed = CommandAction(command="make test", cwd="/work", types_input=True)
+    assert outcome(typed) is Outcome.ASK
     assert outcome(_patch("/work/a")) is Outcome.ALLOW
     assert outcome(_patch("/work/a", "/work/c")) is Outcome.ASK
     assert outcome(_patch("/work/a", move_to="/work/c")) is Outcome.ASK

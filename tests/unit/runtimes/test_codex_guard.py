@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from autopilot_ls.runtimes.codex.guard import (
     Guard,
     check_again,
     inspect,
-    sandbox_policy,
     thread_config,
 )
+from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.runtimes.codex.rules import judge, read_rules
 from autopilot_ls.wire.jsonrpc import JsonObject
 
@@ -95,7 +96,6 @@ def test_wishes_are_kept_where_they_do_not_loosen(tmp_path: Path) -> None:
         "model": "m",
         "web_search": "live",
         "features": {"hooks": True, "view_image": True, "other": True},
-        "sandbox_workspace_write": {"network_access": True, "exclude_slash_tmp": True},
         "projects": {str(tmp_path): {"trust_level": "trusted"}},
         "notify": ["evil"],
     }
@@ -103,13 +103,12 @@ def test_wishes_are_kept_where_they_do_not_loosen(tmp_path: Path) -> None:
         "mcp_servers": {"s": {"command": "x", "tools": {"t": {"approval_mode": "approve"}}}}
     }
     made = thread_config(wished, effective, tmp_path)
-    features, sandbox = made["features"], made["sandbox_workspace_write"]
+    features = made["features"]
     projects = made["projects"]
     assert isinstance(features, dict)
     assert isinstance(projects, dict)
     assert (features["hooks"], features["view_image"], features["other"]) == (False, True, True)
     assert (made["model"], made["web_search"], made["notify"]) == ("m", "live", [])
-    assert sandbox == {"network_access": False, "writable_roots": [], "exclude_slash_tmp": True}
     assert projects[str(tmp_path)] == {"trust_level": "untrusted"}
     assert made["mcp_servers"] == {
         "s": {
@@ -132,10 +131,20 @@ def test_every_folder_codex_could_take_for_the_project_is_untrusted(tmp_path: Pa
     assert {str(each) for each in expected} <= set(projects)
 
 
-def test_only_propose_may_write_and_only_when_everything_asks() -> None:
-    assert sandbox_policy(Mode.PROPOSE, asks_everything=True)["type"] == "workspaceWrite"
-    assert sandbox_policy(Mode.PROPOSE, asks_everything=False)["type"] == "readOnly"
-    assert sandbox_policy(Mode.READ_ONLY, asks_everything=True)["type"] == "readOnly"
+def test_only_propose_may_write_and_only_when_everything_asks(tmp_path: Path) -> None:
+    made = Profiles.named_anew(tmp_path)
+    assert made.for_turn(Mode.PROPOSE, asks_everything=True) == made.write
+    assert made.for_turn(Mode.PROPOSE, asks_everything=False) == made.read
+    assert made.for_turn(Mode.READ_ONLY, asks_everything=True) == made.read
+
+
+def test_the_denied_folder_may_have_any_name(tmp_path: Path) -> None:
+    made = Profiles.named_anew(tmp_path / 'a"b\\c=d\x7f')
+    leaves = [leaf for leaf in made.arguments() if leaf != "-c"]
+    read = tomllib.loads("\n".join(leaves))
+    for name in (made.read, made.write):
+        assert read["permissions"][name]["filesystem"] == {str(made.private): "deny"}
+    assert read["default_permissions"] == made.read
 
 
 async def test_a_managed_hook_that_decides_is_refused(tmp_path: Path) -> None:
