@@ -62,9 +62,9 @@ def percentile(samples: Sequence[float], part: float) -> float:
 def quartiles(samples: Sequence[float], unit: str) -> str:
     """Return the middle half of the samples in words."""
     if len(samples) < 4:
-        return f"{len(samples)} runs, {min(samples):.3g}–{max(samples):.3g} {unit}"
+        return f"{len(samples)} runs, {number(min(samples))}–{number(max(samples))} {unit}"
     low, _, high = statistics.quantiles(samples, n=4)
-    return f"{len(samples)} runs, middle half {low:.3g}–{high:.3g} {unit}"
+    return f"{len(samples)} runs, middle half {number(low)}–{number(high)} {unit}"
 
 
 def at_most(value: float, limit: float) -> bool:
