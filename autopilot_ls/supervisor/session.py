@@ -111,6 +111,7 @@ class Session:
         self._settling = anyio.Lock()
         self._fault: AutopilotError | None = None
         self._closed = False
+        self._unwanted = False
         self._model: str | None = None
         self._effort: str | None = None
         self.record = SessionRecord(trace, state, views, on_full=self._stop_at_once)
@@ -341,6 +342,11 @@ class Session:
             self._trace.close()
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is closed or being closed, for good."""
+        return self._closed
+
+    @property
     def is_idle(self) -> bool:
         """Whether no turn runs or is being started."""
         return self.record.state.active_turn_id is None and not self._turn_starting.locked()
@@ -365,6 +371,7 @@ class Session:
         Raises:
             SessionBusy: A turn runs already.
             AgentError: The agent cannot be had or refuses, or it died at once.
+            NoActiveTurn: Somebody interrupted it before it began.
         """
         async with self._turn_starting:
             if self.record.state.active_turn_id is not None and not self._is_gone():
@@ -376,7 +383,10 @@ class Session:
                 await self.set_mode(*mode)
             self._model = model or self._model
             self._effort = effort or self._effort
+            self._unwanted = False
             runtime = await self.ensure_agent()
+            if self._unwanted:
+                raise NoActiveTurn("The turn was interrupted before it began.")
             turns = self.record.state.turn_count
             self._turn_began, self._turn_ended = anyio.Event(), anyio.Event()
             try:
@@ -420,8 +430,10 @@ class Session:
         """
         if self.record.state.active_turn_id is None and self._turn_starting.locked():
             # What is just being started is what is meant; that has its limits.
+            self._unwanted = True
             async with self._turn_starting:
-                pass
+                if self.record.state.active_turn_id is None:
+                    return
         runtime = self._active()
         ended = self._turn_ended
         await self.broker.cancel_all(by, "The turn was interrupted.")

@@ -242,6 +242,9 @@ class Supervisor:
 
     async def _open(self, session_id: str) -> tuple[Session, bool]:
         """Return a session, and whether it had to be opened for this."""
+        live = self._sessions.get(session_id)
+        if live is not None and not live.is_closed:
+            return live, False
         async with self._opening:
             self._require_open()
             live = self._sessions.get(session_id)

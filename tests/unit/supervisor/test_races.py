@@ -35,7 +35,12 @@ from autopilot_ls.model.events import (
     RuntimeExited,
     TurnStatus,
 )
-from autopilot_ls.runtimes.base import ApprovalWithdrawn, RuntimeEvent, ThreadOptions
+from autopilot_ls.runtimes.base import (
+    ApprovalWithdrawn,
+    RuntimeEvent,
+    ThreadInfo,
+    ThreadOptions,
+)
 from autopilot_ls.supervisor.supervisor import Supervisor
 from tests.unit.supervisor.conftest import RecordingView, Stage
 from tests.unit.supervisor.played_runtime import PlayedRuntime, command, update
@@ -368,3 +373,32 @@ async def test_a_turn_interrupted_while_it_is_started_ends(
         go.set()
     snapshot = stage.supervisor.snapshot(stage.session_id)
     assert snapshot.turns[-1].status is TurnStatus.INTERRUPTED
+
+
+async def test_a_turn_interrupted_while_its_agent_comes_up_never_begins(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, go = anyio.Event(), anyio.Event()
+
+    async def slow(_self: PlayedRuntime, _options: ThreadOptions) -> ThreadInfo:
+        going.set()
+        await go.wait()
+        return ThreadInfo("thread", "model", "started")
+
+    monkeypatch.setattr(PlayedRuntime, "start_thread", slow)
+    failures = list[AutopilotError]()
+
+    async def start() -> None:
+        try:
+            await stage.start()
+        except AutopilotError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(start)
+        await going.wait()
+        tasks.start_soon(stage.supervisor.interrupt, stage.supervisor.live_sessions()[0], "me")
+        await anyio.wait_all_tasks_blocked()
+        go.set()
+    assert [error.code for error in failures] == ["no-active-turn"]
+    assert stage.agent.turns == 0
