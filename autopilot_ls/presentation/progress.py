@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, assert_never
 
+from autopilot_ls.model.approvals import Outcome
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import (
     AgentMessage,
@@ -50,9 +51,11 @@ def message(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
     What waits for a person comes first, then what the agent does, then the step of its plan.
     """
     turn = snapshot.active_turn
-    if snapshot.pending:
-        first = approvals.title(snapshot.pending[0], root=snapshot.cwd, redact=redact, limit=90)
-        more = len(snapshot.pending) - 1
+    # What the policy answers by itself waits for a moment too, but not for a person.
+    asked = [each for each in snapshot.pending if each.verdict.outcome is Outcome.ASK]
+    if asked:
+        first = approvals.title(asked[0], root=snapshot.cwd, redact=redact, limit=90)
+        more = len(asked) - 1
         return f"Waits for you: {first}" + (f" (and {more} more)" if more else "")
     if turn is None:
         return ""

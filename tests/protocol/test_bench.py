@@ -38,7 +38,7 @@ FIGURES = [
 def test_quick_bench_measures_and_prints_every_figure(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--quick", "--json", str(file)],
+        [sys.executable, "-m", "tests.bench", "--quick", "--json", str(file)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -65,6 +65,8 @@ _FEATURES: Final[JsonObject] = {
 _OVERRIDES: Final[JsonObject] = {
     "features": _FEATURES,
     "notify": [],
+    # It would warn, with each thread, of the features that are set above.
+    "suppress_unstable_features_warning": True,
 }
 _UNLESS_WISHED: Final[JsonObject] = {
     # Both act without asking, by their nature: only who asks Autopilot for them gets them.

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.flood_agent import Plan, Report
-from bench.lsp_client import environment
-from bench.machine import memory, processor_time
-from bench.report import Figure, at_most, median, quartiles
-from bench.scene import AGENT, Scene, scene
+from tests.bench.flood_agent import Plan, Report
+from tests.bench.lsp_client import environment
+from tests.bench.machine import memory, processor_time
+from tests.bench.report import Figure, at_most, median, quartiles
+from tests.bench.scene import AGENT, Scene, scene
 
 RATE = 60_000
 MOST_NOTIFICATIONS = 35
@@ -148,7 +148,7 @@ def _through_server(place: Scene, count: int) -> Peer:
 
 def _peer(which: str, count: int) -> Peer:
     plan = json.dumps(vars(Plan(count=count, together=0)))
-    command = [sys.executable, "-m", "bench.peers", which, plan, *AGENT]
+    command = [sys.executable, "-m", "tests.bench.peers", which, plan, *AGENT]
     done = subprocess.run(
         command, capture_output=True, env=environment(), text=True, timeout=120, check=False
     )

@@ -1,6 +1,6 @@
 """What others make of the same flood: a bare loop, and the official SDK. Each runs in a process of its own.
 
-`python -m bench.peers loop|sdk PLAN AGENT...` prints one line of JSON: deltas, seconds from the first to the
+`python -m tests.bench.peers loop|sdk PLAN AGENT...` prints one line of JSON: deltas, seconds from the first to the
 end of the turn, and the processor time of this process, in seconds.
 """
 

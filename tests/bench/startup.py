@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.lsp_client import BARE, SERVER, LspClient
-from bench.machine import memory, processor_time
-from bench.report import Figure, at_most, median, quartiles
+from tests.bench.lsp_client import BARE, SERVER, LspClient
+from tests.bench.machine import memory, processor_time
+from tests.bench.report import Figure, at_most, median, quartiles
 
 AIM = 1.15
 MEGABYTE = 1024 * 1024

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
-from bench.flood_agent import Plan, Report, patched_name
-from bench.lsp_client import ROOT, SERVER, Json, LspClient
+from tests.bench.flood_agent import Plan, Report, patched_name
+from tests.bench.lsp_client import ROOT, SERVER, Json, LspClient
 
 AGENT = (sys.executable, "-I", str(ROOT / "bench" / "flood_agent.py"))
-RELAY = (sys.executable, "-m", "bench.relay")
+RELAY = (sys.executable, "-m", "tests.bench.relay")
 PROPOSED = "one\ntwo\nthree\n"
 
 

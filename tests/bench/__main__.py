@@ -1,4 +1,4 @@
-"""Runs all measurements, and prints one table: `python -m bench [--quick] [--json FILE]`."""
+"""Runs all measurements, and prints one table: `python -m tests.bench [--quick] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import flood, latency, pipeline, startup
-from bench.machine import describe, load, spin
-from bench.report import Figure, Results, median, table, write_json
+from tests.bench import flood, latency, pipeline, startup
+from tests.bench.machine import describe, load, spin
+from tests.bench.report import Figure, Results, median, table, write_json
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _log(folder: Path) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only try that all of it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--only", default="", metavar="WORD", help="only the parts with this name")

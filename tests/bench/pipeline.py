@@ -34,8 +34,8 @@ from autopilot_ls.trace.writer import SessionTrace
 from autopilot_ls.wire.jsonl import LineSplitter
 from autopilot_ls.wire.jsonrpc import Incoming, JsonRpcConnection
 from autopilot_ls.wire.process import Process
-from bench.flood_agent import ITEM, THREAD, Deltas
-from bench.report import Figure, median, quartiles
+from tests.bench.flood_agent import ITEM, THREAD, Deltas
+from tests.bench.report import Figure, median, quartiles
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Json = dict[str, object]
 
 SERVER = (sys.executable, "-m", "autopilot_ls")
-BARE = (sys.executable, "-m", "bench.bare_server")
+BARE = (sys.executable, "-m", "tests.bench.bare_server")
 
 
 def environment() -> dict[str, str]:

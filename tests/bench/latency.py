@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from bench.flood import RATE
-from bench.flood_agent import Plan
-from bench.lsp_client import Json, LspClient
-from bench.machine import waiting_time
-from bench.report import Figure, at_most, median, percentile
-from bench.scene import Scene, make_patched_files, scene
+from tests.bench.flood import RATE
+from tests.bench.flood_agent import Plan
+from tests.bench.lsp_client import Json, LspClient
+from tests.bench.machine import waiting_time
+from tests.bench.report import Figure, at_most, median, percentile
+from tests.bench.scene import Scene, make_patched_files, scene
 
 AIM = 10.0
 """Milliseconds for 99 of 100."""
