@@ -12,12 +12,15 @@ import re
 import sys
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes
 
 from autopilot_ls.lsp.client_profile import UTF8, UTF16
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 _DRIVE: Final = re.compile(r"/?([A-Za-z])(?::|%3A)(?=/|\Z)", re.IGNORECASE)
+_FILE_URI: Final = re.compile(
+    r"file:(?://(?P<host>[^/]*)(?=/)|(?!//))(?P<path>/.*)", re.IGNORECASE | re.DOTALL
+)
 _UNRESERVED: Final = "/-._~!$&'()*+,;=@"
 
 
@@ -81,26 +84,23 @@ def to_path(uri: str, *, windows: bool = sys.platform == "win32") -> str | None:
     Drive letters come in either case, with the colon escaped or not; the case is made upper. An
     authority other than `localhost` is a host of a network share.
     """
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
+    found = _FILE_URI.match(uri)
+    if found is None:
         return None
-    if parts.scheme.lower() != "file" or not parts.path.startswith("/"):
-        return None
+    host = found["host"] or ""
+    if host.lower() == "localhost":
+        host = ""
     # A query or fragment that was not escaped is part of a file's name, as editors send it.
-    tail = uri[uri.index(parts.path, len(parts.scheme) + 1) :] if parts.path else ""
+    tail = found["path"]
     drive = _DRIVE.match(tail) if windows else None
     if drive:
         tail = f"{drive[1].upper()}:{tail[drive.end() :] or '/'}"
     path = os.fsdecode(unquote_to_bytes(tail))
-    if "\0" in path:
+    if "\0" in path or (host and not windows):
         return None
     if windows:
         path = path.replace("/", "\\")
-        if parts.netloc and parts.netloc.lower() != "localhost":
-            path = f"\\\\{parts.netloc}{path}"
-    elif parts.netloc and parts.netloc.lower() != "localhost":
-        return None
+        return f"\\\\{host}{path}" if host else path
     return path
 
 

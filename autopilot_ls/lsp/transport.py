@@ -203,10 +203,10 @@ def can_be_watched(incoming: int, outgoing: int) -> bool:
     if sys.platform == "win32":
         return False
     states = os.fstat(incoming), os.fstat(outgoing)
-    # On one socket for both ways, asyncio would take what the editor sends for its end.
-    return not os.path.samestat(*states) and all(
-        stat.S_ISFIFO(state.st_mode) or stat.S_ISSOCK(state.st_mode) for state in states
-    )
+    if stat.S_ISSOCK(states[0].st_mode) and os.path.samestat(*states):
+        # On one socket for both ways, asyncio would take what the editor sends for its end.
+        return False
+    return all(stat.S_ISFIFO(state.st_mode) or stat.S_ISSOCK(state.st_mode) for state in states)
 
 
 def _read_by_thread(descriptor: int, receiver: Receiver) -> None:

@@ -8,6 +8,7 @@ then. Not aware of agents. `service` stands above, the features below.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,8 @@ from autopilot_ls.supervisor.requests import Reference
 from autopilot_ls.supervisor.views import OpenDocument
 from autopilot_ls.trace.redaction import Redactor
 
+_log = logging.getLogger(__name__)
+
 LEFT_TO_PERSON: Final = 1.0
 """Seconds after which an approval that the policy meant to decide counts as left to the person."""
 
@@ -86,7 +89,7 @@ class EditorView:
         self._frames = Frames(self._frame, lambda: connection.congested)
         self._diagnostics = Diagnostics(connection)
         self._progress = Progress(connection, jobs, backend.snapshot, redact)
-        self._notifications = Notifications(connection)
+        self._notifications = Notifications(connection, redact)
         self._transcripts = Transcripts(
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
@@ -163,21 +166,23 @@ class EditorView:
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
         """Show what happened: at once what is urgent, the rest with the next frame."""
         for event in events:
-            body = event.body
-            if isinstance(body, TextDelta):
+            if isinstance(event.body, TextDelta):
                 continue
-            if isinstance(body, ApprovalRequested):
-                self._requested(body.approval)
-            elif isinstance(body, ApprovalResolved):
-                self._resolved(session_id, body)
-            else:
+            try:
                 self._happened(session_id, event)
+            except Exception:  # noqa: BLE001 - said below
+                # A fault in showing something must never reach the session that it happened in.
+                _log.exception("Fault while showing %s.", event.body.type)
         if self._notifications.enabled:
             self._notifications.take(session_id, events)
         self._frames.mark(session_id)
 
     def _happened(self, session_id: str, event: Event) -> None:
         match event.body:
+            case ApprovalRequested() as body:
+                self._requested(body.approval)
+            case ApprovalResolved() as body:
+                self._resolved(session_id, body)
             case TurnStarted():
                 self._diagnostics.clear_failures()
                 self._progress.begin(session_id, event.turn_id or "")

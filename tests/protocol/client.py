@@ -54,9 +54,11 @@ FULL: Message = {
 
 async def until(condition: Callable[[], bool], *, limit: float = DEADLINE) -> None:
     """Wait for something that nobody tells us of."""
-    async with asyncio.timeout(limit):
-        while not condition():
-            await asyncio.sleep(0.01)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit
+    while not condition():
+        assert loop.time() < deadline, f"not within {limit} s"
+        await asyncio.sleep(0.01)
 
 
 class ServerError(Exception):

@@ -8,7 +8,7 @@ features. `view` stands above.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -56,9 +56,15 @@ class _Waiting:
 class Notifications:
     """Our own notifications to one editor."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Create the feature; it does nothing for an editor that did not ask for it."""
+    def __init__(self, connection: Connection, redact: Callable[[str], str]) -> None:
+        """Create the feature; it does nothing for an editor that did not ask for it.
+
+        Args:
+            connection: To the editor.
+            redact: Leaves secrets out of the status; events and approvals go out as they are.
+        """
         self._connection = connection
+        self._redact = redact
         self._waiting: dict[str, _Waiting] = {}
 
     @property
@@ -118,7 +124,9 @@ class Notifications:
         if not waiting.status_due or now - waiting.status_told < STATUS_INTERVAL:
             return False
         waiting.status_told, waiting.status_due = now, False
-        self._tell(methods.STATUS_CHANGED, StatusNotification(status=status(snapshot)))
+        self._tell(
+            methods.STATUS_CHANGED, StatusNotification(status=status(snapshot, redact=self._redact))
+        )
         return True
 
     def status_due(self, session_id: str) -> bool:

@@ -24,11 +24,12 @@ MAX_DIAGNOSTICS: Final = 5
 
 _MAX_MESSAGE: Final = 2_000
 
-# What a comment begins with in about any language; behind code it needs a space before it.
+# What a comment begins with in about any language. Behind code it needs a space before it; a quote
+# begins a string there, and a comment only at the start of a line.
 _TASK: Final = re.compile(
-    r"(?:^|\s)"
-    r"(?:#+[|!:]?|/{2,}!?|/\*+!?|\*+|-{2,}[\[{|]*|;+|%+\{?|\"+|'+|<!--+|\(\*+|\{-+|\{#+|<%--|\.\.|"
-    r"@?rem\b|dnl\b|!)"
+    r"(?:^\s*(?:\"+|'+)|(?:^|\s)"
+    r"(?:#+[|!:]?|/{2,}!?|/\*+!?|\*+|-{2,}[\[{|]*|;+|%+\{?|<!--+|\(\*+|\{-+|\{#+|<%--|\.\.|"
+    r"@?rem\b|dnl\b|!))"
     r"\s*autopilot\s*:\s*(?P<task>\S.*)$",
     re.IGNORECASE,
 )
