@@ -318,6 +318,21 @@ class Broker:
         for entry in list(self._open.values()):
             self._resolve(entry, _cancel(message))
 
+    def cancelled(self) -> list[ApprovalResolved]:
+        """Give up everything open without recording it; returns the facts that say so."""
+        self._process += 1
+        self._arriving.clear()
+        self._open.clear()
+        now = self._record.now()
+        return [
+            ApprovalResolved(
+                approval_id=approval.id,
+                decision=_cancel("It could not be recorded."),
+                waited=max(0.0, now - approval.requested_at),
+            )
+            for approval in self._record.state.pending.values()
+        ]
+
     async def cancel_all(self, decided_by: str, message: str) -> None:
         """Answer *cancel* to everything open; an agent that cannot hear it is no error.
 

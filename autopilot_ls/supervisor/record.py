@@ -55,6 +55,7 @@ class SessionRecord:
         self._views = views
         self._on_full = on_full
         self._clock = clock
+        self._broken = False
         self._snapshot: SessionSnapshot | None = None
 
     @property
@@ -74,10 +75,34 @@ class SessionRecord:
         """
         if not facts:
             return
+        events = self._events(facts)
+        if self._broken:
+            raise TraceFull(
+                f"The record of session {self.session_id} could not be written.",
+                advice="Make room on its disk, then resume the session.",
+            )
+        try:
+            self.trace.append(events)
+        except TraceFull as error:
+            self._on_full(error)
+            raise
+        self._apply(events)
+
+    def tell_unrecorded(self, *bodies: Body) -> None:
+        """Apply and announce the end of a session that can no longer be recorded, so that all know.
+
+        The only facts that are not on record: nothing is taken after them, and who opens the session
+        again finds it as after a crash.
+        """
+        self._broken = True
+        thread, turn = self.state.thread_id, self.state.active_turn_id
+        self._apply(self._events([RuntimeEvent(body, thread, turn) for body in bodies]))
+
+    def _events(self, facts: Sequence[RuntimeEvent]) -> list[Event]:
         now = self._clock()
         seq = self.state.seq
         # The bodies are typed values already; checking them again would cost more than all the rest.
-        events = [
+        return [
             Event.model_construct(
                 seq=seq + number,
                 time=now,
@@ -89,11 +114,8 @@ class SessionRecord:
             )
             for number, fact in enumerate(facts, start=1)
         ]
-        try:
-            self.trace.append(events)
-        except TraceFull as error:
-            self._on_full(error)
-            raise
+
+    def _apply(self, events: Sequence[Event]) -> None:
         for event in events:
             self.state.apply(event)
         self._snapshot = None
@@ -132,7 +154,7 @@ class SessionRecord:
     def save_summary(self) -> None:
         """Bring up to date what a list of sessions shows of this one."""
         state = self.state
-        if not state.created_at:
+        if not state.created_at or self._broken:
             return
         self.trace.update_summary(
             SessionSummary(

@@ -27,6 +27,7 @@ from autopilot_ls.model.errors import (
     TraceFull,
 )
 from autopilot_ls.model.events import (
+    Body,
     FilesSettled,
     ItemCompleted,
     ModeChanged,
@@ -213,11 +214,24 @@ class Session:
         try:
             await self._settle(everything=True)
             self._close_books()
-        except TraceFull:
-            return  # What stands on disk is then like after a crash, and is closed like it.
+        except TraceFull as error:
+            self._end_unrecorded(self._fault or error)
         finally:
             self._turn_began.set()
             self._turn_ended.set()
+
+    def _end_unrecorded(self, fault: AutopilotError) -> None:
+        # What stands on disk is like after a crash, and is closed like it when it is opened again.
+        self._closed = True
+        state = self.record.state
+        bodies: list[Body] = [*self.broker.cancelled()]
+        if state.alive:
+            bodies.append(RuntimeExited(expected=True))
+        bodies.append(Notice(severity="error", code=fault.code, message=str(fault)))
+        if state.active_turn_id is not None:
+            failed = TurnStatus.FAILED
+            bodies.append(TurnCompleted(status=failed, error=str(fault), error_code=fault.code))
+        self.record.tell_unrecorded(*bodies)
 
     def _close_books(self) -> None:
         """Record the end of a process that could not be recorded when it came.
@@ -465,14 +479,8 @@ class Session:
         await link.runtime.answer(key, decision)
 
     async def wait_turn_ended(self) -> None:
-        """Wait until the turn started last has ended, however it did.
-
-        Raises:
-            TraceFull: Its end could not be recorded, so that no event tells of it.
-        """
+        """Wait until the turn started last has ended, however it did."""
         await self._turn_ended.wait()
-        if self._fault is not None and self.record.state.active_turn_id is not None:
-            raise self._fault
 
 
 class _Sink:

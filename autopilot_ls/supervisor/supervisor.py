@@ -249,7 +249,11 @@ class Supervisor:
             self._require_open()
             live = self._sessions.get(session_id)
             if live is not None:
-                return live, False
+                if not live.is_closed:
+                    return live, False
+                # It ended because its record could not be written.
+                await live.close()
+                del self._sessions[session_id]
             trace = await self._own(session_id)
             try:
                 state = await anyio.to_thread.run_sync(self._replay, session_id)

@@ -33,7 +33,7 @@ class _Chaos:
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage = stage
-        self.random = random.Random(seed)  # noqa: S311 reason: a test, not a secret
+        self.random = random.Random(seed)
         self.asked = 0
         self.file = stage.workspace / "a"
         self.file.write_text("a\n")

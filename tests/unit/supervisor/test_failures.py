@@ -82,8 +82,13 @@ async def test_a_full_disk_lets_nobody_wait_for_ever_and_the_session_goes_on_lat
     await stage.start()
     with _full_disk(stage):
         stage.agent.ask(command("make", stage.workspace))
-        with anyio.fail_after(5), pytest.raises(TraceFull):
+        with anyio.fail_after(5):
             await stage.supervisor.wait_turn_ended(stage.session_id)
+        ended = (await stage.view.saw(TurnCompleted)).body
+        assert isinstance(ended, TurnCompleted)
+        assert (ended.status, ended.error_code) == (TurnStatus.FAILED, "trace-full")
+        snapshot = stage.supervisor.snapshot(stage.session_id)
+        assert (snapshot.active_turn, snapshot.pending, snapshot.alive) == (None, (), False)
         await _until(lambda: stage.factory.closed)
         with pytest.raises(AutopilotError):
             await stage.start("not yet")
