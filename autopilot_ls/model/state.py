@@ -447,6 +447,8 @@ class SessionState:
     def ask(self, event: Event, approval: Approval) -> None:
         """Let an approval wait. Used by `apply` only."""
         turn = self.turn_for(event)
+        if any(approval.id in each.approvals for each in self._turns):
+            return  # Ids are given once. A record that says otherwise must not confuse its reader.
         self.pending[approval.id] = approval
         turn.approvals[approval.id] = None
         turn.add(approval.id)

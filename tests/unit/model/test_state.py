@@ -379,3 +379,16 @@ def test_a_patch_is_unsettled_from_its_accept_until_the_disk_was_looked_at() -> 
     assert list(told.state.unsettled) == ["a"]
     told.tell(FilesSettled(approval_id="a", outcome="applied", paths=()))
     assert told.state.unsettled == {}
+
+
+def test_an_approval_named_twice_stays_what_it_was_at_first() -> None:
+    told = _Told()
+    told.tell(TurnStarted())
+    told.tell(ApprovalRequested(approval=_approval("a", "first")))
+    told.tell(TurnStarted(), turn="t2")
+    told.tell(ApprovalRequested(approval=_approval("a", "second")))
+    assert told.state.snapshot().pending == (_approval("a", "first"),)
+    told.tell(_resolved("a"))
+    told.tell(ApprovalRequested(approval=_approval("a", "third")))
+    assert told.state.pending == {}
+    told.assert_replay_is_equal()
