@@ -45,11 +45,16 @@ MAX_PROBLEMS: Final = 3
 """Wrong members of an argument that are named in one message."""
 
 P = TypeVar("P", bound=Frozen)
+T = TypeVar("T")
 Handler = Callable[[Frozen], Awaitable[Frozen]]
 
 
 class Commands:
-    """The commands of one editor."""
+    """The commands of one editor.
+
+    Attributes:
+        starting: How many commands are bringing an agent up; what they fail of is in their reply.
+    """
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Commands:
         self._preview = preview
         self._transcripts = transcripts
         self._started = started
+        self.starting = 0
         self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
         self._handlers: Mapping[str, Handler] = {
             methods.TURN_START: _typed(params.TurnStartParams, self.start),
@@ -149,20 +155,30 @@ class Commands:
     async def start_now(self, request: params.TurnStartParams) -> params.TurnStarted:
         """Start a turn on what is saved."""
         references = references_of(self._connection, request.references)
-        started = await self._backend.start_turn(
-            StartTurn(
-                text=request.text,
-                session_id=request.session_id,
-                cwd=None if request.session_id else str(await self._cwd(request)),
-                references=references,
-                mode=request.mode,
-                model=request.model,
-                effort=request.effort,
-            ),
-            self._name(),
+        started = await self._reporting(
+            self._backend.start_turn(
+                StartTurn(
+                    text=request.text,
+                    session_id=request.session_id,
+                    cwd=None if request.session_id else str(await self._cwd(request)),
+                    references=references,
+                    mode=request.mode,
+                    model=request.model,
+                    effort=request.effort,
+                ),
+                self._name(),
+            )
         )
         self._started(started.session_id, references)
         return params.TurnStarted(session_id=started.session_id, turn_id=started.turn_id)
+
+    async def _reporting(self, work: Awaitable[T]) -> T:
+        """Wait for work whose failure its caller is told, so that it need not be shown as well."""
+        self.starting += 1
+        try:
+            return await work
+        finally:
+            self.starting -= 1
 
     async def _cwd(self, request: params.TurnStartParams) -> Path:
         if request.session_id is not None:
@@ -227,7 +243,7 @@ class Commands:
         return params.session_shown(snapshot, transcript)
 
     async def _resume(self, request: params.SessionParams) -> params.SessionResumed:
-        snapshot = await self._backend.resume(request.session_id)
+        snapshot = await self._reporting(self._backend.resume(request.session_id))
         return params.SessionResumed(
             session_id=snapshot.session_id, thread_id=snapshot.thread_id, alive=snapshot.alive
         )

@@ -93,6 +93,7 @@ class Connection:
         self.pushed_settings: object = None
         self.greeted = asyncio.Event()
         self.initialized_received = asyncio.Event()
+        self.left = asyncio.Event()
         self.stopped = asyncio.Event()
         self.exit_code = 1
         self._features: Features | None = None
@@ -121,6 +122,7 @@ class Connection:
         if not self.stopped.is_set():
             self.exit_code = exit_code
             self.stopped.set()
+            self.left.set()
             # Nobody waits for an editor that goes.
             self.initialized_received.set()
             if self._features is None and not self._failure:
@@ -186,6 +188,10 @@ class Connection:
     def initialized(self) -> None:
         """See `Endpoint`."""
         self.initialized_received.set()
+
+    def leaving(self) -> None:
+        """See `Endpoint`."""
+        self.left.set()
 
     def exited(self, *, orderly: bool) -> None:
         """See `Endpoint`."""

@@ -36,10 +36,11 @@ class Frames:
         self._last: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._held: set[str] = set()
+        self._closed = False
 
     def mark(self, key: str) -> None:
         """Something changed; cheap enough for every event."""
-        if key in self._timers or key in self._held:
+        if self._closed or key in self._timers or key in self._held:
             return
         loop = asyncio.get_running_loop()
         due = self._last.get(key, 0.0) + self._interval
@@ -62,6 +63,7 @@ class Frames:
 
     def close(self) -> None:
         """Send nothing more."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

@@ -50,6 +50,10 @@ class Endpoint(Protocol):
         """The editor has the answer."""
         ...
 
+    def leaving(self) -> None:
+        """The editor will ask for nothing more, and send `exit` soon."""
+        ...
+
     def exited(self, *, orderly: bool) -> None:
         """The editor wants the server to end, or is gone."""
         ...
@@ -298,6 +302,7 @@ class LspProtocol(LanguageServerProtocol):
     def _shut_down(self, params: object) -> None:
         del params
         self._shutdown = True
+        self._server.endpoint.leaving()
 
     def _exit(self, params: object) -> None:
         # Without `sys.exit`, so that agents are ended first.

@@ -25,7 +25,10 @@ _log = logging.getLogger(__name__)
 
 
 async def serve(connection: Connection) -> None:
-    """Serve the editor until its connection is stopped."""
+    """Serve the editor until its connection is stopped.
+
+    Agents are ended as soon as the editor says `shutdown`, because it may not wait long after `exit`.
+    """
     messages = Messages(connection)
     configuration = Configuration(connection, messages)
     settings = await configuration.load()
@@ -33,6 +36,7 @@ async def serve(connection: Connection) -> None:
         return
     try:
         await _serve(connection, messages, configuration, settings)
+        await connection.stopped.wait()
     except* (AutopilotError, OSError) as group:
         # Nothing can be done without a supervisor but to say why, again with each command.
         said = "; ".join(_texts(group))
@@ -53,7 +57,8 @@ async def _serve(
         view.begin()
         connection.ready(view)
         warm_up(connection)
-        await connection.stopped.wait()
+        await connection.left.wait()
+        connection.failed("The server is shutting down.")
         view.close()
         attachment.detach()
         tasks.cancel_scope.cancel()

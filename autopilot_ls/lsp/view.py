@@ -189,7 +189,9 @@ class EditorView:
             case TurnCompleted() as body:
                 self._turn_ended(session_id, body)
             case Notice(severity="error") as body:
-                if not body.will_retry:
+                if body.will_retry or self._commands.starting:
+                    self._messages.log(types.MessageType.Warning, body.message)
+                else:
                     self._messages.error(body.message)
             case Notice(severity="warning") as body:
                 self._messages.log(types.MessageType.Warning, body.message)
@@ -230,7 +232,7 @@ class EditorView:
 
     def _left_to_person(self, approval: Approval) -> None:
         """The policy would have decided; where that was refused, the person must."""
-        if self._connection.stopped.is_set():
+        if self._connection.left.is_set():
             return
         if any(waiting.id == approval.id for waiting in self._backend.approvals()):
             self._ask(approval)

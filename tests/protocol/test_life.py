@@ -138,6 +138,32 @@ async def test_too_long_message_is_skipped(tmp_path: Path) -> None:
         assert memory(client, "VmHWM") < 160 * 1024
 
 
+async def test_agents_are_ended_at_shutdown_already(world: Any) -> None:
+    place = world([command("touch made", call_id="c1"), message("Never said.")])
+    async with place.editor() as client:
+        await client.execute("autopilot.turn.start", {"text": "Make it"})
+        await client.wait_method("window/logMessage", lambda p: "waits for your" in p["message"])
+        agents = agents_of(client)
+        await client.request("shutdown", None)
+        await until(lambda: not any(alive(pid) for pid in agents))
+        with pytest.raises(ServerError):
+            await client.execute("autopilot.status")
+        assert client.process.returncode is None
+        client.notify("exit", None)
+        assert await ended(client) == 0
+
+
+async def test_missing_agent_is_said_once_with_what_to_do(world: Any) -> None:
+    place = world([])
+    async with place.editor(codex={"command": ["/nowhere/codex"]}) as client:
+        with pytest.raises(ServerError, match="/nowhere/codex") as missing:
+            await client.execute("autopilot.turn.start", {"text": "Do it"})
+        assert missing.value.data["code"] == "agent-not-found"
+        assert missing.value.data["advice"]
+        assert await client.execute("autopilot.status")
+        assert "window/showMessage" not in client.methods()
+
+
 async def test_commands_take_one_right_object(tmp_path: Path) -> None:
     async with running(env=environment(tmp_path), cwd=tmp_path) as client:
         await client.initialize(tmp_path, options=options(tmp_path))

@@ -290,5 +290,8 @@ class Place:
 @asynccontextmanager
 async def standing_in(root: Path) -> AsyncGenerator[Place]:
     async with anyio.create_task_group() as tasks:
-        yield Place(root, tasks)
+        place = Place(root, tasks)
+        yield place
+        for view in place.backend.views:
+            view.close()
         tasks.cancel_scope.cancel()
