@@ -24,6 +24,7 @@ from autopilot_ls.model.approvals import (
     ToolAction,
 )
 from autopilot_ls.model.text import count, one_line, visible
+from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, code, fence, plain, said, unchanged
 
@@ -76,8 +77,10 @@ def _command_title(action: CommandAction) -> str:
     if action.types_input:
         return f"Type into the running program: {action.command}"
     if action.network_host:
-        return f"Reach the network host {action.network_host}: {action.command}"
-    return f"{'Run outside the sandbox' if action.escalated else 'Run'}: {action.command}"
+        return f"Reach the network host {action.network_host}: {unwrapped(action.command)}"
+    return (
+        f"{'Run outside the sandbox' if action.escalated else 'Run'}: {unwrapped(action.command)}"
+    )
 
 
 _VERBS = {ChangeKind.ADD: "Create", ChangeKind.DELETE: "Delete", ChangeKind.UPDATE: "Change"}

@@ -30,6 +30,7 @@ from autopilot_ls.model.items import (
 from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals
+from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import FileStat, of_diff, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, unchanged
 
@@ -79,7 +80,7 @@ def current_item(turn: TurnSnapshot) -> Item | None:
 def _doing(item: Item, root: str) -> str:
     match item:
         case CommandExecution():
-            return f"Runs: {item.command}"
+            return f"Runs: {unwrapped(item.command)}"
         case FileChanges():
             names = ", ".join(approvals.relative(change.path, root) for change in item.changes[:4])
             return f"Changes {names or 'files'}"

@@ -161,9 +161,9 @@ def test_a_command_is_decided_by_a_code_action_anywhere_in_the_workspace() -> No
             editor.choose("run this task")
             model.wait_for_requests(1)
             editor.wait(
-                "vim.iter(_G.heard):any(function(h) return (h[3] or ''):find('touch made') ~= nil end)"
+                "vim.iter(_G.heard):any(function(h) return (h[3] or ''):find('Waits for you') ~= nil end)"
             )
             _keyboard_is_free(editor)
-            editor.choose("accept: touch made")
+            editor.choose("accept: Run: touch made")
             editor.wait(ENDED)
             assert (here.workspace / "made").exists()
