@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio.to_thread
+from lsprotocol import types
 from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 
@@ -34,7 +35,8 @@ from autopilot_ls.model.errors import (
     NoActiveTurn,
     SessionNotFound,
 )
-from autopilot_ls.model.state import SessionSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.text import one_line, visible
 from autopilot_ls.presentation.status import status
 from autopilot_ls.presentation.transcript import TranscriptRenderer
 from autopilot_ls.supervisor.requests import Reference, StartTurn
@@ -118,8 +120,22 @@ class Commands:
         """Carry out a command.
 
         Raises:
-            JsonRpcException: With the code, and what to do about it in its data.
+            JsonRpcException: With the code, and what to do about it in its data. Where the editor
+                would stop at a long message, it is cut, and the whole of it is logged.
         """
+        try:
+            return await self._execute(name, arguments)
+        except JsonRpcException as error:
+            width = self._connection.profile.error_width
+            if width and len(error.message) > width:
+                self._connection.tell(
+                    types.WINDOW_LOG_MESSAGE,
+                    types.LogMessageParams(types.MessageType.Error, visible(error.message)),
+                )
+                error.message = one_line(error.message, width)
+            raise
+
+    async def _execute(self, name: str, arguments: Sequence[object]) -> object:
         method, handler = methods.command(name), self._handlers.get(name)
         if method is None or handler is None:
             raise JsonRpcException(f"There is no command {name[:80]!r}.", INVALID_PARAMS)

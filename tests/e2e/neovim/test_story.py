@@ -136,7 +136,8 @@ def test_a_patch_is_refused_while_the_buffer_has_unsaved_changes_and_accepted_af
             editor.wait("vim.bo.modified")
             editor.terminal.type("gg")
             editor.choose("accept:")
-            editor.terminal.wait_for("unsaved changes")
+            screen = editor.terminal.wait_for("Save area.py first")
+            assert "Press ENTER" not in screen
             assert editor.lines()[-1] == "# mine"
             assert here.read("area.py") == CODE
             editor.terminal.press("Escape")
