@@ -28,7 +28,7 @@ from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import Item
-from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation import progress
 from autopilot_ls.supervisor.supervisor import Supervisor

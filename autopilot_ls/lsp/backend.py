@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
-from autopilot_ls.model.state import SessionSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn

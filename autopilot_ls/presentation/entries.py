@@ -36,7 +36,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
-from autopilot_ls.model.state import ApprovalEntry, Entry, ItemEntry, NoteEntry
+from autopilot_ls.model.snapshots import ApprovalEntry, Entry, ItemEntry, NoteEntry
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.diffstat import of_proposed, summed
 from autopilot_ls.presentation.markdown import (

@@ -27,7 +27,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
-from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.commands import unwrapped

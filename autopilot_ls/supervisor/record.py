@@ -18,7 +18,8 @@ import anyio.to_thread
 
 from autopilot_ls.model.errors import TraceFull
 from autopilot_ls.model.events import Body, Event
-from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.summary import SessionSummary

@@ -32,7 +32,8 @@ from autopilot_ls.model.errors import (
 )
 from autopilot_ls.model.events import Body, GrantRevoked, SessionCreated
 from autopilot_ls.model.ids import new_session_id
-from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.state import SessionState
 from autopilot_ls.model.text import one_line
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings

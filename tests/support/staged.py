@@ -13,7 +13,7 @@ import anyio
 
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
 from autopilot_ls.model.events import Event, RuntimeStarted, TurnCompleted
-from autopilot_ls.model.state import SessionSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.scripted_model import ScriptedModel
 from autopilot_ls.settings.loading import load
 from autopilot_ls.settings.tree import Settings

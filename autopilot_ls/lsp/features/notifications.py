@@ -24,7 +24,7 @@ from autopilot_ls.lsp.params import (
 from autopilot_ls.model.approvals import Approval, Decision
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.events import Event, TextDelta
-from autopilot_ls.model.state import SessionSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.presentation.status import status
 
 MAX_EVENTS: Final = 2_000

@@ -16,7 +16,7 @@ from lsprotocol import types
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.protocol import ClientFailed
-from autopilot_ls.model.state import SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation import progress
 

@@ -18,7 +18,7 @@ from autopilot_ls.lsp.convert import canonical
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.model.errors import TraceError
 from autopilot_ls.model.ids import is_session_id
-from autopilot_ls.model.state import SessionSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.presentation.transcript import TranscriptRenderer
 from autopilot_ls.trace.files import replace_private
 

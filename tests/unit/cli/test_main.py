@@ -23,7 +23,7 @@ from autopilot_ls.model.errors import (
 )
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import TokenUsage
-from autopilot_ls.model.state import TurnSnapshot
+from autopilot_ls.model.snapshots import TurnSnapshot
 from tests.support.pseudo_terminal import program
 
 

@@ -41,7 +41,8 @@ from autopilot_ls.model.events import (
     SessionCreated,
     TurnStarted,
 )
-from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn

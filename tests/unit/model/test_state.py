@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopilot_ls.model import state as state_module
+from autopilot_ls.model import turns as turns_module
 from autopilot_ls.model.approvals import (
     Approval,
     ChangeKind,
@@ -64,7 +65,8 @@ from autopilot_ls.model.items import (
     TokenUsage,
     UserMessage,
 )
-from autopilot_ls.model.state import ApprovalEntry, ItemEntry, SessionState
+from autopilot_ls.model.snapshots import ApprovalEntry, ItemEntry
+from autopilot_ls.model.state import SessionState
 
 M = TypeVar("M", bound=Frozen)
 
@@ -235,7 +237,7 @@ def test_a_snapshot_shares_what_did_not_change() -> None:
 
 def test_turns_and_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_module, "MAX_TURNS", 3)
-    monkeypatch.setattr(state_module, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(turns_module, "MAX_ENTRIES", 5)
     many: list[Body] = []
     for _ in range(4):
         many.append(TurnStarted())
@@ -262,7 +264,7 @@ def test_a_patch_approval_keeps_its_place_when_it_is_resolved() -> None:
     snapshot = state.snapshot()
     assert snapshot.pending == ()
     assert snapshot.turns[-1].waited == 2.0
-    assert snapshot.turns[-1].entries == (state_module.ApprovalEntry(approval, decision, 2.0),)
+    assert snapshot.turns[-1].entries == (ApprovalEntry(approval, decision, 2.0),)
 
 
 class _Told:
@@ -339,7 +341,7 @@ def test_what_an_older_turn_left_running_goes_on_in_its_place() -> None:
 def test_approvals_that_have_no_place_any_more_are_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(state_module, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(turns_module, "MAX_ENTRIES", 3)
     told = _Told()
     told.tell(TurnStarted())
     for number in range(10):
