@@ -32,7 +32,8 @@ from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.writer import SessionTrace
 from autopilot_ls.wire.jsonl import LineSplitter
-from autopilot_ls.wire.jsonrpc import Incoming, JsonRpcConnection
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import Incoming
 from autopilot_ls.wire.process import Process
 from tests.bench.flood_agent import ITEM, THREAD, Deltas
 from tests.bench.report import Figure, median, quartiles

@@ -41,7 +41,7 @@ from autopilot_ls.runtimes.codex.fields import (
 )
 from autopilot_ls.runtimes.codex.items import legacy_changes
 from autopilot_ls.runtimes.codex.open_items import OpenItems
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonValue
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 METHOD_NOT_FOUND: Final = -32601
 INVALID_REQUEST: Final = -32600

@@ -43,7 +43,8 @@ from autopilot_ls.runtimes.codex.guard import (
 from autopilot_ls.runtimes.codex.notices import account_description
 from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonRpcConnection, JsonValue
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 RESUME_TIMEOUT: Final = 20.0
 """Seconds a resume may take; it can hang for ever on a thread that Codex takes for active

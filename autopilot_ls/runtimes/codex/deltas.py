@@ -11,7 +11,7 @@ from typing import cast
 from autopilot_ls.model.events import TextDelta
 from autopilot_ls.model.items import TextField
 from autopilot_ls.runtimes.base import RuntimeEvent
-from autopilot_ls.wire.jsonrpc import JsonValue, Notification
+from autopilot_ls.wire.messages import JsonValue, Notification
 
 
 class _Run:

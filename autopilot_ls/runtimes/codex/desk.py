@@ -31,7 +31,7 @@ from autopilot_ls.runtimes.codex.approvals import (
 from autopilot_ls.runtimes.codex.fields import Table, text
 from autopilot_ls.runtimes.codex.open_items import OpenItems
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonObject, ServerRequest
+from autopilot_ls.wire.messages import JsonObject, ServerRequest
 
 MAX_OPEN: Final = 1_000
 MAX_ANSWERED: Final = 2_000

@@ -20,7 +20,7 @@ from typing import Final
 from autopilot_ls.model.errors import AgentNotSafe
 from autopilot_ls.runtimes.codex.fields import Table, as_table, flag, table, tables, text
 from autopilot_ls.runtimes.codex.rules import RuleState, read_rules
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonValue
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 APPROVAL_POLICY: Final = "untrusted"
 """The strictest asking that Codex has: every patch and every command."""

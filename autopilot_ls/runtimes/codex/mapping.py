@@ -54,12 +54,7 @@ from autopilot_ls.runtimes.codex.notices import NOTICES, account_description
 from autopilot_ls.runtimes.codex.open_items import OpenItems
 from autopilot_ls.runtimes.codex.protocol import DELTAS, MAPPED_ITEMS, RECORDED_NOTIFICATIONS
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import (
-    Incoming,
-    Notification,
-    OrphanError,
-    ServerRequest,
-)
+from autopilot_ls.wire.messages import Incoming, Notification, OrphanError, ServerRequest
 
 _MAX_LIMITS: Final = 50
 _MAX_NAME: Final = 200

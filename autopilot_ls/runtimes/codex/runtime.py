@@ -55,8 +55,10 @@ from autopilot_ls.runtimes.codex.locate import (
 from autopilot_ls.runtimes.codex.mapping import Mapper
 from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.settings.tree import CodexSettings
-from autopilot_ls.wire.jsonrpc import Incoming, JsonObject, JsonRpcConnection
-from autopilot_ls.wire.process import Process, ProcessExit, spawn
+from autopilot_ls.wire.exits import ProcessExit
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import Incoming, JsonObject
+from autopilot_ls.wire.process import Process, spawn
 
 NAME: Final = "codex"
 _ASIDE_TIMEOUT: Final = 5.0

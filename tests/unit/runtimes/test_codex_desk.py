@@ -14,7 +14,7 @@ from autopilot_ls.runtimes.codex.desk import MAX_OPEN, UNSEEN_SANDBOX, Desk
 from autopilot_ls.runtimes.codex.open_items import OpenItems
 from autopilot_ls.runtimes.codex.protocol import ASKED_REQUESTS
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonObject, ServerRequest
+from autopilot_ls.wire.messages import JsonObject, ServerRequest
 
 COMMAND: JsonObject = {
     "threadId": "t",

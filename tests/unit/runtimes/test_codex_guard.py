@@ -17,7 +17,7 @@ from autopilot_ls.runtimes.codex.guard import (
 )
 from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.runtimes.codex.rules import judge, read_rules
-from autopilot_ls.wire.jsonrpc import JsonObject
+from autopilot_ls.wire.messages import JsonObject
 
 CAREFUL = b"""# comment
 "a docstring"

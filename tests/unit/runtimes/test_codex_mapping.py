@@ -29,7 +29,7 @@ from autopilot_ls.runtimes.codex.protocol import (
     RECORDED_NOTIFICATIONS,
     REFUSED_REQUESTS,
 )
-from autopilot_ls.wire.jsonrpc import (
+from autopilot_ls.wire.messages import (
     Incoming,
     JsonObject,
     JsonValue,
