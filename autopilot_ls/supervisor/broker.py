@@ -3,12 +3,12 @@
 Judges each request by the policy, keeps those that wait for a person, takes the first decision and
 refuses later ones with a reason, and answers *cancel* when the request can no longer be decided.
 A decision is on disk before the agent hears it. Not aware of how an agent words requests, nor of
-editors. `session` stands above; the policy, `patches` and `record` below.
+editors. `session` stands above; the policy, `decisions`, `patches` and `record` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,14 +20,11 @@ from anyio.abc import TaskGroup
 from autopilot_ls.model.approvals import (
     Action,
     Approval,
-    CommandAction,
     Decision,
     DecisionKind,
     FileChange,
-    Grant,
     Outcome,
     PatchAction,
-    QuestionAction,
     Verdict,
 )
 from autopilot_ls.model.errors import (
@@ -37,18 +34,21 @@ from autopilot_ls.model.errors import (
     ApprovalNotFound,
     AutopilotError,
     DecisionRefused,
-    InvalidRequest,
     TraceFull,
 )
 from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
 from autopilot_ls.model.ids import new_approval_id
 from autopilot_ls.policy import judge
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
+from autopilot_ls.supervisor.decisions import (
+    POLICY,
+    cancel,
+    grant_from,
+    require_complete,
+    without_secrets,
+)
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.record import SessionRecord
-
-POLICY = "policy"
-AUTOPILOT = "autopilot"
 
 CANCEL_GRACE: Final = 5.0
 """Seconds that all answers of a general cancel have to reach the agent."""
@@ -194,7 +194,7 @@ class Broker:
         entry = self._claim(approval_id, decision)
         try:
             if decision.kind.accepts:
-                self._require_complete(entry.approval, decision)
+                require_complete(entry.approval, decision)
                 await self._patches.check(entry.approval)
         except BaseException:
             entry.claimed_by = None
@@ -256,39 +256,14 @@ class Broker:
             f"{decision.kind.value} by {decision.decided_by}{why}."
         )
 
-    def _require_complete(self, approval: Approval, decision: Decision) -> None:
-        action = approval.action
-        if isinstance(action, QuestionAction):
-            missing = [q.id for q in action.questions if not decision.answers.get(q.id)]
-            if missing:
-                raise InvalidRequest(
-                    f"The questions {', '.join(missing)} have no answer.",
-                    advice="Give `answers` as an object of question id to a list of answers.",
-                )
-        if decision.kind is DecisionKind.ACCEPT_FOR_SESSION:
-            grantable = isinstance(action, PatchAction) or (
-                isinstance(action, CommandAction)
-                and not (action.escalated or action.types_input or action.permissions)
-                and action.network_host is None
-            )
-            if not grantable:
-                raise InvalidRequest(
-                    "Only patches and plain sandboxed commands can be accepted for the session.",
-                    advice="Accept it once instead.",
-                )
-
     def _resolve(self, entry: _Open, decision: Decision) -> None:
         approval = entry.approval
         waited = max(0.0, self._record.now() - approval.requested_at)
-        facts = [
-            ApprovalResolved(
-                approval_id=approval.id,
-                decision=_without_secrets(approval, decision),
-                waited=waited,
-            )
-        ]
-        events = [RuntimeEvent(fact, approval.thread_id, approval.turn_id) for fact in facts]
-        grant = _grant(approval, decision)
+        resolved = ApprovalResolved(
+            approval_id=approval.id, decision=without_secrets(approval, decision), waited=waited
+        )
+        events = [RuntimeEvent(resolved, approval.thread_id, approval.turn_id)]
+        grant = grant_from(approval, decision)
         if grant is not None:
             events.append(RuntimeEvent(GrantAdded(grant=grant), approval.thread_id))
         self._record.emit(events)
@@ -309,14 +284,14 @@ class Broker:
                 self._announce(approval_id, message, ())
         for entry in list(self._open.values()):
             if entry.approval.native_key == key:
-                self._resolve(entry, _cancel("The agent withdrew the request."))
+                self._resolve(entry, cancel("The agent withdrew the request."))
 
     def void(self, message: str) -> None:
         """Cancel everything open without telling the agent, because it is gone."""
         self._process += 1
         self._arrive_at_once()
         for entry in list(self._open.values()):
-            self._resolve(entry, _cancel(message))
+            self._resolve(entry, cancel(message))
 
     def cancelled(self) -> list[ApprovalResolved]:
         """Give up everything open without recording it; returns the facts that say so."""
@@ -327,7 +302,7 @@ class Broker:
         return [
             ApprovalResolved(
                 approval_id=approval.id,
-                decision=_cancel("It could not be recorded."),
+                decision=cancel("It could not be recorded."),
                 waited=max(0.0, now - approval.requested_at),
             )
             for approval in self._record.state.pending.values()
@@ -377,37 +352,3 @@ class Broker:
             verdict = self._judge(entry.approval.action)
             if verdict.outcome is Outcome.DENY and entry.claimed_by is None:
                 self._follow(entry.approval.id, verdict)
-
-
-def _cancel(message: str) -> Decision:
-    return Decision(kind=DecisionKind.CANCEL, decided_by=AUTOPILOT, message=message)
-
-
-def _without_secrets(approval: Approval, decision: Decision) -> Decision:
-    if not isinstance(approval.action, QuestionAction):
-        return decision
-    secret = {question.id for question in approval.action.questions if question.secret}
-    shown: Mapping[str, tuple[str, ...]] = {
-        key: ("(not recorded)",) if key in secret else value
-        for key, value in decision.answers.items()
-    }
-    return decision.model_copy(update={"answers": dict(shown)})
-
-
-def _grant(approval: Approval, decision: Decision) -> Grant | None:
-    if decision.kind is not DecisionKind.ACCEPT_FOR_SESSION:
-        return None
-    action = approval.action
-    if isinstance(action, CommandAction):
-        return Grant(
-            id=f"grant-{approval.id}",
-            command=action.command,
-            cwd=action.cwd,
-            granted_by=decision.decided_by,
-        )
-    if isinstance(action, PatchAction):
-        paths = {c.path for c in action.changes} | {c.move_to for c in action.changes if c.move_to}
-        return Grant(
-            id=f"grant-{approval.id}", paths=tuple(sorted(paths)), granted_by=decision.decided_by
-        )
-    return None

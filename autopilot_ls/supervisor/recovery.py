@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind
+from autopilot_ls.model.approvals import Approval
 from autopilot_ls.model.events import (
     ApprovalResolved,
     Body,
@@ -19,6 +19,7 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.supervisor.decisions import cancel
 
 Settle = Callable[[Approval], FilesSettled | None]
 
@@ -33,11 +34,7 @@ def closing_facts(state: SessionState, now: float, settle: Settle) -> list[Body]
     """
     facts: list[Body] = []
     for approval in state.pending.values():
-        decision = Decision(
-            kind=DecisionKind.CANCEL,
-            decided_by="autopilot",
-            message="Autopilot or the agent ended before anybody decided.",
-        )
+        decision = cancel("Autopilot or the agent ended before anybody decided.")
         waited = max(0.0, now - approval.requested_at)
         facts.append(ApprovalResolved(approval_id=approval.id, decision=decision, waited=waited))
     for approval in state.unsettled.values():

@@ -52,7 +52,8 @@ from autopilot_ls.runtimes.base import (
     RuntimeMessage,
     ThreadOptions,
 )
-from autopilot_ls.supervisor.broker import AUTOPILOT, Broker
+from autopilot_ls.supervisor.broker import Broker
+from autopilot_ls.supervisor.decisions import AUTOPILOT
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.views import ClientView
