@@ -96,7 +96,7 @@ async def test_a_full_disk_lets_nobody_wait_for_ever_and_the_session_goes_on_lat
     snapshot = stage.supervisor.snapshot(stage.session_id)
     assert snapshot.active_turn is not None
     assert snapshot.pending == ()
-    replayed = stage.supervisor._replay(stage.session_id).snapshot()
+    replayed = stage.supervisor._sessions.replay(stage.session_id).snapshot()
     assert replayed == snapshot
 
 
