@@ -9,6 +9,7 @@ and the runtimes below.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -32,6 +33,9 @@ from autopilot_ls.runtimes.base import (
 from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.turn_signals import TurnSignals
+
+IDLE_LIMIT: Final = 1800.0
+"""Seconds without a turn or an open request after which the process is ended."""
 
 
 class _Link:
@@ -69,6 +73,7 @@ class Agent:
         factory: RuntimeFactory,
         process_options: Callable[[], OpenOptions],
         thread_options: Callable[[], ThreadOptions],
+        is_needed: Callable[[], bool],
         sink: RuntimeSink,
         tasks: TaskGroup,
     ) -> None:
@@ -81,6 +86,7 @@ class Agent:
             factory: Opens the runtime.
             process_options: How a process is started now.
             thread_options: How a thread is opened now.
+            is_needed: Tells whether the agent has work or waits for an answer now.
             sink: Gets what the runtime reports.
             tasks: Where the life of a process runs.
         """
@@ -92,10 +98,12 @@ class Agent:
         self._factory = factory
         self._process_options = process_options
         self._thread_options = thread_options
+        self._is_needed = is_needed
         self._sink = sink
         self._tasks = tasks
         self._link: _Link | None = None
         self._starting = anyio.Lock()
+        self._used_at = 0.0
 
     @property
     def runtime(self) -> AgentRuntime | None:
@@ -142,7 +150,7 @@ class Agent:
                     await self._open_thread(runtime)
                     link.runtime = runtime
                     link.ready.set()
-                    await link.stop.wait()
+                    await self._until_unneeded(link)
             if link.runtime is None:
                 link.failure = self.fault or AgentDied("The agent was ended while it was started.")
         except AutopilotError as error:
@@ -157,6 +165,23 @@ class Agent:
             finally:
                 link.ended.set()
                 link.ready.set()
+
+    def note_use(self) -> None:
+        """Note that the agent was just spoken to or has spoken, so that it is not idle."""
+        self._used_at = anyio.current_time()
+
+    async def _until_unneeded(self, link: _Link) -> None:
+        """Return when the process is to be ended: on demand, or because it idled for too long."""
+        self.note_use()
+        while not link.stop.is_set():
+            if self._is_needed():
+                self.note_use()
+            left = self._used_at + IDLE_LIMIT - anyio.current_time()
+            if left <= 0:
+                link.stop.set()  # Who wants the agent now waits for its end, and gets a new one.
+                return
+            with anyio.move_on_after(left):
+                await link.stop.wait()
 
     async def _open_thread(self, runtime: AgentRuntime) -> None:
         state = self._record.state

@@ -85,6 +85,11 @@ class Broker:
         self._process = 0
 
     @property
+    def has_open(self) -> bool:
+        """Whether a request of the agent waits for its answer, or is still being read."""
+        return bool(self._open or self._arriving)
+
+    @property
     def _workspace(self) -> Path:
         return Path(self._record.state.cwd)
 

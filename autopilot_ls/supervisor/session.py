@@ -94,6 +94,7 @@ class Session:
             factory=factory,
             process_options=self._process_options,
             thread_options=self._thread_options,
+            is_needed=self._needs_agent,
             sink=_Sink(self),
             tasks=tasks,
         )
@@ -104,6 +105,9 @@ class Session:
     def _thread_options(self) -> ThreadOptions:
         state = self.record.state
         return ThreadOptions(Path(state.cwd), state.mode, self._model, self._effort)
+
+    def _needs_agent(self) -> bool:
+        return not self.is_idle or self.broker.has_open
 
     def _stop_at_once(self, error: AutopilotError) -> None:
         self._agent.end_at_once(error)
@@ -121,6 +125,7 @@ class Session:
     def deliver(self, batch: Sequence[RuntimeMessage]) -> None:
         """Take what one read of the pipe brought; part of the `RuntimeSink`."""
         facts: list[RuntimeEvent] = []
+        self._agent.note_use()
         try:
             for message in batch:
                 if isinstance(message, RuntimeEvent):
@@ -294,6 +299,7 @@ class Session:
         runtime = self._agent.runtime
         if runtime is None:
             raise AgentDied("The agent's process has ended; the decision is recorded only.")
+        self._agent.note_use()
         await runtime.answer(key, decision)
 
     async def wait_turn_ended(self) -> None:
