@@ -207,7 +207,7 @@ class CodexRuntime:
     def _on_batch(self, batch: Sequence[Incoming]) -> None:
         messages = self._mapper.map(batch)
         self._tell(messages)
-        if self._desk.replies or self._desk.overflown or self._mapper.breached:
+        if self._desk.replies or self._desk.overflown or self._mapper.watch.breached:
             self._work.set()
 
     def _tell(self, messages: Sequence[RuntimeMessage]) -> None:
@@ -223,7 +223,7 @@ class CodexRuntime:
                 await self._send_replies()
                 if self._desk.overflown:
                     await self._process.stop()
-                if self._mapper.breached and not self._stopped_for_breach:
+                if self._mapper.watch.breached and not self._stopped_for_breach:
                     self._stopped_for_breach = True
                     await self._conversation.interrupt(timeout=_ASIDE_TIMEOUT)
             except NoActiveTurn:
@@ -256,7 +256,7 @@ class CodexRuntime:
         return info
 
     def _tell_unseen(self) -> None:
-        self._mapper.expects_asking = self._conversation.asks_everything
+        self._mapper.watch.expects_asking = self._conversation.asks_everything
         if not self._conversation.asks_everything:
             notice = Notice(severity="warning", code="agent-unseen", message=FALLBACK_UNSEEN)
             self._tell([RuntimeEvent(notice)])

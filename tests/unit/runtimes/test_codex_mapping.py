@@ -187,7 +187,7 @@ def test_a_command_that_ran_without_a_question_sounds_the_alarm_once() -> None:
     done: JsonObject = {**item, "status": "completed", "exitCode": 0}
     found = made.map([note("item/started", 1, item=item), note("item/completed", 2, item=done)] * 2)
     alarms = [each for each in bodies(found) if isinstance(each, Notice)]
-    assert made.breached
+    assert made.watch.breached
     assert len(alarms) == 1
     assert "rm -rf x" in alarms[0].message
 
