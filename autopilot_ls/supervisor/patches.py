@@ -2,7 +2,7 @@
 
 Remembers what the disk held when a patch was proposed, checks the person's text before it is accepted,
 keeps the snapshot to restore from, and settles by the disk what the agent did. Not aware of who
-decides or of how the agent reports. `broker` and `session` stand above, `edits` below.
+decides or of how the agent reports. `broker`, `aftermath` and `session` stand above, `edits` below.
 """
 
 from __future__ import annotations

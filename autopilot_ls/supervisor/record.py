@@ -2,7 +2,7 @@
 
 A `SessionRecord` gives each fact its sequence number, appends it to the trace, applies it to the state
 and tells the views, in this order and a batch at a time. Not aware of agents, policy or approvals;
-`session` and `broker` stand above, `trace` and `model.state` below.
+`session` and its parts stand above, `trace` and `model.state` below.
 """
 
 from __future__ import annotations

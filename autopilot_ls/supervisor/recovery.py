@@ -2,7 +2,7 @@
 
 What was in flight is *unknown*: approvals that waited are cancelled, a turn that ran is marked, and a
 patch that was accepted but never reported as done is settled by looking at the disk. Pure but for the
-reading of files. Not aware of processes; `supervisor` calls it when it opens a session again.
+reading of files. Not aware of processes; `sessions` calls it when it opens one again.
 """
 
 from __future__ import annotations

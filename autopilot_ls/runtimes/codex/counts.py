@@ -1,6 +1,6 @@
 """Codex's numbers and plans as values of the model.
 
-Pure. Not aware of whose they are; `mapping` stands above, `fields` and the model below.
+Pure. Not aware of whose they are; `mapping` and `turn_reports` stand above, `fields` and the model below.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Codex's items as the items of the model.
 
 Pure, and total: whatever an item looks like, something is returned, at worst an `OtherItem`. Not
-aware of notifications; `mapping` and `approvals` stand above, `fields` and the model below.
+aware of notifications; `item_reports`, `watch` and `approvals` stand above, `fields` and the model below.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The items that Codex has begun and not finished, as far as an approval may refer to them.
 
 An approval names only ids; what it is about was said with the item. Bounded in number and in size.
-Not aware of approvals; `mapping` fills it, `approvals` looks things up in it.
+Not aware of approvals; `item_reports` fills it, `approvals` looks things up in it.
 """
 
 from __future__ import annotations

@@ -314,7 +314,9 @@ async def start(tmp_path: Path, settings: CodexSettings) -> Sink:
     sink = Sink()
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
-    async with CodexFactory(settings).open(OpenOptions(work, tmp_path, dict(os.environ)), sink) as runtime:
+    async with CodexFactory(settings).open(
+        OpenOptions(work, tmp_path, dict(os.environ)), sink
+    ) as runtime:
         await runtime.start_thread(ThreadOptions(work, Mode.PROPOSE))
     return sink
 
