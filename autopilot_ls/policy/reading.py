@@ -7,9 +7,10 @@ Not aware of modes and verdicts; `judge` stands above.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 # Only characters that no shell gives a meaning to, besides words and matching quotes: no expansion,
@@ -17,6 +18,16 @@ from typing import Final
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9_./ :=@,+%'\"-]*")
 _SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash"})
 _SHELL_FLAGS: Final = frozenset({"-c", "-lc"})
+# A shell of that name elsewhere may be anything: the repository can hold a `bash` of its own.
+_SHELL_FOLDERS: Final = frozenset(
+    {
+        "/bin",
+        "/usr/bin",
+        "/usr/local/bin",
+        "/opt/homebrew/bin",
+        "/run/current-system/sw/bin",
+    }
+)
 _MAX_LENGTH: Final = 4_096
 
 # Programs none of whose options write, execute or connect. Left out on purpose: `git` (the
@@ -50,6 +61,15 @@ _READERS: Final = frozenset(
     }
 )
 
+# Options that follow links found on the way, or take the names of files from a file: what is read then
+# is not on the command line. Long ones can be shortened.
+_LEADS_AWAY: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "grep": ("R", ("--dereference-recursive",)),
+    "ls": ("LH", ("--dereference", "--dereference-command-line-symlink-to-dir")),
+    "du": ("LDH", ("--dereference", "--dereference-args", "--files0-from")),
+    "wc": ("", ("--files0-from",)),
+}
+
 
 def _words(command: str) -> list[str] | None:
     if len(command) > _MAX_LENGTH or "\n" in command:
@@ -59,7 +79,7 @@ def _words(command: str) -> list[str] | None:
     except ValueError:
         return None
     match outer:
-        case [shell, flag, script] if Path(shell).name in _SHELLS and flag in _SHELL_FLAGS:
+        case [shell, flag, script] if _is_shell(shell) and flag in _SHELL_FLAGS:
             inner = script
         case _:
             inner = command
@@ -69,6 +89,33 @@ def _words(command: str) -> list[str] | None:
         return shlex.split(inner)
     except ValueError:
         return None
+
+
+def _is_shell(name: str) -> bool:
+    path = PurePath(name)
+    return path.name in _SHELLS and (str(path.parent) in _SHELL_FOLDERS or name == path.name)
+
+
+def _is_the_systems(program: str, cwd: Path, workspace: Path) -> bool:
+    """Tell whether the PATH leads to a program that is not the workspace's own.
+
+    Activated environments put folders of the workspace on the PATH, and anything can stand there.
+    """
+    root = workspace.resolve()
+    for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = cwd / entry / program
+        if found.is_file():
+            folder = found.parent.resolve()
+            return not (folder.is_relative_to(root) or found.resolve().is_relative_to(root))
+    return False
+
+
+def _leads_away(program: str, word: str) -> bool:
+    letters, names = _LEADS_AWAY.get(program, ("", ()))
+    if word.startswith("--"):
+        name = word.partition("=")[0]
+        return len(name) > len("--") and any(each.startswith(name) for each in names)
+    return word.startswith("-") and any(letter in word for letter in letters)
 
 
 def _stays_inside(word: str, cwd: Path, workspace: Path) -> bool:
@@ -92,9 +139,14 @@ def is_plainly_reading(command: str, *, cwd: Path, workspace: Path) -> bool:
     words = _words(command)
     if not words or words[0] not in _READERS:
         return False
+    program, arguments = words[0], words[1:]
+    if any(_leads_away(program, word) for word in arguments):
+        return False
     try:
-        return _stays_inside(".", cwd, workspace) and all(
-            _stays_inside(word, cwd, workspace) for word in words[1:]
+        return (
+            _is_the_systems(program, cwd, workspace)
+            and _stays_inside(".", cwd, workspace)
+            and all(_stays_inside(word, cwd, workspace) for word in arguments)
         )
     except (OSError, RuntimeError, ValueError):
         return False

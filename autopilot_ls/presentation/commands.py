@@ -10,6 +10,10 @@ from pathlib import PurePath
 from typing import Final
 
 _SHELLS: Final = frozenset({"bash", "dash", "sh", "zsh"})
+# A shell elsewhere may be anything, and is no wrapping.
+_FOLDERS: Final = frozenset(
+    {".", "/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/run/current-system/sw/bin"}
+)
 _MAX_LENGTH: Final = 20_000
 
 
@@ -22,7 +26,12 @@ def unwrapped(command: str) -> str:
     except ValueError:
         return command
     match words:
-        case [shell, "-c" | "-lc", script] if PurePath(shell).name in _SHELLS and script.strip():
+        case [shell, "-c" | "-lc", script] if _is_wrapping(shell) and script.strip():
             return script
         case _:
             return command
+
+
+def _is_wrapping(shell: str) -> bool:
+    path = PurePath(shell)
+    return path.name in _SHELLS and str(path.parent) in _FOLDERS and not shell.startswith(".")

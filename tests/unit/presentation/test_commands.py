@@ -18,6 +18,8 @@ from autopilot_ls.presentation.commands import unwrapped
         ("bash -lc ls extra", "bash -lc ls extra"),
         ("bash -xc ls", "bash -xc ls"),
         ("evil -c ls", "evil -c ls"),
+        ("./bash -c ls", "./bash -c ls"),
+        ("/work/bash -lc ls", "/work/bash -lc ls"),
         ("bash -c ''", "bash -c ''"),
         ("bash -c 'unclosed", "bash -c 'unclosed"),
         ("ls", "ls"),
