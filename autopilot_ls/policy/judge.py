@@ -1,7 +1,8 @@
 """The verdict on an action, in the two modes there are so far.
 
 No command ever leaves the sandbox: an agent that needs more asks for permissions, which a person can
-judge, instead of for a command that may do anything.
+judge, instead of for a command that may do anything. No patch reaches into `.git`, where hooks and
+settings make git run programs; commands cannot write there either, the sandbox holds that.
 
 `read-only` denies every edit, every permission, every tool and every command that does more than plainly
 read. `propose` asks for every edit and for every command that does not plainly read. A grant that the
@@ -12,7 +13,8 @@ of who asks or who answers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Final
 
 from autopilot_ls.model.approvals import (
     Action,
@@ -26,6 +28,8 @@ from autopilot_ls.model.approvals import (
     Verdict,
 )
 from autopilot_ls.policy.reading import is_plainly_reading
+
+_GIT: Final = ".git"
 
 
 def _verdict(outcome: Outcome, rule: str, reason: str, source: str = "mode") -> Verdict:
@@ -58,6 +62,12 @@ def _granted(action: Action, grants: Iterable[Grant]) -> Grant | None:
     return None
 
 
+def _touches_git(action: PatchAction) -> bool:
+    names = [change.path for change in action.changes]
+    names += [change.move_to for change in action.changes if change.move_to]
+    return any(part.casefold() == _GIT for name in names for part in PurePath(name).parts)
+
+
 def judge(action: Action, mode: Mode, grants: Iterable[Grant], *, workspace: Path) -> Verdict:
     """Return the verdict on an action.
 
@@ -79,6 +89,13 @@ def judge(action: Action, mode: Mode, grants: Iterable[Grant], *, workspace: Pat
             "sandbox",
             "No command leaves the sandbox. Ask for the permissions that it needs instead "
             "(network, or folders to write to), and run it again inside.",
+        )
+    if isinstance(action, PatchAction) and _touches_git(action):
+        return _verdict(
+            Outcome.DENY,
+            "git-folder",
+            "No patch reaches into git's own folder: what stands there can make git run programs "
+            "outside the sandbox. Use git commands instead.",
         )
     if mode is Mode.READ_ONLY:
         return _verdict(

@@ -27,6 +27,7 @@ from autopilot_ls.model.events import (
     FilesSettled,
     ItemCompleted,
     ItemStarted,
+    Notice,
     PlanUpdated,
     RuntimeExited,
     ThreadOpened,
@@ -133,6 +134,25 @@ async def test_an_accepted_command_stays_in_the_sandbox_and_none_is_let_out() ->
         assert escalated.verdict.rule == "sandbox"
         assert "Ask for the permissions" in stage.outputs()
         assert not outside.exists()
+
+
+@pytest.mark.parametrize("asks_for", ["sessions", "codex", "/"])
+async def test_the_records_and_what_decides_about_asking_cannot_be_permitted(asks_for: str) -> None:
+    async with staged() as stage:
+        places = {
+            # Codex opens a folder below a denied one when it is permitted by its own name.
+            "sessions": stage.world.state / "sessions",
+            "codex": stage.world.codex_home / "rules",
+            "/": Path("/"),
+        }
+        place = str(places[asks_for])
+        asked = {"reason": "Please.", "permissions": {"file_system": {"write": [place]}}}
+        stage.model.extend(tool_call("request_permissions", asked), message("Done."))
+        await stage.start()
+        await stage.ended()
+        assert not stage.view.all(ApprovalRequested)
+        (notice,) = [each for each in stage.view.all(Notice) if "It was declined." in each.message]
+        assert "own" in notice.message
 
 
 async def test_more_than_the_sandbox_gives_is_asked_for_and_granted_for_one_turn() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -53,6 +54,7 @@ from autopilot_ls.runtimes.codex.locate import (
     parse_version,
 )
 from autopilot_ls.runtimes.codex.mapping import Mapper
+from autopilot_ls.runtimes.codex.permissions import Reserved
 from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.settings.tree import CodexSettings
 from autopilot_ls.wire.exits import ProcessExit
@@ -80,6 +82,7 @@ class CodexRuntime:
         self._process = process
         self._sink = sink
         self._settings = settings
+        self._profiles = profiles
         self._mapper = Mapper(str(options.cwd))
         self._desk = self._mapper.desk
         self._connection = JsonRpcConnection(process, sink, self._on_batch)
@@ -143,7 +146,8 @@ class CodexRuntime:
                     "initialize", hello, timeout=self._settings.start_timeout
                 )
             )
-            self._conversation.home = text(reply, "codexHome")
+            home = self._conversation.home = text(reply, "codexHome")
+            self._desk.reserved = Reserved(self._profiles.private, Path(home) if home else None)
             said = text(reply, "userAgent")
             self._version = check_version(parse_version(said), said)
             await self._connection.notify("initialized")

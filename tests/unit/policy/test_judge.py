@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,16 @@ NOT_READING = [
     "tee a",
     "!ls",
     "ls #x",
+    "./bash -c ls",
+    "/tmp/work/bash -lc ls",
+    "grep -R key .",
+    "grep -nR key .",
+    "grep --dereference-rec key .",
+    "ls -RL",
+    "ls --deref",
+    "du -aL",
+    "du --files0-from=list",
+    "wc --files0=list",
 ]
 
 
@@ -104,6 +115,19 @@ def test_plainly_reading(command: str, workspace: Path) -> None:
 @pytest.mark.parametrize("command", NOT_READING)
 def test_not_plainly_reading(command: str, workspace: Path) -> None:
     assert not is_plainly_reading(command, cwd=workspace, workspace=workspace)
+
+
+@pytest.mark.parametrize("folder", [".venv/bin", "{workspace}/.venv/bin", ""])
+def test_a_program_of_the_workspace_is_not_plain(
+    folder: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An activated environment puts such a folder on the PATH, and a repository can bring an `ls`."""
+    monkeypatch.setenv("PATH", f"{folder.format(workspace=workspace)}{os.pathsep}{os.defpath}")
+    assert is_plainly_reading("ls", cwd=workspace, workspace=workspace)
+    (workspace / ".venv" / "bin").mkdir(parents=True)
+    for own in (workspace / ".venv" / "bin" / "ls", workspace / "ls"):
+        own.write_text("#!/bin/sh\n")
+    assert not is_plainly_reading("ls", cwd=workspace, workspace=workspace)
 
 
 def test_a_working_folder_outside_the_workspace_is_not_plain(workspace: Path) -> None:
@@ -156,6 +180,18 @@ def test_propose_asks_and_read_only_denies(action: Action) -> None:
     root = Path("/work")
     assert judge(action, Mode.PROPOSE, (), workspace=root).outcome is Outcome.ASK
     assert judge(action, Mode.READ_ONLY, (), workspace=root).outcome is Outcome.DENY
+
+
+@pytest.mark.parametrize(
+    "path", ["/work/.git/hooks/pre-commit", "/work/sub/.git/config", "/work/.GIT/x", ".git"]
+)
+def test_no_patch_reaches_into_the_folder_of_git(path: str) -> None:
+    grant = Grant(id="g", paths=(path,), granted_by="me")
+    for action in (_patch(path), _patch("/work/a", path), _patch("/work/a", move_to=path)):
+        verdict = judge(action, Mode.PROPOSE, [grant], workspace=Path("/work"))
+        assert (verdict.outcome, verdict.rule) == (Outcome.DENY, "git-folder")
+    for other in ("/work/.github/a", "/work/.gitignore", "/work/a.git/x"):
+        assert judge(_patch(other), Mode.PROPOSE, [], workspace=Path("/work")).rule == "ask"
 
 
 def test_no_command_leaves_the_sandbox() -> None:

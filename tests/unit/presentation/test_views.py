@@ -110,6 +110,21 @@ PATCH = PatchAction(changes=())
             approval(PermissionAction(cwd="/ws", permissions=("write /x",), native="{}")),
             "Allow for this turn: write /x",
         ),
+        (
+            # A long one and many others must not push out of sight what comes with them.
+            approval(
+                PermissionAction(
+                    cwd="/ws",
+                    permissions=("write /" + "a" * 90, "write /b", "read /c"),
+                    native="{}",
+                )
+            ),
+            f"Allow for this turn: write /{'a' * 36}…; write /b; and 1 more",
+        ),
+        (
+            approval(CommandAction(command="ls", cwd="/ws", permissions=("write /x",))),
+            "Run (may write /x): ls",
+        ),
         (approval(QuestionAction(questions=(Question(id="q", text="Why?"),))), "Answer: Why?"),
         (
             approval(ElicitationAction(server="tickets", message="Which?")),
