@@ -77,7 +77,7 @@ schemas: venv ## Generate schemas/ from the code
 	@$(BIN)/python -m autopilot_ls schema
 
 bench: venv ## Measure, and print the figures beside those of the peers
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tests.bench
 
 $(BUILD)/codex-%/.stamp:
 	$(call make-venv,$(@D))
@@ -95,4 +95,4 @@ test-codex-versions: venv $(CODEX_VERSIONS:%=$(BUILD)/codex-%/.stamp) ## Run the
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) $(BUILD) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find autopilot_ls tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find autopilot_ls tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -25,18 +23,15 @@ from autopilot_ls.cli.live import Narrator
 from autopilot_ls.cli.prompting import Answer, Prompter
 from autopilot_ls.cli.sessions import event_json
 from autopilot_ls.cli.terminal import Style, Terminal
+from autopilot_ls.cli.view import TERMINAL, RunView
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
-from autopilot_ls.model.events import ApprovalResolved, Event, TextDelta
+from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import Item
-from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation import progress
 from autopilot_ls.supervisor.supervisor import Supervisor
-from autopilot_ls.supervisor.views import OpenDocument
-
-TERMINAL: Final = "the terminal"
-"""Who decided, when a person did."""
 
 NOBODY: Final = "autopilot-ls run"
 """Who decided, when nobody could be asked."""
@@ -45,10 +40,7 @@ UNATTENDED: Final = "Nobody can be asked: autopilot-ls was started without a ter
 MAX_DECLINES: Final = 20
 """So often is an agent told that nobody is there; then its turn is stopped."""
 
-_LOOK: Final = 0.5
 _POLICY_TIME: Final = 2.0
-_MAX_EVENTS: Final = 20_000
-_MAX_JSON: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,94 +58,6 @@ class Mouth:
     keyboard: Keyboard | None
     as_json: bool
     redact: Callable[[str], str]
-
-
-class RunView:
-    """The view that the supervisor knows: takes what happens, never blocks."""
-
-    def __init__(self, *, json: Callable[[Event], str] | None) -> None:
-        """Collect events or, with `json`, their lines."""
-        self.session_id: str | None = None
-        self.dropped = 0
-        self._json = json
-        self._events: deque[Event] = deque()
-        self._lines: deque[str] = deque()
-        self._size = 0
-        self._news = anyio.Event()
-        self._watched: tuple[str, CancelScope] | None = None
-
-    @property
-    def name(self) -> str:
-        """Who this is, for the record."""
-        return TERMINAL
-
-    def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
-        """Collect what happened; what nobody takes for too long is dropped and counted."""
-        self.session_id = session_id
-        for event in events:
-            if self._json is not None:
-                self._collect_line(self._json(event))
-            elif not isinstance(event.body, TextDelta):
-                self._collect(event)
-            if isinstance(event.body, ApprovalResolved):
-                self._withdraw(event.body.approval_id)
-
-    def _collect_line(self, line: str) -> None:
-        if self._size + len(line) > _MAX_JSON:
-            self.dropped += 1
-            return
-        self._size += len(line)
-        self._lines.append(line)
-        self._news.set()
-
-    def _collect(self, event: Event) -> None:
-        if len(self._events) >= _MAX_EVENTS:
-            self._events.popleft()
-            self.dropped += 1
-        self._events.append(event)
-        self._news.set()
-
-    def files_written(self, paths: Sequence[Path]) -> None:
-        """Nothing is open here that would have to be read again."""
-
-    def open_documents(self) -> Iterable[OpenDocument]:
-        """Nothing is open here."""
-        return ()
-
-    def wake(self) -> None:
-        """End a wait for news."""
-        self._news.set()
-
-    async def news(self) -> None:
-        """Wait until something happened, or a moment to look at the clock."""
-        with anyio.move_on_after(_LOOK):
-            await self._news.wait()
-        self._news = anyio.Event()
-
-    def take(self) -> list[Event]:
-        """Return the events that were not taken yet."""
-        taken = list(self._events)
-        self._events.clear()
-        return taken
-
-    def take_lines(self) -> list[str]:
-        """Return the lines that were not taken yet."""
-        taken = list(self._lines)
-        self._lines.clear()
-        self._size = 0
-        return taken
-
-    def watch(self, approval_id: str, scope: CancelScope) -> None:
-        """Cancel the scope as soon as this approval has its decision."""
-        self._watched = (approval_id, scope)
-
-    def unwatch(self) -> None:
-        """Stop watching."""
-        self._watched = None
-
-    def _withdraw(self, approval_id: str) -> None:
-        if self._watched is not None and self._watched[0] == approval_id:
-            self._watched[1].cancel()
 
 
 class Attendant:
@@ -261,9 +165,10 @@ class Attendant:
         if self.declined:
             what = count(self.declined, "request")
             self._terminal.line(f"{what} declined. {UNATTENDED}", Style.WARNING)
-        self._terminal.line(
-            progress.closing_line(self._snapshot, turn, redact=self._mouth.redact), Style.BOLD
-        )
+        # How it ended was told when it did; this is what it came to.
+        turn = replace(turn, status=TurnStatus.COMPLETED)
+        closing = progress.closing_line(self._snapshot, turn, redact=self._mouth.redact)
+        self._terminal.line(closing, Style.BOLD)
         self._terminal.line(f"Session {self._snapshot.session_id}", Style.DIM)
         await self._terminal.flush()
 
@@ -293,7 +198,7 @@ class Attendant:
         with CancelScope() as scope:
             self._asked = scope
             self.view.watch(approval.id, scope)
-            answer = await Prompter(prompts, keyboard).ask(approval, root=self._root())
+            answer = await Prompter(prompts, keyboard, root=self._root()).ask(approval)
         self._asked = None
         self.view.unwatch()
         if answer is None:

@@ -14,7 +14,7 @@ from autopilot_ls.model.errors import (
     SessionNotFound,
 )
 from autopilot_ls.model.events import TurnStatus
-from autopilot_ls.model.state import TurnSnapshot
+from autopilot_ls.model.snapshots import TurnSnapshot
 
 
 def exit_for(error: AutopilotError) -> Exit:

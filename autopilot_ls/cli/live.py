@@ -261,7 +261,7 @@ class Narrator:
         self._terminal.line(f"  {how} by {decision.decided_by} ({what}){why}", style)
 
     def _turn_completed(self, body: TurnCompleted) -> None:
-        if body.error:
+        if body.error and body.error not in self.notices:
             self._terminal.line(body.error, Style.BAD)
         elif body.status is TurnStatus.INTERRUPTED:
             self._terminal.line("The turn was interrupted.", Style.WARNING)

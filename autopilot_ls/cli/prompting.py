@@ -61,20 +61,17 @@ def can_be_granted(approval: Approval) -> bool:
 class Prompter:
     """Asks on one terminal."""
 
-    def __init__(self, terminal: Terminal, keyboard: Keyboard) -> None:
-        """Ask on a terminal and its keyboard."""
+    def __init__(self, terminal: Terminal, keyboard: Keyboard, *, root: str = "") -> None:
+        """Ask on a terminal and its keyboard; paths in titles are relative to `root`."""
         self._terminal = terminal
         self._keyboard = keyboard
+        self._root = root
 
-    async def ask(self, approval: Approval, *, root: str = "") -> Answer:
-        """Show an approval and return the person's answer; cancel it to withdraw the prompt.
-
-        Args:
-            approval: What is asked.
-            root: The session's folder, which titles show paths relative to.
-        """
+    async def ask(self, approval: Approval) -> Answer:
+        """Show an approval and return the person's answer; cancel it to withdraw the prompt."""
+        title = words.title(approval, root=self._root)
         self._terminal.line()
-        self._terminal.line(f"── {words.title(approval, root=root)}", Style.WARNING, whole=True)
+        self._terminal.line(f"── {title}", Style.WARNING, whole=True)
         for name, value in _facts(approval):
             self._fact(name, value)
         match approval.action:
@@ -105,14 +102,15 @@ class Prompter:
     async def _ask_choice(self, approval: Approval) -> Answer:
         if approval.files:
             self._show_diff(approval.files, limit=_SHOWN_AT_ONCE)
-        choices = {"a": "accept", "r": "reject", "c": "reject and stop"}
+        choices = {"a": "accept"}
         if can_be_granted(approval):
-            choices = {"a": "accept", "s": "accept for this session", **choices}
+            choices["s"] = "accept for this session"
+        choices |= {"r": "reject", "c": "reject and stop"}
         if approval.files:
-            choices["d"] = "show the whole diff"
-        prompt = "  ".join(f"[{key}] {what}" for key, what in choices.items())
+            choices["d"] = "whole diff"
+        prompt = ", ".join(f"{key} {what}" for key, what in choices.items())
         while True:
-            typed = await self._read(f"{prompt}: ")
+            typed = await self._read(f"{prompt} > ")
             match "c" if typed is None else typed.strip().lower():
                 case "a":
                     return Answer(DecisionKind.ACCEPT)
@@ -128,11 +126,11 @@ class Prompter:
                     self._terminal.line(f"Type one of: {', '.join(choices)}.", Style.DIM)
 
     async def _ask_reason(self) -> Answer:
-        reason = await self._read("Why, or what instead? (Enter: no reason) ")
+        reason = await self._read("Why, or what instead? (Enter: no reason) > ")
         return Answer(DecisionKind.DECLINE, message=(reason or "").strip())
 
     def _show_diff(self, files: Sequence[FileChange], *, limit: int | None) -> None:
-        lines = words.unified_diff(files).rstrip("\n").split("\n")
+        lines = words.unified_diff(files, root=self._root).rstrip("\n").split("\n")
         shown = lines if limit is None else lines[:limit]
         for line in shown:
             self._terminal.line(f"  {line}", diff_style(line), whole=True)
@@ -162,7 +160,7 @@ class Prompter:
             "/r to reject",
         ]
         while True:
-            typed = await self._read_answer(f"{', '.join(ways)}: ", secret=question.secret)
+            typed = await self._read_answer(f"{', '.join(ways)} > ", secret=question.secret)
             if typed is None:
                 return _STOP
             chosen = _chosen(question, typed.strip())
@@ -189,7 +187,7 @@ class Prompter:
         content: dict[str, object] = {}
         for wanted in fields:
             while True:
-                typed = await self._read(f"{wanted.prompt} (/r rejects): ")
+                typed = await self._read(f"{wanted.prompt} (/r rejects) > ")
                 if typed is None:
                     return _STOP
                 if typed.strip() == "/r":
@@ -206,7 +204,7 @@ class Prompter:
         import json
 
         while True:
-            typed = await self._read("[a] accept  [r] reject  [c] reject and stop: ")
+            typed = await self._read("a accept, r reject, c reject and stop > ")
             match "c" if typed is None else typed.strip().lower():
                 case "a":
                     return Answer(DecisionKind.ACCEPT, content=json.dumps(content))

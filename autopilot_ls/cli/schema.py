@@ -7,13 +7,17 @@ of which knows its own schema; `main` stands above.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import anyio
+
 from autopilot_ls.cli.commands import Exit, Schema
-from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.cli.setup import load_settings
+from autopilot_ls.model.errors import AgentNotFound, InvalidRequest
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -65,12 +69,14 @@ def run_schema(command: Schema) -> int:
     differing = [name for name, make in GENERATED.items() if _differs(folder / name, make())]
     if not command.check:
         _write(folder, differing)
-        return Exit.OK
-    for name in differing:
-        print(f"{folder / name} is not what the code says.", file=sys.stderr)
-    if differing:
-        print("Run: autopilot-ls schema", file=sys.stderr)
-    return Exit.FAILED if differing else Exit.OK
+        return anyio.run(_write_manifest, folder)
+    problems = [f"{folder / name} is not what the code says." for name in differing]
+    if problems:
+        problems.append("Run: autopilot-ls schema")
+    problems += anyio.run(_check_manifest, folder)
+    for problem in problems:
+        print(f"autopilot-ls: {problem}", file=sys.stderr)
+    return Exit.FAILED if problems else Exit.OK
 
 
 def _differs(path: Path, content: Mapping[str, object]) -> bool:
@@ -86,4 +92,36 @@ def _write(folder: Path, names: list[str]) -> None:
         (folder / name).write_text(render(GENERATED[name]()), encoding="utf-8")
         print(f"Wrote {folder / name}.")
     if not names:
-        print("Everything was up to date.")
+        print("The schemas made from the code were up to date.")
+
+
+async def _check_manifest(folder: Path) -> list[str]:
+    """Return what is wrong with the pinned protocol of Codex; nothing without a Codex to compare."""
+    from autopilot_ls.runtimes.codex.manifest import MANIFEST_FILE, check_manifest
+
+    settings = load_settings()
+    try:
+        report = await check_manifest(settings.codex, os.environ, folder / MANIFEST_FILE)
+    except AgentNotFound as missing:
+        print(f"autopilot-ls: The protocol was not checked. {missing}", file=sys.stderr)
+        return []
+    return list(report.problems)
+
+
+async def _write_manifest(folder: Path) -> int:
+    """Pin the protocol of the installed Codex, with the lists of the code."""
+    from autopilot_ls.runtimes.codex.manifest import MANIFEST_FILE, generate_manifest
+
+    settings = load_settings()
+    path = anyio.Path(folder / MANIFEST_FILE)
+    try:
+        made = await generate_manifest(settings.codex, os.environ, Path(path))
+    except AgentNotFound as missing:
+        print(f"autopilot-ls: The protocol was not pinned. {missing}", file=sys.stderr)
+        return Exit.OK
+    await path.parent.mkdir(parents=True, exist_ok=True)
+    await path.write_text(render(made.content), encoding="utf-8")
+    print(f"Pinned the protocol of Codex {made.report.version} in {path}.")
+    if made.report.unlisted:
+        print(f"autopilot-ls: No list names {', '.join(made.report.unlisted)}.", file=sys.stderr)
+    return Exit.FAILED if made.report.unlisted else Exit.OK

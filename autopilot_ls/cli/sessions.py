@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -161,13 +161,13 @@ async def _tail(
     state = SessionState(session_id)
     past = Terminal(redact=redactor.redact)
     narrator = Narrator(past, state.item)
+    lines: deque[str] = deque(maxlen=command.lines)
     for event in store.read_events(session_id):
         state.apply(event)
         narrator.tell(event)
-    lines = past.take().splitlines(keepends=True)
-    with suppress(BrokenPipeError):
-        sys.stdout.write("".join(lines[len(lines) - min(command.lines, len(lines)) :]))
-        sys.stdout.flush()
+        lines.extend(past.take().splitlines(keepends=True))
+    sys.stdout.write("".join(lines))
+    sys.stdout.flush()
     if not command.follow:
         return
     async for event in store.follow(session_id, after=state.seq):

@@ -153,8 +153,9 @@ def check_documents(
     for document in documents:
         if same_place(state.path, document.path) and not is_clean(document.text, state.data):
             raise DecisionRefused(
-                f"Not accepted: {shown(document.path, root)} has unsaved changes in an editor.",
-                advice="Save the file first, or discard its changes, then decide again.",
+                f"Save {shown(document.path, root)} first: it has unsaved changes in an editor, so that "
+                "nothing was accepted.",
+                advice="Or discard its changes. Then decide again.",
             )
 
 

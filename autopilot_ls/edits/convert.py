@@ -64,12 +64,14 @@ def file_changes(
             problem. None: paths must be absolute and may lie anywhere.
     """
     drafts = [_draft(change, read, root) for change in changes]
-    touched = Counter(_key(name) for draft in drafts for name in _names(draft))
+    named = [name for draft in drafts for name in _names(draft)]
+    # A patch of one file, as most are, need not be compared with itself.
+    touched = Counter(_key(name) for name in named) if len(named) > 1 else Counter[str]()
     counter = 0
     result: list[FileChange] = []
     for draft in drafts:
         problem = draft.problem
-        if not problem and any(touched[_key(name)] > 1 for name in _names(draft)):
+        if touched and not problem and any(touched[_key(name)] > 1 for name in _names(draft)):
             problem = f"{shown(draft.path, root)} is named more than once in this patch."
         hunks: list[Hunk] = []
         for edit, new_at in draft.edits:

@@ -76,5 +76,9 @@ def same_place(one: Path, other: Path) -> bool:
     try:
         return os.path.samestat(one.stat(), other.stat())
     except (OSError, ValueError):
+        pass
+    try:
         first, second = os.path.realpath(one), os.path.realpath(other)
-        return first.casefold() == second.casefold()
+    except ValueError:
+        return False  # What no file can be named is no file.
+    return first.casefold() == second.casefold()

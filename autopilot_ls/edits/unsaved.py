@@ -5,6 +5,7 @@ Blocking. Not aware of patches. `check` has the comparison itself; `supervisor` 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,11 +22,13 @@ def dirty_documents(documents: Iterable[Document], root: Path) -> list[Path]:
     """
     dirty = dict[Path, None]()
     for document in documents:
-        if not inside(document.path, root):
-            continue
         try:
+            if not inside(document.path, root):
+                continue
             # A link is read through here: nothing is written, and the agent reads through it too.
-            disk = read_target(document.path.resolve())
+            disk = read_target(Path(os.path.realpath(document.path)))
+        except ValueError:
+            continue  # What no file can be named is under no folder.
         except PatchInvalid:
             dirty[document.path] = None
             continue

@@ -141,7 +141,8 @@ class Question(Frozen):
     Attributes:
         options: Offered answers; empty means free text.
         free_text: Whether another answer than the offered ones may be given.
-        secret: Whether the answer must not be shown or recorded in clear.
+        secret: Whether the answer must not be shown or stand in an event. The private record of raw
+            frames has it, since that is exactly what was sent.
     """
 
     id: str

@@ -141,6 +141,12 @@ class NoActiveTurn(SessionError):
     code = "no-active-turn"
 
 
+class UnsavedDocuments(SessionError):
+    """A task was not started, because the agent would not see unsaved changes; it is remembered."""
+
+    code = "unsaved-documents"
+
+
 class ApprovalError(AutopilotError):
     """Base of errors about one approval."""
 

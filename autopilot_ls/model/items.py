@@ -168,6 +168,18 @@ class TokenUsage(Frozen):
     context_window: int | None = None
     context_used: int | None = None
 
+    def plus(self, other: TokenUsage) -> TokenUsage:
+        """Return the sum of two counts; the context is this one's."""
+        return TokenUsage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            total_tokens=self.total_tokens + other.total_tokens,
+            context_window=self.context_window,
+            context_used=self.context_used,
+        )
+
 
 class RateLimit(Frozen):
     """One limit of the account: how much of it is used, and when it starts anew.

@@ -2,15 +2,15 @@
 
 `apply` is the only way to change a `SessionState`, and replaying the recorded events gives the live
 state. Mutable inside, owned by the supervisor alone; everybody else gets the immutable values of
-`snapshot`. Bounded: texts, items and turns have limits; the trace has the rest. No clock, no I/O.
+`snapshot`. Bounded: turns, diffs and names have limits; the trace has the rest. No clock, no I/O, and
+not aware of who records the events. The supervisor stands above; `turns`, `snapshots` and `events` below.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.approvals import Approval, Grant, Mode, PatchAction
 from autopilot_ls.model.events import (
     AccountUpdated,
     ApprovalRequested,
@@ -44,190 +44,24 @@ from autopilot_ls.model.items import (
     AgentMessage,
     CommandExecution,
     Item,
-    PlanStep,
     RateLimit,
     Reasoning,
     TokenUsage,
 )
-from autopilot_ls.model.text import BoundedText
+from autopilot_ls.model.snapshots import NoteEntry, ResolvedApproval, SessionSnapshot
+from autopilot_ls.model.turns import ItemState, TurnState
 
 MAX_TURNS: Final = 200
-MAX_ENTRIES: Final = 2_000
+"""Turns that are kept."""
+
+MAX_LATE_TURNS: Final = 5
+"""So many turns back an item can still go on."""
+
 MAX_DIFF: Final = 1_000_000
+"""Characters that are kept of the beginning of a turn's diff."""
+
 MAX_NATIVE_UNKNOWN: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedApproval:
-    """An approval with its decision and the time it waited, in seconds."""
-
-    approval: Approval
-    decision: Decision
-    waited: float
-
-
-@dataclass(frozen=True, slots=True)
-class ItemEntry:
-    """An item in its present form; `thread_id` tells a sub-agent's from the main one's."""
-
-    item: Item
-    thread_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalEntry:
-    """An approval at its place in the turn; pending while `decision` is None."""
-
-    approval: Approval
-    decision: Decision | None
-    waited: float
-
-
-@dataclass(frozen=True, slots=True)
-class NoteEntry:
-    """Something said to the person at this place of the turn."""
-
-    severity: Literal["info", "warning", "error"]
-    code: str
-    message: str
-
-
-Entry = ItemEntry | ApprovalEntry | NoteEntry
-
-
-@dataclass(frozen=True, slots=True)
-class TurnSnapshot:
-    """A turn at one moment; times are seconds since the epoch, `waited` seconds for decisions.
-
-    Attributes:
-        id: The agent's id of the turn, empty for what happened before the first turn.
-        dropped: Entries that were left out here because of the limit; the trace has them.
-    """
-
-    id: str
-    status: TurnStatus
-    started_at: float
-    completed_at: float | None
-    error: str
-    error_code: str
-    plan: tuple[PlanStep, ...]
-    diff: str
-    entries: tuple[Entry, ...]
-    dropped: int
-    waited: float
-    tokens: TokenUsage
-    tokens_before: TokenUsage
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSnapshot:
-    """A session at one moment, immutable; unchanged parts are shared with earlier snapshots.
-
-    Attributes:
-        seq: Sequence number of the last event applied.
-        thread_id: The agent's main thread; None before it has one.
-        usage: Tokens of the main thread; `sub_agent_usage` those of all sub-agents together.
-        alive: Whether an agent process serves the session.
-        dropped_turns: Older turns left out here; the trace has them.
-        unknown: How often something unknown was received, by its native name.
-    """
-
-    session_id: str
-    seq: int
-    title: str
-    cwd: str
-    runtime: str
-    runtime_version: str
-    model: str
-    mode: Mode
-    thread_id: str | None
-    created_at: float
-    updated_at: float
-    alive: bool
-    turns: tuple[TurnSnapshot, ...]
-    dropped_turns: int
-    pending: tuple[Approval, ...]
-    grants: tuple[Grant, ...]
-    usage: TokenUsage
-    sub_agent_usage: TokenUsage
-    limits: tuple[RateLimit, ...]
-    account: str
-    unknown: tuple[tuple[str, int], ...]
-
-    @property
-    def active_turn(self) -> TurnSnapshot | None:
-        """The turn that runs, if one does."""
-        turn = self.turns[-1] if self.turns else None
-        return turn if turn and turn.id and turn.status is TurnStatus.IN_PROGRESS else None
-
-
-class _ItemState:
-    """One item with the text that streams into it."""
-
-    __slots__ = ("entry", "item", "streams", "thread_id")
-
-    def __init__(self, item: Item, thread_id: str | None) -> None:
-        self.thread_id = thread_id
-        self.streams: dict[str, BoundedText] = {}
-        self.item = item
-        self.entry: ItemEntry | None = None
-
-    def complete(self, item: Item) -> None:
-        """Take the final form; text the agent leaves out of it stays as it streamed."""
-        self.streams = {
-            name: text for name, text in self.streams.items() if not getattr(item, name, None)
-        }
-        self.item = item
-        self.entry = None
-
-    def append(self, name: str, text: str) -> None:
-        if name not in type(self.item).model_fields:
-            return
-        stream = self.streams.get(name)
-        if stream is None:
-            stream = self.streams[name] = BoundedText()
-            stream.append(str(getattr(self.item, name)))
-        stream.append(text)
-        self.entry = None
-
-    def snapshot(self) -> ItemEntry:
-        if self.entry is None:
-            item = self.item
-            if self.streams:
-                item = item.model_copy(update={k: str(v) for k, v in self.streams.items()})
-            self.entry = ItemEntry(item, self.thread_id)
-        return self.entry
-
-
-@dataclass(slots=True)
-class _TurnState:
-    id: str
-    started_at: float
-    tokens_before: TokenUsage
-    status: TurnStatus = TurnStatus.IN_PROGRESS
-    completed_at: float | None = None
-    error: str = ""
-    error_code: str = ""
-    plan: tuple[PlanStep, ...] = ()
-    diff: str = ""
-    entries: list[_ItemState | str | NoteEntry] = field(
-        default_factory=list[_ItemState | str | NoteEntry]
-    )
-    items: dict[tuple[str | None, str], _ItemState] = field(
-        default_factory=dict[tuple[str | None, str], _ItemState]
-    )
-    dropped: int = 0
-    waited: float = 0.0
-    tokens: TokenUsage = field(default_factory=TokenUsage)
-    cached: TurnSnapshot | None = None
-
-    def add(self, entry: _ItemState | str | NoteEntry) -> None:
-        self.entries.append(entry)
-        if len(self.entries) > MAX_ENTRIES:
-            gone = self.entries.pop(0)
-            self.dropped += 1
-            if isinstance(gone, _ItemState):
-                self.items.pop((gone.thread_id, gone.item.id), None)
+"""Names of something unknown that are counted."""
 
 
 class SessionState:
@@ -248,15 +82,16 @@ class SessionState:
         self.updated_at = 0.0
         self.alive = False
         self.pending: dict[str, Approval] = {}
+        self.unsettled: dict[str, Approval] = {}
+        """Patches that were accepted, and of which it is not recorded what the disk holds."""
         self.grants: dict[str, Grant] = {}
         self.account = ""
         self.limits: tuple[RateLimit, ...] = ()
         self._usage: dict[str | None, TokenUsage] = {}
         self._unknown: dict[str, int] = {}
-        self._turns: list[_TurnState] = []
+        self._turns: list[TurnState] = []
         self._dropped_turns = 0
         self._started_turns = 0
-        self._resolved: dict[str, ResolvedApproval] = {}
 
     @property
     def active_turn_id(self) -> str | None:
@@ -277,7 +112,11 @@ class SessionState:
 
     def resolved(self, approval_id: str) -> ResolvedApproval | None:
         """Return the approval with its decision, if it has one."""
-        return self._resolved.get(approval_id)
+        for turn in reversed(self._turns):
+            found = turn.approvals.get(approval_id)
+            if found is not None:
+                return found
+        return None
 
     def item(self, thread_id: str | None, item_id: str) -> Item | None:
         """Return the item in its present form, if the running or last turn has it."""
@@ -296,7 +135,7 @@ class SessionState:
         total = TokenUsage()
         for thread, usage in self._usage.items():
             if thread != self.thread_id:
-                total = add_usage(total, usage)
+                total = total.plus(usage)
         return total
 
     def apply(self, event: Event) -> None:
@@ -327,7 +166,7 @@ class SessionState:
             created_at=self.created_at,
             updated_at=self.updated_at,
             alive=self.alive,
-            turns=tuple(self._turn_snapshot(turn) for turn in self._turns),
+            turns=tuple(turn.snapshot(self.pending) for turn in self._turns),
             dropped_turns=self._dropped_turns,
             pending=tuple(self.pending.values()),
             grants=tuple(self.grants.values()),
@@ -338,67 +177,68 @@ class SessionState:
             unknown=tuple(sorted(self._unknown.items())),
         )
 
-    def _turn_snapshot(self, turn: _TurnState) -> TurnSnapshot:
-        if turn.cached is None:
-            turn.cached = TurnSnapshot(
-                id=turn.id,
-                status=turn.status,
-                started_at=turn.started_at,
-                completed_at=turn.completed_at,
-                error=turn.error,
-                error_code=turn.error_code,
-                plan=turn.plan,
-                diff=turn.diff,
-                entries=tuple(
-                    entry
-                    for entry in (self._entry(raw) for raw in turn.entries)
-                    if entry is not None
-                ),
-                dropped=turn.dropped,
-                waited=turn.waited,
-                tokens=turn.tokens,
-                tokens_before=turn.tokens_before,
-            )
-        return turn.cached
-
-    def _entry(self, raw: _ItemState | str | NoteEntry) -> Entry | None:
-        if isinstance(raw, _ItemState):
-            return raw.snapshot()
-        if isinstance(raw, NoteEntry):
-            return raw
-        pending = self.pending.get(raw)
-        if pending is not None:
-            return ApprovalEntry(pending, None, 0.0)
-        done = self._resolved.get(raw)
-        return ApprovalEntry(done.approval, done.decision, done.waited) if done else None
-
-    def turn_for(self, event: Event, *, opens: bool = False) -> _TurnState:
+    def turn_for(self, event: Event, *, opens: bool = False) -> TurnState:
         """Return the turn an event belongs to: the last one, or a new one. Used by `apply` only."""
         if opens or not self._turns:
             self._started_turns += opens
-            turn = _TurnState(
+            turn = TurnState(
                 event.turn_id or "" if opens else "",
                 event.time,
-                add_usage(self.usage(), self.sub_agent_usage()),
+                self.usage().plus(self.sub_agent_usage()),
             )
             self._turns.append(turn)
             if len(self._turns) > MAX_TURNS:
-                self._forget(self._turns.pop(0))
+                self._turns.pop(0)
+                self._dropped_turns += 1
         turn = self._turns[-1]
         turn.cached = None
         return turn
 
-    def _forget(self, turn: _TurnState) -> None:
-        self._dropped_turns += 1
-        for entry in turn.entries:
-            if isinstance(entry, str):
-                self._resolved.pop(entry, None)
+    def item_state(self, event: Event, item_id: str) -> ItemState | None:
+        """Return the item an event is about, and its turn as changed. Used by `apply` only.
 
-    def resolve(self, approval_id: str, decision: Decision, waited: float) -> None:
-        """Move an approval from pending to resolved. Used by `apply` only."""
-        approval = self.pending.pop(approval_id, None)
-        if approval is not None:
-            self._resolved[approval_id] = ResolvedApproval(approval, decision, waited)
+        What a turn left running (a terminal in the background, a sub-agent) goes on in its own place
+        after the next turn has begun.
+        """
+        key = (event.thread_id, item_id)
+        found = self.turn_for(event).items.get(key)
+        if found is not None:
+            return found
+        for turn in reversed(self._turns[-1 - MAX_LATE_TURNS : -1]):
+            late = turn.items.get(key)
+            if late is None:
+                continue
+            # The turns of a sub-agent are not ours, and an agent may use an id again in a new turn.
+            goes_on = event.thread_id != self.thread_id and late.is_running
+            if goes_on or event.turn_id == turn.id:
+                turn.cached = None
+                return late
+        return None
+
+    def ask(self, event: Event, approval: Approval) -> None:
+        """Let an approval wait. Used by `apply` only."""
+        turn = self.turn_for(event)
+        if any(approval.id in each.approvals for each in self._turns):
+            return  # Ids are given once. A record that says otherwise must not confuse its reader.
+        self.pending[approval.id] = approval
+        turn.approvals[approval.id] = None
+        turn.add(approval.id)
+
+    def resolve(self, event: Event, body: ApprovalResolved) -> None:
+        """Move an approval from pending to resolved, in its turn. Used by `apply` only."""
+        approval = self.pending.pop(body.approval_id, None)
+        if approval is None:
+            return
+        if body.decision.kind.accepts and isinstance(approval.action, PatchAction):
+            self.unsettled[approval.id] = approval
+        asked_in = [
+            turn for turn in self._turns if turn.approvals.get(approval.id, approval) is None
+        ]
+        for turn in asked_in:
+            turn.approvals[approval.id] = ResolvedApproval(approval, body.decision, body.waited)
+            turn.cached = None
+        turn = asked_in[-1] if asked_in else self.turn_for(event)
+        turn.waited += body.waited
 
     def count_unknown(self, method: str) -> None:
         """Count something unknown; the number of names is bounded. Used by `apply` only."""
@@ -408,19 +248,6 @@ class SessionState:
     def set_usage(self, thread_id: str | None, usage: TokenUsage) -> None:
         """Set the token count of a thread. Used by `apply` only."""
         self._usage[thread_id] = usage
-
-
-def add_usage(one: TokenUsage, other: TokenUsage) -> TokenUsage:
-    """Return the sum of two counts; the context size is the first one's."""
-    return TokenUsage(
-        input_tokens=one.input_tokens + other.input_tokens,
-        cached_input_tokens=one.cached_input_tokens + other.cached_input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
-        total_tokens=one.total_tokens + other.total_tokens,
-        context_window=one.context_window,
-        context_used=one.context_used,
-    )
 
 
 def _apply(state: SessionState, event: Event) -> None:
@@ -445,12 +272,8 @@ def _apply(state: SessionState, event: Event) -> None:
             _apply_life(state, event)
 
 
-def _item_state(state: SessionState, event: Event, item_id: str) -> _ItemState | None:
-    return state.turn_for(event).items.get((event.thread_id, item_id))
-
-
 def _apply_delta(state: SessionState, event: Event, body: TextDelta) -> None:
-    found = _item_state(state, event, body.item_id)
+    found = state.item_state(event, body.item_id)
     if found is None:
         fresh: Item
         match body.field:
@@ -460,21 +283,14 @@ def _apply_delta(state: SessionState, event: Event, body: TextDelta) -> None:
                 fresh = Reasoning(id=body.item_id)
             case "text":
                 fresh = AgentMessage(id=body.item_id)
-        found = _add_item(state, event, fresh)
+        found = state.turn_for(event).add_item(fresh, event.thread_id)
     found.append(body.field, body.text)
 
 
-def _add_item(state: SessionState, event: Event, item: Item) -> _ItemState:
-    turn = state.turn_for(event)
-    added = turn.items[event.thread_id, item.id] = _ItemState(item, event.thread_id)
-    turn.add(added)
-    return added
-
-
 def _apply_item(state: SessionState, event: Event, body: ItemStarted | ItemCompleted) -> None:
-    found = _item_state(state, event, body.item.id)
+    found = state.item_state(event, body.item.id)
     if found is None:
-        _add_item(state, event, body.item)
+        state.turn_for(event).add_item(body.item, event.thread_id)
     else:
         found.complete(body.item)
 
@@ -501,7 +317,7 @@ def _apply_turn(
             turn.diff = body.diff[:MAX_DIFF]
         case TokensUsed():
             state.set_usage(event.thread_id, body.usage)
-            turn.tokens = add_usage(state.usage(), state.sub_agent_usage())
+            turn.tokens = state.usage().plus(state.sub_agent_usage())
 
 
 def _apply_decision(
@@ -517,12 +333,11 @@ def _apply_decision(
     turn = state.turn_for(event)
     match body:
         case ApprovalRequested():
-            state.pending[body.approval.id] = body.approval
-            turn.add(body.approval.id)
+            state.ask(event, body.approval)
         case ApprovalResolved():
-            state.resolve(body.approval_id, body.decision, body.waited)
-            turn.waited += body.waited
+            state.resolve(event, body)
         case FilesSettled():
+            state.unsettled.pop(body.approval_id, None)
             if body.outcome != "applied":
                 turn.add(NoteEntry("warning", f"files-{body.outcome}", body.detail))
         case GrantAdded():

@@ -15,6 +15,7 @@ _BIDIRECTIONAL: Final = frozenset(
 )
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _PLAIN: Final = re.compile(r"[\x20-\x7e\n\t\u00a1-\u00ac\u00ae-\u02ff]*")
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _LAST_BYTE: Final = 0xFF
 _JOINERS: Final = frozenset("\u200c\u200d\ufe0e\ufe0f")
 
@@ -39,6 +40,11 @@ def visible(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(map(_shown, text))
+
+
+def without_escapes(text: str) -> str:
+    """Return the text without terminal escape sequences, for logs that programs colour."""
+    return _ESCAPES.sub("", text)
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -31,7 +31,9 @@ from autopilot_ls.policy.paths import (
     exists,
     has_other_names,
     holds_protected,
+    is_from_workspace,
 )
+from autopilot_ls.policy.programs import SHELL_BUILTINS
 from autopilot_ls.policy.rules import ChangeName, Risk, Rule, matches_name, program_names
 from autopilot_ls.policy.scripts import problem as script_problem
 from autopilot_ls.policy.shell import Part, PartKind, parse
@@ -114,6 +116,8 @@ class Judge:
             place = self._at.place(self._at.root)
             if not (patterns.covers(place) if rule.allows else patterns.touches(place)):
                 return False
+        if rule.escalated and not rule.allows and not self._escalated:
+            return False
         return not (
             rule.allows
             and self._escalated
@@ -267,6 +271,8 @@ class Judge:
         )
         problem = script_problem(loose, part.words)
         secret = any(is_secret(name) for word in part.words for name in word.variables)
+        if rule is not None and rule.allows and not (problem or secret):
+            problem = self._foreign(exact, cwd)
         if rule is not None and rule.allows and (problem or secret):
             yield self._default(
                 part.source, f"Not understood: {problem or 'it takes in a secret variable'}."
@@ -277,6 +283,17 @@ class Judge:
             yield self._default(part.source, "No rule is for this command.")
         for effect in effects(exact, part.words):
             yield from self._effect(effect, part, cwd)
+
+    def _foreign(self, program: str, cwd: str) -> str:
+        """Return why a program may not be what its name says, empty when it is.
+
+        Where files may be changed, what the workspace brings along runs anyway: its tests, its tools.
+        """
+        if self._mode not in {Mode.READ_ONLY, Mode.PROPOSE} or program in SHELL_BUILTINS:
+            return ""
+        if is_from_workspace(program, cwd, self._at):
+            return "the workspace has a program of this name on the PATH"
+        return ""
 
     def _variable(self, part: Part, cwd: str) -> PartVerdict:
         name = part.note

@@ -356,3 +356,26 @@ def holds_protected(workspace: Workspace, place: Place, protecting: Iterable[Pat
             if any(pattern.touches(found) for pattern in patterns):
                 return True
     return False
+
+
+def is_from_workspace(program: str, cwd: str, workspace: Workspace) -> bool:
+    """Tell whether the PATH leads to a program that the workspace itself holds.
+
+    Activated environments put folders of the workspace on the PATH, and anything can stand there.
+
+    Args:
+        program: Its name; one with a folder is judged by its rule.
+        cwd: Where it runs, for a PATH with relative folders.
+        workspace: The session's folder.
+    """
+    if "/" in program:
+        return False
+    for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = f"{workspace.join(cwd, entry, tilde=False)}/{program}"
+        if os.access(found, os.X_OK):
+            return any(_is_below(_real(path), workspace.real) for path in (found, f"{found}/.."))
+    return False
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + "/")

@@ -48,3 +48,9 @@ KNOWN: Final = SUBCOMMANDS | name_set(
     " clang-format ctest ninja rspec rubocop phpunit psql mysql sqlite3 redis-cli vim nvim"
 )
 """Programs whose misspelling is worth a hint."""
+
+SHELL_BUILTINS: Final = name_set(
+    ": [ bg break cd command continue echo exit export false fg jobs printf pwd return set shift test"
+    " true type ulimit umask wait"
+)
+"""Programs that shells have inside, so that no PATH is asked for them."""

@@ -144,7 +144,8 @@ class Rule:
         lines: Command lines, exact to the character.
         options: The command must have one of these options.
         without: The command may have none of these options.
-        escalated: An *allow* that also reaches commands which ask to leave the sandbox.
+        escalated: An *allow* also reaches commands which ask to leave the sandbox; an *ask* or *deny*
+            reaches only those.
         expansions: `…` also takes words that are not known (for programs that only print them).
         modes: Where it holds; empty means: where such a rule holds by default.
         workspace: Folders of sessions that it is for; empty means all.

@@ -28,7 +28,8 @@ _TEXTS: Final = {
     "kinds": "What is done to the file; all when it is left out.",
     "with": "One of these options must be given.",
     "without": "None of these options may be given, in whatever spelling.",
-    "escalated": "An allow also reaches commands that ask to leave the sandbox.",
+    "escalated": "An allow also reaches commands that ask to leave the sandbox; an ask or deny reaches"
+    " only those.",
     "expansions": "… also takes words that depend on variables or other commands.",
     "modes": "Where the rule holds. Left out: an ask or deny everywhere, an allow of commands in"
     " propose, auto and escalate, any other allow in auto and escalate.",

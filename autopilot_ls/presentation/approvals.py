@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePath
-from typing import assert_never
+from typing import Final, assert_never
 
 from autopilot_ls.model.approvals import (
     Approval,
@@ -24,8 +24,13 @@ from autopilot_ls.model.approvals import (
     ToolAction,
 )
 from autopilot_ls.model.text import count, one_line, visible
+from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, code, fence, plain, said, unchanged
+
+_PERMISSIONS: Final = 2
+"""Permissions that a title has room for, and characters of each."""
+_PERMISSION: Final = 44
 
 
 def relative(path: str, root: str | None) -> str:
@@ -59,7 +64,7 @@ def _title(approval: Approval, root: str | None) -> str:
         case PatchAction():
             return _patch_title(approval, action, root)
         case PermissionAction():
-            return "Allow for this turn: " + "; ".join(action.permissions)
+            return f"Allow for this turn: {_widest(action.permissions)}"
         case QuestionAction():
             return "Answer: " + " / ".join(
                 question.header or question.text for question in action.questions
@@ -76,8 +81,21 @@ def _command_title(action: CommandAction) -> str:
     if action.types_input:
         return f"Type into the running program: {action.command}"
     if action.network_host:
-        return f"Reach the network host {action.network_host}: {action.command}"
-    return f"{'Run outside the sandbox' if action.escalated else 'Run'}: {action.command}"
+        return f"Reach the network host {action.network_host}: {unwrapped(action.command)}"
+    verb = "Run outside the sandbox" if action.escalated else "Run"
+    if action.permissions:
+        verb += f" (may {_widest(action.permissions)})"
+    return f"{verb}: {unwrapped(action.command)}"
+
+
+def _widest(permissions: tuple[str, ...]) -> str:
+    """Return the first permissions, which are the widest, and how many more there are.
+
+    Cutting the whole would let a long list of harmless ones hide what comes after.
+    """
+    shown = "; ".join(one_line(each, _PERMISSION) for each in permissions[:_PERMISSIONS])
+    more = len(permissions) - _PERMISSIONS
+    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 _VERBS = {ChangeKind.ADD: "Create", ChangeKind.DELETE: "Delete", ChangeKind.UPDATE: "Change"}

@@ -36,7 +36,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
-from autopilot_ls.model.state import ApprovalEntry, Entry, ItemEntry, NoteEntry
+from autopilot_ls.model.snapshots import ApprovalEntry, Entry, ItemEntry, NoteEntry
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.diffstat import of_proposed, summed
 from autopilot_ls.presentation.markdown import (
@@ -45,7 +45,6 @@ from autopilot_ls.presentation.markdown import (
     fence,
     output,
     plain,
-    quote,
     said,
     shortened,
 )
@@ -162,7 +161,7 @@ def _command(item: CommandExecution, frame: Frame) -> list[str]:
         facts.append(duration(item.duration))
     if item.cwd and item.cwd != frame.root:
         facts.append(f"in {code(frame.relative(item.cwd))}")
-    tail = f": {', '.join(facts)}" if facts else ""
+    tail = f" ({', '.join(facts)})" if facts else ""
     command = frame.redact(item.command)
     if "\n" in command.strip():
         lines = [f"**{verb}**{tail}", "", *fence(command, "sh")]
@@ -226,7 +225,7 @@ def _note(note: NoteEntry, frame: Frame) -> list[str]:
     if "\n" in text:
         return [f"**{label}**{tag}:", "", *said(text)]
     if note.severity == "info":
-        return quote([f"*{label}:* {plain(text, 1_000)}"])
+        return [f"*{label}:* {plain(text, 1_000)}"]
     return [f"**{label}**{tag}: {plain(text, 1_000)}"]
 
 
@@ -237,13 +236,16 @@ def _approval(entry: ApprovalEntry, frame: Frame) -> list[str]:
     if decision is not None and decision.kind.accepts and verdict.outcome is Outcome.ALLOW:
         # What a rule let pass is on record, but needs no heading among what a person decided.
         by = f"rule {code(verdict.rule)} ({plain(verdict.source)})"
-        return quote([f"*Allowed by {by}:* {name}. {plain(frame.redact(verdict.reason))}"])
+        return [f"*Allowed by {by}:* {name}. {plain(frame.redact(verdict.reason))}"]
     lines = [f"### Approval {_heading(decision)}: {name}", ""]
     lines.extend(approvals.details(approval, root=frame.root, redact=frame.redact))
     lines.extend(approvals.why(approval, redact=frame.redact))
     if decision is None:
         lines.append(f"- **Waits since:** {frame.time(approval.requested_at)}")
-        lines.append(f"- **Id:** {code(approval.id)}")
+        lines.append(
+            "- **To decide:** the code actions on this heading, or the command "
+            f"`autopilot.approval.decide` with the `approvalId` {code(approval.id)}"
+        )
     else:
         lines.extend(_decided(entry, decision, frame))
     undone = decision is None or not decision.kind.accepts

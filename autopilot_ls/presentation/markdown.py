@@ -21,6 +21,8 @@ Redact = Callable[[str], str]
 
 MAX_SHOWN: Final = 24_000
 """Characters of a program's output that are shown."""
+MAX_SAID: Final = 48_000
+"""Characters of one message that are shown; a longer one is rendered anew too often while it grows."""
 _SPAN_LIMIT: Final = 2_000
 
 # What opens a fence for CommonMark must open one here: only the info of backticks has no backticks.
@@ -88,8 +90,11 @@ def quote(lines: Iterable[str]) -> list[str]:
 
 
 def said(text: str) -> list[str]:
-    """Return what an agent or a person wrote, in markdown, as a neutralised block quote."""
-    lines = visible(text).strip("\n").split("\n")
+    """Return what an agent or a person wrote, in markdown, as a neutralised block quote.
+
+    Of a very long text the beginning and the end.
+    """
+    lines = visible(shortened(text, MAX_SAID)).strip("\n").split("\n")
     result: list[str] = []
     position = 0
     while position < len(lines):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, assert_never
 
+from autopilot_ls.model.approvals import Outcome
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import (
     AgentMessage,
@@ -26,14 +27,16 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
-from autopilot_ls.model.state import ItemEntry, SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import ItemEntry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals
+from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import FileStat, of_diff, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, unchanged
 
 _WIDTH: Final = 120
 _LOOK_BACK: Final = 50
+_MILLISECONDS_UP_TO: Final = 1_000
 _TENTHS_UP_TO: Final = 100
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
 
@@ -49,9 +52,11 @@ def message(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
     What waits for a person comes first, then what the agent does, then the step of its plan.
     """
     turn = snapshot.active_turn
-    if snapshot.pending:
-        first = approvals.title(snapshot.pending[0], root=snapshot.cwd, redact=redact, limit=90)
-        more = len(snapshot.pending) - 1
+    # What the policy answers by itself waits for a moment too, but not for a person.
+    asked = [each for each in snapshot.pending if each.verdict.outcome is Outcome.ASK]
+    if asked:
+        first = approvals.title(asked[0], root=snapshot.cwd, redact=redact, limit=90)
+        more = len(asked) - 1
         return f"Waits for you: {first}" + (f" (and {more} more)" if more else "")
     if turn is None:
         return ""
@@ -75,7 +80,7 @@ def current_item(turn: TurnSnapshot) -> Item | None:
 def _doing(item: Item, root: str) -> str:
     match item:
         case CommandExecution():
-            return f"Runs: {item.command}"
+            return f"Runs: {unwrapped(item.command)}"
         case FileChanges():
             names = ", ".join(approvals.relative(change.path, root) for change in item.changes[:4])
             return f"Changes {names or 'files'}"
@@ -114,8 +119,11 @@ def percentage(snapshot: SessionSnapshot) -> int | None:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
-    tenths = max(0, round(seconds * 10))
+    """Return a duration for people: `40 ms`, `1.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    milliseconds = max(0, round(seconds * 1_000))
+    if milliseconds < _MILLISECONDS_UP_TO:
+        return f"{milliseconds} ms"
+    tenths = round(seconds * 10)
     if tenths < _TENTHS_UP_TO:
         return f"{tenths / 10:.1f} s"
     minutes, rest = divmod(tenths // 10, 60)

@@ -11,7 +11,7 @@ from typing import Literal
 from autopilot_ls.model.approvals import Approval, Grant, Mode
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.items import PlanStep, RateLimit
-from autopilot_ls.model.state import SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation import approvals, progress
 from autopilot_ls.presentation.markdown import Redact, unchanged

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from autopilot_ls.model.state import ApprovalEntry, Entry, SessionSnapshot, TurnSnapshot
+from autopilot_ls.model.snapshots import ApprovalEntry, Entry, SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.entries import Frame, render

@@ -100,10 +100,12 @@ class OpenOptions:
     """How to start the agent's process for a session.
 
     Attributes:
+        private: A folder of Autopilot's own, which exists and which the agent must not look into.
         environment: The environment that the person's editor has, with the settings' additions.
     """
 
     cwd: Path
+    private: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -201,6 +201,7 @@ class TraceSettings(Group):
             "Regular expressions (as Python's) for further secrets, beside the known forms of "
             "keys and tokens. What they match is hidden in what is shown."
         ),
+        json_schema_extra=_MACHINE,
     )
 
 

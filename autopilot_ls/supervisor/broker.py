@@ -3,46 +3,55 @@
 Judges each request by the policy, keeps those that wait for a person, takes the first decision and
 refuses later ones with a reason, and answers *cancel* when the request can no longer be decided.
 A decision is on disk before the agent hears it. Not aware of how an agent words requests, nor of
-editors. `session` stands above; the policy, `patches` and `record` below.
+editors. `session` stands above; the policy, `decisions`, `patches` and `record` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
+import anyio
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import (
+    Action,
     Approval,
-    CommandAction,
     Decision,
     DecisionKind,
-    Grant,
+    FileChange,
     Outcome,
     PatchAction,
-    QuestionAction,
     Verdict,
 )
 from autopilot_ls.model.errors import (
+    AgentDied,
     AgentError,
     ApprovalAlreadyResolved,
     ApprovalNotFound,
     AutopilotError,
     DecisionRefused,
-    InvalidRequest,
+    TraceFull,
 )
 from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
 from autopilot_ls.model.ids import new_approval_id
 from autopilot_ls.policy import judge
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
+from autopilot_ls.supervisor.decisions import (
+    POLICY,
+    cancel,
+    grant_from,
+    require_complete,
+    without_secrets,
+)
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.record import SessionRecord
 
-POLICY = "policy"
-AUTOPILOT = "autopilot"
+CANCEL_GRACE: Final = 5.0
+"""Seconds that all answers of a general cancel have to reach the agent."""
 
 Answer = Callable[[str, Decision], Awaitable[None]]
 
@@ -72,17 +81,22 @@ class Broker:
         self._answer = answer
         self._tasks = tasks
         self._open: dict[str, _Open] = {}
+        self._arriving: dict[str, RuntimeApproval] = {}
+        self._process = 0
+
+    @property
+    def has_open(self) -> bool:
+        """Whether a request of the agent waits for its answer, or is still being read."""
+        return bool(self._open or self._arriving)
 
     @property
     def _workspace(self) -> Path:
         return Path(self._record.state.cwd)
 
-    def _judge(self, message: RuntimeApproval) -> Verdict:
+    def _judge(self, action: Action) -> Verdict:
         state = self._record.state
-        verdict = judge(
-            message.action, state.mode, state.grants.values(), workspace=self._workspace
-        )
-        if isinstance(message.action, PatchAction) and not message.action.changes:
+        verdict = judge(action, state.mode, state.grants.values(), workspace=self._workspace)
+        if isinstance(action, PatchAction) and not action.changes:
             return Verdict(
                 outcome=Outcome.DENY,
                 rule="unknown-patch",
@@ -92,8 +106,34 @@ class Broker:
         return verdict
 
     def request(self, message: RuntimeApproval) -> None:
-        """Take a request of the agent: judge it, record it, answer it or let it wait."""
+        """Take a request of the agent: judge it, record it, answer it or let it wait.
+
+        A patch whose reading would hold up the event loop is read beside it, and heard of then.
+        """
         approval_id = new_approval_id()
+        if self._patches.is_quick(message.action):
+            files = self._patches.examine(approval_id, message.action)
+            self._announce(approval_id, message, files)
+        else:
+            self._arriving[approval_id] = message
+            self._tasks.start_soon(self._examine, approval_id, message)
+
+    async def _examine(self, approval_id: str, message: RuntimeApproval) -> None:
+        try:
+            files = await self._patches.examine_aside(approval_id, message.action)
+        except Exception as error:  # noqa: BLE001 reason: a fault here must not leave the agent waiting
+            files = self._patches.unreadable(approval_id, message.action, str(error))
+        if self._arriving.pop(approval_id, None) is None:
+            self._patches.forget(approval_id)
+            return
+        try:
+            self._announce(approval_id, message, files)
+        except TraceFull:
+            return  # The session is being stopped for it, which declines what is open.
+
+    def _announce(
+        self, approval_id: str, message: RuntimeApproval, files: tuple[FileChange, ...]
+    ) -> None:
         approval = Approval(
             id=approval_id,
             session_id=self._record.session_id,
@@ -103,14 +143,19 @@ class Broker:
             item_id=message.item_id,
             action=message.action,
             reason=message.reason,
-            files=self._patches.examine(approval_id, message.action),
-            verdict=self._judge(message),
+            files=files,
+            verdict=self._judge(message.action),
             requested_at=self._record.now(),
         )
-        self._open[approval.id] = _Open(approval)
         fact = ApprovalRequested(approval=approval)
         self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
+        self._open[approval.id] = _Open(approval)
         self._follow(approval.id, approval.verdict)
+
+    def _arrive_at_once(self) -> None:
+        """Announce what is still being read without its files: it is about to be cancelled."""
+        for approval_id in list(self._arriving):
+            self._announce(approval_id, self._arriving.pop(approval_id), ())
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.ALLOW:
@@ -122,13 +167,21 @@ class Broker:
         decision = Decision(kind=kind, decided_by=POLICY, message=verdict.reason)
         try:
             await self.decide(approval_id, decision)
-        except (ApprovalAlreadyResolved, ApprovalNotFound):
-            return
+        except (ApprovalAlreadyResolved, ApprovalNotFound, TraceFull):
+            return  # Decided otherwise, or the session is being stopped, which declines.
         except DecisionRefused as refusal:
             # An allow that would cost the person something becomes a question to the person.
-            self._record.tell(Notice(severity="warning", code=refusal.code, message=str(refusal)))
+            self._note("warning", refusal.code, str(refusal))
         except AutopilotError as error:
-            self._record.tell(Notice(severity="error", code=error.code, message=str(error)))
+            self._note("error", error.code, str(error))
+        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            self._note("error", AgentError.code, f"Internal error while deciding: {error!r}.")
+
+    def _note(self, severity: Literal["warning", "error"], code: str, message: str) -> None:
+        try:
+            self._record.tell(Notice(severity=severity, code=code, message=message))
+        except TraceFull:
+            return
 
     async def decide(self, approval_id: str, decision: Decision) -> Decision:
         """Give the one decision.
@@ -146,18 +199,43 @@ class Broker:
         entry = self._claim(approval_id, decision)
         try:
             if decision.kind.accepts:
-                self._require_complete(entry.approval, decision)
+                require_complete(entry.approval, decision)
                 await self._patches.check(entry.approval)
         except BaseException:
             entry.claimed_by = None
             raise
         if self._open.get(approval_id) is not entry:
             raise self._already(approval_id)
+        if decision.kind.accepts:
+            self._require_still_allowed(entry, decision)
+        process = self._process
         self._resolve(entry, decision)
         with CancelScope(shield=True):
             await self._record.sync()
-            await self._answer(entry.approval.native_key, decision)
+            await self._send(entry, decision, process)
         return decision
+
+    async def _send(self, entry: _Open, decision: Decision, process: int) -> None:
+        # Another process may use the same key for another request.
+        if process != self._process:
+            raise AgentDied("The agent's process has ended; the decision is recorded only.")
+        await self._answer(entry.approval.native_key, decision)
+
+    def _require_still_allowed(self, entry: _Open, decision: Decision) -> None:
+        """Judge again before an accept goes out: the mode or a grant may have changed meanwhile."""
+        verdict = self._judge(entry.approval.action)
+        if verdict.outcome is Outcome.DENY:
+            entry.claimed_by = None
+            self._follow(entry.approval.id, verdict)
+            raise DecisionRefused(
+                f"Not accepted: {verdict.reason}",
+                advice="Change the mode, then ask the agent again.",
+            )
+        if decision.decided_by == POLICY and verdict.outcome is not Outcome.ALLOW:
+            entry.claimed_by = None
+            raise DecisionRefused(
+                "The rule that would have allowed it is gone.", advice="Decide on it yourself."
+            )
 
     def _claim(self, approval_id: str, decision: Decision) -> _Open:
         entry = self._open.get(approval_id)
@@ -183,110 +261,99 @@ class Broker:
             f"{decision.kind.value} by {decision.decided_by}{why}."
         )
 
-    def _require_complete(self, approval: Approval, decision: Decision) -> None:
-        action = approval.action
-        if isinstance(action, QuestionAction):
-            missing = [q.id for q in action.questions if not decision.answers.get(q.id)]
-            if missing:
-                raise InvalidRequest(
-                    f"The questions {', '.join(missing)} have no answer.",
-                    advice="Give `answers` as an object of question id to a list of answers.",
-                )
-        if decision.kind is DecisionKind.ACCEPT_FOR_SESSION:
-            grantable = isinstance(action, PatchAction) or (
-                isinstance(action, CommandAction)
-                and not (action.escalated or action.types_input or action.permissions)
-                and action.network_host is None
-            )
-            if not grantable:
-                raise InvalidRequest(
-                    "Only patches and plain sandboxed commands can be accepted for the session.",
-                    advice="Accept it once instead.",
-                )
-
     def _resolve(self, entry: _Open, decision: Decision) -> None:
         approval = entry.approval
-        del self._open[approval.id]
         waited = max(0.0, self._record.now() - approval.requested_at)
-        facts = [
-            ApprovalResolved(
-                approval_id=approval.id,
-                decision=_without_secrets(approval, decision),
-                waited=waited,
-            )
-        ]
-        events = [RuntimeEvent(fact, approval.thread_id, approval.turn_id) for fact in facts]
-        grant = _grant(approval, decision)
+        resolved = ApprovalResolved(
+            approval_id=approval.id, decision=without_secrets(approval, decision), waited=waited
+        )
+        events = [RuntimeEvent(resolved, approval.thread_id, approval.turn_id)]
+        grant = grant_from(approval, decision)
         if grant is not None:
             events.append(RuntimeEvent(GrantAdded(grant=grant), approval.thread_id))
         self._record.emit(events)
-        if not decision.kind.accepts:
+        del self._open[approval.id]
+        if decision.kind.accepts:
+            self._patches.accept(approval)
+        else:
             self._patches.forget(approval.id)
 
     def withdraw(self, key: str) -> None:
-        """The agent no longer waits for this request: what nobody decided is cancelled."""
+        """The agent no longer waits for this request: what nobody decided is cancelled.
+
+        This overtakes an accept whose patch is being checked at the moment.
+        """
+        for approval_id, message in list(self._arriving.items()):
+            if message.key == key:
+                del self._arriving[approval_id]
+                self._announce(approval_id, message, ())
         for entry in list(self._open.values()):
-            if entry.approval.native_key == key and entry.claimed_by is None:
-                message = "The agent withdrew the request."
-                self._resolve(entry, _cancel(message))
+            if entry.approval.native_key == key:
+                self._resolve(entry, cancel("The agent withdrew the request."))
 
     def void(self, message: str) -> None:
         """Cancel everything open without telling the agent, because it is gone."""
+        self._process += 1
+        self._arrive_at_once()
         for entry in list(self._open.values()):
-            self._resolve(entry, _cancel(message))
+            self._resolve(entry, cancel(message))
+
+    def cancelled(self) -> list[ApprovalResolved]:
+        """Give up everything open without recording it; returns the facts that say so."""
+        self._process += 1
+        self._arriving.clear()
+        self._open.clear()
+        now = self._record.now()
+        return [
+            ApprovalResolved(
+                approval_id=approval.id,
+                decision=cancel("It could not be recorded."),
+                waited=max(0.0, now - approval.requested_at),
+            )
+            for approval in self._record.state.pending.values()
+        ]
 
     async def cancel_all(self, decided_by: str, message: str) -> None:
-        """Answer *cancel* to everything open; an agent that cannot hear it is no error."""
-        for entry in list(self._open.values()):
-            decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
-            try:
-                await self.decide(entry.approval.id, decision)
-            except (AgentError, ApprovalAlreadyResolved, ApprovalNotFound):
-                continue
+        """Answer *cancel* to everything open; an agent that cannot hear it is no error.
+
+        This overtakes an accept whose patch is being checked at the moment. The answers have a limit
+        together; the end of the process answers what did not get through.
+
+        Raises:
+            TraceFull: It cannot be recorded; the session is being stopped.
+        """
+        self._arrive_at_once()
+        entries = list(self._open.values())
+        if not entries:
+            return
+        decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
+        process = self._process
+        for entry in entries:
+            self._resolve(entry, decision)
+        await self._record.sync()
+        sent = [anyio.Event() for _ in entries]
+        for entry, done in zip(entries, sent, strict=True):
+            self._tasks.start_soon(self._send_aside, entry, decision, process, done)
+        with anyio.move_on_after(CANCEL_GRACE):
+            for done in sent:
+                await done.wait()
+
+    async def _send_aside(
+        self, entry: _Open, decision: Decision, process: int, done: anyio.Event
+    ) -> None:
+        try:
+            with CancelScope(shield=True):
+                await self._send(entry, decision, process)
+        except AutopilotError:
+            return  # It is cancelled all the same: by the agent itself, or by the end of its process.
+        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            self._note("error", AgentError.code, f"Internal error while cancelling: {error!r}.")
+        finally:
+            done.set()
 
     def judge_again(self) -> None:
         """Apply a changed mode to what waits: what is denied now is declined at once."""
-        state = self._record.state
         for entry in list(self._open.values()):
-            verdict = judge(
-                entry.approval.action,
-                state.mode,
-                state.grants.values(),
-                workspace=self._workspace,
-            )
+            verdict = self._judge(entry.approval.action)
             if verdict.outcome is Outcome.DENY and entry.claimed_by is None:
                 self._follow(entry.approval.id, verdict)
-
-
-def _cancel(message: str) -> Decision:
-    return Decision(kind=DecisionKind.CANCEL, decided_by=AUTOPILOT, message=message)
-
-
-def _without_secrets(approval: Approval, decision: Decision) -> Decision:
-    if not isinstance(approval.action, QuestionAction):
-        return decision
-    secret = {question.id for question in approval.action.questions if question.secret}
-    shown: Mapping[str, tuple[str, ...]] = {
-        key: ("(not recorded)",) if key in secret else value
-        for key, value in decision.answers.items()
-    }
-    return decision.model_copy(update={"answers": dict(shown)})
-
-
-def _grant(approval: Approval, decision: Decision) -> Grant | None:
-    if decision.kind is not DecisionKind.ACCEPT_FOR_SESSION:
-        return None
-    action = approval.action
-    if isinstance(action, CommandAction):
-        return Grant(
-            id=f"grant-{approval.id}",
-            command=action.command,
-            cwd=action.cwd,
-            granted_by=decision.decided_by,
-        )
-    if isinstance(action, PatchAction):
-        paths = {c.path for c in action.changes} | {c.move_to for c in action.changes if c.move_to}
-        return Grant(
-            id=f"grant-{approval.id}", paths=tuple(sorted(paths)), granted_by=decision.decided_by
-        )
-    return None

@@ -2,7 +2,7 @@
 
 Remembers what the disk held when a patch was proposed, checks the person's text before it is accepted,
 keeps the snapshot to restore from, and settles by the disk what the agent did. Not aware of who
-decides or of how the agent reports. `broker` and `session` stand above, `edits` below.
+decides or of how the agent reports. `broker`, `aftermath` and `session` stand above, `edits` below.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from autopilot_ls.edits.aftermath import settle_by_hunks
@@ -19,13 +21,21 @@ from autopilot_ls.edits.check import affected_paths, check_acceptable, check_doc
 from autopilot_ls.edits.convert import file_changes
 from autopilot_ls.edits.settle import settle
 from autopilot_ls.edits.snapshot import FileState, capture, read_target
-from autopilot_ls.model.approvals import Action, Approval, FileChange, PatchAction
+from autopilot_ls.model.approvals import Action, Approval, ChangeKind, FileChange, PatchAction
 from autopilot_ls.model.errors import DecisionRefused
 from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.supervisor.views import ClientView, OpenDocument
 
+T = TypeVar("T")
 Views = Callable[[], Iterable[ClientView]]
+
+DISK_LIMIT: Final = 30.0
+"""Seconds that a look at the disk may take; network file systems can take for ever."""
+
+QUICK_BYTES: Final = 512 * 1024
+QUICK_CHANGES: Final = 50
+"""Up to these sizes the reading of a patch does not hold up the event loop for long."""
 
 
 @dataclass(slots=True)
@@ -33,6 +43,9 @@ class _Patch:
     files: tuple[FileChange, ...]
     at_proposal: Mapping[Path, FileState]
     item_id: str | None = None
+    thread_id: str | None = None
+    accepted: bool = False
+    reported: ItemStatus | None = None
     before: Mapping[Path, FileState] = field(default_factory=dict[Path, FileState])
 
 
@@ -50,6 +63,24 @@ class Patches:
         self._views = views
         self._patches: dict[str, _Patch] = {}
 
+    def is_quick(self, action: Action) -> bool:
+        """Tell whether `examine` takes no time that anybody would notice."""
+        if not isinstance(action, PatchAction):
+            return True
+        if len(action.changes) > QUICK_CHANGES:
+            return False
+        left = QUICK_BYTES
+        for change in action.changes:
+            try:
+                size = (self._workspace() / change.path).lstat().st_size
+            except (OSError, ValueError):
+                size = 0
+            # Two whole texts are compared line by line, which is much more than reading them.
+            if size and change.kind is ChangeKind.ADD:
+                return False
+            left -= size + len(change.text)
+        return left >= 0
+
     def examine(self, approval_id: str, action: Action) -> tuple[FileChange, ...]:
         """Return a patch by hunks, and remember what the disk holds now; nothing for other actions.
 
@@ -57,14 +88,30 @@ class Patches:
         """
         if not isinstance(action, PatchAction):
             return ()
-        files = file_changes(
-            action.changes, approval_id=approval_id, read=read_target, root=self._workspace()
+        patch = self._patches[approval_id] = _examine(approval_id, action, self._workspace())
+        return patch.files
+
+    async def examine_aside(self, approval_id: str, action: Action) -> tuple[FileChange, ...]:
+        """Do as `examine`, without holding up the event loop.
+
+        Raises:
+            DecisionRefused: The disk did not answer in time.
+        """
+        if not isinstance(action, PatchAction):
+            return ()
+        read = partial(_examine, approval_id, action, self._workspace())
+        patch = self._patches[approval_id] = await _looked(read)
+        return patch.files
+
+    def unreadable(self, approval_id: str, action: Action, why: str) -> tuple[FileChange, ...]:
+        """Return a patch that could not be examined, with this as its problem: nobody can accept it."""
+        if not isinstance(action, PatchAction):
+            return ()
+        files = tuple(
+            FileChange(path=change.path, kind=change.kind, move_to=change.move_to, problem=why)
+            for change in action.changes
         )
-        try:
-            state = capture(affected_paths(files), keep=False)
-        except DecisionRefused:
-            state = {}  # Too large to look at, hence unknown, which refuses an accept later.
-        self._patches[approval_id] = _Patch(files, state)
+        self._patches[approval_id] = _Patch(files, {})
         return files
 
     def _documents(self) -> list[OpenDocument]:
@@ -76,10 +123,15 @@ class Patches:
         Raises:
             DecisionRefused: It would; the message names the file and what to do.
         """
+        if not isinstance(approval.action, PatchAction):
+            return
         patch = self._patches.get(approval.id)
         if patch is None:
-            return
-        patch.before = await anyio.to_thread.run_sync(
+            raise DecisionRefused(
+                "Not accepted: what the files were when the change was proposed is not known.",
+                advice="Reject it; the agent can propose anew.",
+            )
+        patch.before = await _looked(
             partial(
                 check_acceptable,
                 patch.files,
@@ -92,41 +144,97 @@ class Patches:
         documents = self._documents()
         for state in patch.before.values():
             check_documents(state, documents, self._workspace())
-        patch.item_id = approval.item_id
+
+    def accept(self, approval: Approval) -> None:
+        """Note that a patch was accepted, so that it is settled when the agent has reported on it."""
+        patch = self._patches.get(approval.id)
+        if patch is not None:
+            patch.accepted, patch.item_id = True, approval.item_id
+            patch.thread_id = approval.thread_id
 
     def forget(self, approval_id: str) -> None:
         """Drop a patch that was not accepted."""
         self._patches.pop(approval_id, None)
 
-    async def settle(self, item: FileChanges) -> FilesSettled | None:
-        """Look at the disk after the agent reported on an accepted patch; None for any other."""
-        found = next(
-            ((key, patch) for key, patch in self._patches.items() if patch.item_id == item.id),
-            None,
-        )
-        if found is None:
-            return None
-        return await self._settle(*found, failed=item.status is not ItemStatus.COMPLETED)
+    def report(self, item: FileChanges) -> bool:
+        """Take the agent's word on an accepted patch; tells whether there is something to settle."""
+        found = [p for p in self._patches.values() if p.accepted and p.item_id == item.id]
+        for patch in found:
+            patch.reported = item.status
+        return bool(found)
 
-    async def settle_rest(self) -> list[FilesSettled]:
-        """Settle the accepted patches on which the agent never reported, because it ended."""
-        accepted = [(key, patch) for key, patch in self._patches.items() if patch.item_id]
-        settled = [await self._settle(key, patch, failed=True) for key, patch in accepted]
-        self._patches.clear()
-        return settled
+    def end_turn(self, thread_id: str | None) -> bool:
+        """Expect no more reports of a thread's turn; tells whether there is something to settle."""
+        found = [
+            patch
+            for patch in self._patches.values()
+            if patch.accepted and patch.reported is None and patch.thread_id == thread_id
+        ]
+        for patch in found:
+            patch.reported = ItemStatus.FAILED
+        return bool(found)
 
-    async def _settle(self, approval_id: str, patch: _Patch, *, failed: bool) -> FilesSettled:
-        self._patches.pop(approval_id, None)
-        return await anyio.to_thread.run_sync(
-            partial(
-                settle,
-                patch.files,
-                approval_id=approval_id,
-                before=patch.before,
-                failed=failed,
-                root=self._workspace(),
-            )
+    async def settle(self, *, everything: bool = False) -> list[FilesSettled]:
+        """Look at the disk for the accepted patches that were reported on.
+
+        Args:
+            everything: Whether also for those that never were, because the agent ended.
+        """
+        due = [
+            (key, patch)
+            for key, patch in self._patches.items()
+            if patch.accepted and (everything or patch.reported is not None)
+        ]
+        if not due:
+            return []
+        for key, _ in due:
+            del self._patches[key]
+        root = self._workspace()
+        try:
+            return await _looked(lambda: [_settle(key, patch, root) for key, patch in due])
+        except DecisionRefused as error:
+            return [_untold(key, patch, error) for key, patch in due]
+
+
+def _settle(approval_id: str, patch: _Patch, root: Path) -> FilesSettled:
+    try:
+        return settle(
+            patch.files,
+            approval_id=approval_id,
+            before=patch.before,
+            failed=patch.reported is not ItemStatus.COMPLETED,
+            root=root,
         )
+    except Exception as error:  # noqa: BLE001 reason: one patch must not keep the others from being settled
+        return _untold(approval_id, patch, error)
+
+
+def _untold(approval_id: str, patch: _Patch, error: Exception) -> FilesSettled:
+    return FilesSettled(
+        approval_id=approval_id,
+        outcome="different",
+        paths=tuple(change.move_to or change.path for change in patch.files),
+        detail=f"What became of an accepted patch cannot be told ({error}). Look at the files.",
+    )
+
+
+def _examine(approval_id: str, action: PatchAction, root: Path) -> _Patch:
+    files = file_changes(action.changes, approval_id=approval_id, read=read_target, root=root)
+    try:
+        state = capture(affected_paths(files), keep=False)
+    except DecisionRefused:
+        state = {}  # Too large to look at, hence unknown, which refuses an accept later.
+    return _Patch(files, state)
+
+
+async def _looked(look: Callable[[], T]) -> T:
+    """Run a look at the disk in a thread; a thread that hangs is left behind."""
+    with anyio.move_on_after(DISK_LIMIT):
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+    raise DecisionRefused(
+        "The files could not be looked at in time.",
+        advice="See whether their disk or network answers, then decide again.",
+    )
 
 
 def settle_after_crash(approval: Approval) -> FilesSettled:

@@ -2,24 +2,30 @@
 
 A `SessionRecord` gives each fact its sequence number, appends it to the trace, applies it to the state
 and tells the views, in this order and a batch at a time. Not aware of agents, policy or approvals;
-`session` and `broker` stand above, `trace` and `model.state` below.
+`session` and its parts stand above, `trace` and `model.state` below.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from autopilot_ls.model.errors import TraceFull
 from autopilot_ls.model.events import Body, Event
-from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.summary import SessionSummary
 from autopilot_ls.trace.writer import SessionTrace
+
+_LOG: Final = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
@@ -50,6 +56,7 @@ class SessionRecord:
         self._views = views
         self._on_full = on_full
         self._clock = clock
+        self._broken = False
         self._snapshot: SessionSnapshot | None = None
 
     @property
@@ -69,10 +76,34 @@ class SessionRecord:
         """
         if not facts:
             return
+        events = self._events(facts)
+        if self._broken:
+            raise TraceFull(
+                f"The record of session {self.session_id} could not be written.",
+                advice="Make room on its disk, then resume the session.",
+            )
+        try:
+            self.trace.append(events)
+        except TraceFull as error:
+            self._on_full(error)
+            raise
+        self._apply(events)
+
+    def tell_unrecorded(self, *bodies: Body) -> None:
+        """Apply and announce the end of a session that can no longer be recorded, so that all know.
+
+        The only facts that are not on record: nothing is taken after them, and who opens the session
+        again finds it as after a crash.
+        """
+        self._broken = True
+        thread, turn = self.state.thread_id, self.state.active_turn_id
+        self._apply(self._events([RuntimeEvent(body, thread, turn) for body in bodies]))
+
+    def _events(self, facts: Sequence[RuntimeEvent]) -> list[Event]:
         now = self._clock()
         seq = self.state.seq
         # The bodies are typed values already; checking them again would cost more than all the rest.
-        events = [
+        return [
             Event.model_construct(
                 seq=seq + number,
                 time=now,
@@ -84,21 +115,29 @@ class SessionRecord:
             )
             for number, fact in enumerate(facts, start=1)
         ]
-        try:
-            self.trace.append(events)
-        except TraceFull as error:
-            self._on_full(error)
-            raise
+
+    def _apply(self, events: Sequence[Event]) -> None:
         for event in events:
             self.state.apply(event)
         self._snapshot = None
         for view in self._views():
-            view.events_applied(self.session_id, events)
+            try:
+                view.events_applied(self.session_id, events)
+            except Exception:  # noqa: BLE001 reason: it must not cost the agent its answer, or others their news
+                _LOG.exception("client %s failed on events of %s", view.name, self.session_id)
 
     def tell(self, *bodies: Body) -> None:
         """Emit facts of our own, placed in the thread and turn that are current."""
         thread, turn = self.state.thread_id, self.state.active_turn_id
         self.emit([RuntimeEvent(body, thread, turn) for body in bodies])
+
+    def tell_written(self, paths: Sequence[Path]) -> None:
+        """Tell the clients that these files were changed on disk for an accepted patch."""
+        for view in self._views():
+            try:
+                view.files_written(paths)
+            except Exception:  # noqa: BLE001 reason: as above
+                _LOG.exception("client %s failed on written files", view.name)
 
     async def sync(self) -> None:
         """Wait until all that was recorded is on disk, not only with the operating system.
@@ -116,7 +155,7 @@ class SessionRecord:
     def save_summary(self) -> None:
         """Bring up to date what a list of sessions shows of this one."""
         state = self.state
-        if not state.created_at:
+        if not state.created_at or self._broken:
             return
         self.trace.update_summary(
             SessionSummary(

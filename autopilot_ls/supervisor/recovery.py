@@ -2,44 +2,26 @@
 
 What was in flight is *unknown*: approvals that waited are cancelled, a turn that ran is marked, and a
 patch that was accepted but never reported as done is settled by looking at the disk. Pure but for the
-reading of files. Not aware of processes; `supervisor` calls it when it opens a session again.
+reading of files. Not aware of processes; `sessions` calls it when it opens one again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, PatchAction
+from autopilot_ls.model.approvals import Approval
 from autopilot_ls.model.events import (
     ApprovalResolved,
     Body,
     FilesSettled,
+    RuntimeExited,
     TurnCompleted,
     TurnStatus,
 )
-from autopilot_ls.model.items import FileChanges, ItemStatus
-from autopilot_ls.model.state import ApprovalEntry, ItemEntry, SessionState, TurnSnapshot
+from autopilot_ls.model.state import SessionState
+from autopilot_ls.supervisor.decisions import cancel
 
 Settle = Callable[[Approval], FilesSettled | None]
-
-
-def _unfinished_patches(turn: TurnSnapshot) -> Iterator[Approval]:
-    done = {
-        entry.item.id
-        for entry in turn.entries
-        if isinstance(entry, ItemEntry)
-        and isinstance(entry.item, FileChanges)
-        and entry.item.status is not ItemStatus.IN_PROGRESS
-    }
-    for entry in turn.entries:
-        if (
-            isinstance(entry, ApprovalEntry)
-            and entry.decision is not None
-            and entry.decision.kind.accepts
-            and isinstance(entry.approval.action, PatchAction)
-            and entry.approval.item_id not in done
-        ):
-            yield entry.approval
 
 
 def closing_facts(state: SessionState, now: float, settle: Settle) -> list[Body]:
@@ -52,20 +34,18 @@ def closing_facts(state: SessionState, now: float, settle: Settle) -> list[Body]
     """
     facts: list[Body] = []
     for approval in state.pending.values():
-        decision = Decision(
-            kind=DecisionKind.CANCEL,
-            decided_by="autopilot",
-            message="Autopilot or the agent ended before anybody decided.",
-        )
+        decision = cancel("Autopilot or the agent ended before anybody decided.")
         waited = max(0.0, now - approval.requested_at)
         facts.append(ApprovalResolved(approval_id=approval.id, decision=decision, waited=waited))
-    if state.active_turn_id is None:
-        return facts
-    turn = state.snapshot().turns[-1]
-    for approval in _unfinished_patches(turn):
+    for approval in state.unsettled.values():
         settled = settle(approval)
         if settled is not None:
             facts.append(settled)
+    if state.alive:
+        # Nobody saw it end, but without us it does: its input is closed.
+        facts.append(RuntimeExited(expected=True))
+    if state.active_turn_id is None:
+        return facts
     facts.append(
         TurnCompleted(
             status=TurnStatus.UNKNOWN,

@@ -1,19 +1,17 @@
-"""The supervisor: which sessions there are, who watches, and the one way in for every client.
+"""The supervisor: who watches, and the one way in for every client.
 
-Owns the live sessions, the store of recorded ones and the attached views. Routes commands to sessions
-and keeps the rest of the program from touching their state. Not aware of LSP, terminals or agents'
-wires: `lsp` and `cli` stand above, `session` below.
+Owns the attached views, routes commands to sessions, and keeps the rest of the program from touching
+their state. Not aware of LSP, terminals or agents' wires, nor of how a session is opened and closed:
+`lsp` and `cli` stand above, `sessions` and `session` below.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -24,33 +22,19 @@ from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
 from autopilot_ls.model.errors import (
     ApprovalNotFound,
     InvalidRequest,
-    SessionBusy,
-    SessionNotFound,
-    TraceError,
 )
-from autopilot_ls.model.events import GrantRevoked, SessionCreated
-from autopilot_ls.model.ids import new_session_id
-from autopilot_ls.model.state import SessionSnapshot, SessionState
+from autopilot_ls.model.events import GrantRevoked
+from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.composition import default_factories, transient_runtime
-from autopilot_ls.supervisor.patches import settle_after_crash
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
-from autopilot_ls.supervisor.recovery import closing_facts
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
-from autopilot_ls.supervisor.session import Session
+from autopilot_ls.supervisor.sessions import Sessions
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
-from autopilot_ls.trace.writer import SessionTrace
-
-SHUTDOWN_GRACE: Final = 15.0
-"""Seconds all sessions together have for an orderly end."""
-
-OWN_ATTEMPTS: Final = 10
-OWN_PAUSE: Final = 0.05
-"""How often, and with how many seconds in between, to try to own a session that seems in use."""
 
 
 class Attachment:
@@ -76,11 +60,8 @@ class Supervisor:
         self.store = TraceStore(
             settings.state_folder, limits=TraceLimits.from_settings(settings.trace)
         )
-        self._factories = factories
-        self._tasks = tasks
         self._views: list[ClientView] = []
-        self._sessions: dict[str, Session] = {}
-        self._opening = anyio.Lock()
+        self._sessions = Sessions(settings, self.store, factories, self._attached, tasks)
         self._mode = settings.mode
 
     # Views --------------------------------------------------------------------------------------
@@ -107,7 +88,7 @@ class Supervisor:
 
     def live_sessions(self) -> tuple[str, ...]:
         """Return the ids of the sessions that are open in this process, oldest first."""
-        return tuple(self._sessions)
+        return tuple(session.record.session_id for session in self._sessions)
 
     def sessions(self) -> list[SessionSummary]:
         """Return all sessions there are, newest first."""
@@ -121,64 +102,7 @@ class Supervisor:
             TraceUnreadable: Its record is damaged.
         """
         live = self._sessions.get(session_id)
-        return live.record.snapshot() if live else self._replay(session_id).snapshot()
-
-    def _replay(self, session_id: str) -> SessionState:
-        state = SessionState(session_id)
-        for event in self.store.read_events(session_id):
-            state.apply(event)
-        return state
-
-    def _live(self, session_id: str) -> Session:
-        session = self._sessions.get(session_id)
-        if session is None:
-            self.store.summary(session_id)
-            raise SessionNotFound(
-                f"Session {session_id} is not open here.",
-                advice="Open it with autopilot.session.resume.",
-            )
-        return session
-
-    def _factory(self, runtime: str) -> RuntimeFactory:
-        factory = self._factories.get(runtime)
-        if factory is None:
-            known = ", ".join(sorted(self._factories))
-            raise InvalidRequest(
-                f"There is no runtime called {runtime!r}.",
-                advice=f"Set `runtime` to one of: {known}.",
-            )
-        return factory
-
-    def _make(self, trace: SessionTrace, state: SessionState, runtime: str) -> Session:
-        session = Session(
-            trace,
-            state,
-            factory=self._factory(runtime),
-            environment=dict(os.environ),
-            views=self._attached,
-            tasks=self._tasks,
-        )
-        self._sessions[state.session_id] = session
-        return session
-
-    def _create(self, request: StartTurn) -> Session:
-        cwd = Path(request.cwd or Path.cwd())
-        if not cwd.is_absolute() or not cwd.is_dir():
-            raise InvalidRequest(
-                f"{cwd} is not an existing folder.", advice="Give `cwd` as an absolute folder."
-            )
-        state = SessionState(new_session_id())
-        runtime = self.settings.runtime
-        session = self._make(self.store.create(state.session_id), state, runtime)
-        session.record.tell(
-            SessionCreated(
-                cwd=str(cwd.resolve()),
-                runtime=runtime,
-                mode=request.mode or self._mode,
-                title=one_line(request.text, 80),
-            )
-        )
-        return session
+        return live.record.snapshot() if live else self._sessions.replay(session_id).snapshot()
 
     async def start_turn(self, request: StartTurn, by: str) -> StartedTurn:
         """Give an agent work, in a new session or in a given one, which is opened if need be.
@@ -198,39 +122,21 @@ class Supervisor:
                 "The task has no text." if not request.text.strip() else "The task is too long.",
                 advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
             )
+        if request.mode is not None:
+            _require_available(request.mode)
+        mode = None
         if request.session_id is None:
-            session = self._create(request)
+            title = one_line(request.text.strip().split("\n", 1)[0], 80)
+            cwd = Path(request.cwd or Path.cwd())
+            session = self._sessions.create(cwd, request.mode or self._mode, title)
+            fresh = True
         else:
-            session = await self._open(request.session_id)
-            if request.mode is not None:
-                await session.set_mode(request.mode, by)
+            session, fresh = await self._sessions.open(request.session_id)
+            mode = None if request.mode is None else (request.mode, by)
         text = compose(request, Path(session.record.state.cwd))
-        turn_id = await session.start_turn(text, request.model, request.effort)
+        async with self._sessions.released_on_failure(session, fresh=fresh):
+            turn_id = await session.start_turn(text, request.model, request.effort, mode)
         return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
-
-    async def _open(self, session_id: str) -> Session:
-        async with self._opening:
-            live = self._sessions.get(session_id)
-            if live is not None:
-                return live
-            trace = await self._own(session_id)
-            try:
-                state = await anyio.to_thread.run_sync(self._replay, session_id)
-                session = self._make(trace, state, state.runtime)
-            except BaseException:
-                trace.close()
-                raise
-            facts = closing_facts(state, time.time(), settle_after_crash)
-            session.record.tell(*facts)
-            return session
-
-    async def _own(self, session_id: str) -> SessionTrace:
-        # Somebody who lists or tidies the sessions holds the lock for a moment.
-        for _ in range(OWN_ATTEMPTS):
-            with contextlib.suppress(SessionBusy):
-                return await anyio.to_thread.run_sync(self.store.open, session_id)
-            await anyio.sleep(OWN_PAUSE)
-        return await anyio.to_thread.run_sync(self.store.open, session_id)
 
     async def resume(self, session_id: str) -> SessionSnapshot:
         """Open a recorded session again and bring its agent up; what a crash left open is closed.
@@ -240,27 +146,26 @@ class Supervisor:
             SessionBusy: Another process has it open.
             AgentError: The agent cannot be had.
         """
-        session = await self._open(session_id)
-        await session.ensure_agent()
+        session, fresh = await self._sessions.open(session_id)
+        async with self._sessions.released_on_failure(session, fresh=fresh):
+            await session.ensure_agent()
         return session.record.snapshot()
 
     async def steer(self, session_id: str, text: str) -> None:
         """Say something into a running turn; see `Session.steer`."""
-        await self._live(session_id).steer(text)
+        await self._sessions[session_id].steer(text)
 
     async def interrupt(self, session_id: str, by: str) -> None:
         """Stop a running turn; returns when it has ended. See `Session.interrupt`."""
-        await self._live(session_id).interrupt(by)
+        await self._sessions[session_id].interrupt(by)
 
     async def wait_turn_ended(self, session_id: str) -> None:
         """Wait until the session's present turn has ended."""
-        await self._live(session_id).wait_turn_ended()
+        await self._sessions[session_id].wait_turn_ended()
 
     async def close_session(self, session_id: str) -> None:
         """End a session's agent and release its record; its history stays."""
-        session = self._live(session_id)
-        await session.close()
-        del self._sessions[session_id]
+        await self._sessions.close(session_id)
 
     async def delete_session(self, session_id: str) -> None:
         """Delete a session's record for good.
@@ -268,24 +173,19 @@ class Supervisor:
         Raises:
             SessionBusy: It is open, here or elsewhere.
         """
-        if session_id in self._sessions:
-            raise SessionBusy(f"Session {session_id} is open.", advice="Close it first.")
-        await anyio.to_thread.run_sync(self.store.delete, session_id)
+        await self._sessions.delete(session_id)
 
     async def set_mode(self, mode: Mode, *, session_id: str | None, changed_by: str) -> None:
         """Change the mode of a session, or of all new sessions when none is named."""
-        if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
-            raise InvalidRequest(
-                f"Mode {mode} is not available yet.", advice="Use propose or read-only."
-            )
+        _require_available(mode)
         if session_id is None:
             self._mode = mode
         else:
-            await self._live(session_id).set_mode(mode, changed_by)
+            await self._sessions[session_id].set_mode(mode, changed_by)
 
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         """Take a "for this session" grant back."""
-        session = self._live(session_id)
+        session = self._sessions[session_id]
         if grant_id not in session.record.state.grants:
             raise InvalidRequest(f"Session {session_id} has no grant {grant_id}.")
         session.record.tell(GrantRevoked(grant_id=grant_id))
@@ -294,8 +194,8 @@ class Supervisor:
 
     def approvals(self, session_id: str | None = None) -> tuple[Approval, ...]:
         """Return what waits for a decision, oldest first, in one session or in all open ones."""
-        ids = self._sessions if session_id is None else (session_id,)
-        found = [a for i in ids for a in self._live(i).record.snapshot().pending]
+        asked = self._sessions if session_id is None else (self._sessions[session_id],)
+        found = [approval for session in asked for approval in session.record.snapshot().pending]
         return tuple(sorted(found, key=lambda approval: approval.requested_at))
 
     def approval(self, approval_id: str) -> Approval:
@@ -330,7 +230,7 @@ class Supervisor:
             answers={key: tuple(value) for key, value in (answers or {}).items()},
             content=content,
         )
-        for session in self._sessions.values():
+        for session in self._sessions:
             state = session.record.state
             if approval_id in state.pending or state.resolved(approval_id) is not None:
                 return await session.broker.decide(approval_id, decision)
@@ -341,30 +241,41 @@ class Supervisor:
 
     # The agent ----------------------------------------------------------------------------------
 
+    def _open_options(self, cwd: Path) -> OpenOptions:
+        return OpenOptions(cwd, self.settings.state_folder, dict(os.environ))
+
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the configured agent offers; starts one for the question only."""
-        options = OpenOptions(cwd, dict(os.environ))
-        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+        options = self._open_options(cwd)
+        async with transient_runtime(
+            self._sessions.factory(self.settings.runtime), options
+        ) as runtime:
             return await runtime.list_models()
 
     async def account(self, cwd: Path) -> AccountInfo:
         """Return the configured agent's login state; starts one for the question only."""
-        options = OpenOptions(cwd, dict(os.environ))
-        async with transient_runtime(self._factories[self.settings.runtime], options) as runtime:
+        options = self._open_options(cwd)
+        async with transient_runtime(
+            self._sessions.factory(self.settings.runtime), options
+        ) as runtime:
             return await runtime.account()
 
     async def tidy(self) -> None:
         """Delete recorded sessions that are beyond the limits of age and size."""
         # What cannot be deleted now is left for the next start; nobody waits for this.
-        with contextlib.suppress(TraceError, OSError):
+        with contextlib.suppress(Exception):
             await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
 
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
-        with anyio.move_on_after(SHUTDOWN_GRACE, shield=True):
-            async with anyio.create_task_group() as ending:
-                for session in self._sessions.values():
-                    ending.start_soon(session.close)
+        await self._sessions.shut_down()
+
+
+def _require_available(mode: Mode) -> None:
+    if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
+        raise InvalidRequest(
+            f"Mode {mode} is not available yet.", advice="Use propose or read-only."
+        )
 
 
 @asynccontextmanager

@@ -231,7 +231,7 @@ class AppendFile:
     `append` belongs to one thread; `sync` may run in another at the same time.
     """
 
-    __slots__ = ("_closed", "_descriptor", "_failure", "_guard", "path", "size")
+    __slots__ = ("_closed", "_descriptor", "_failure", "_guard", "_synced", "path", "size")
 
     def __init__(self, path: Path) -> None:
         """Open the file, creating it if it is missing.
@@ -246,6 +246,8 @@ class AppendFile:
             raise full(path, error) from error
         self.size = os.fstat(self._descriptor).st_size
         """Bytes in the file."""
+        # What an earlier owner wrote may have been lost to its crash before it was synced.
+        self._synced = 0
         self._failure: TraceFull | None = None
         self._guard = threading.Lock()
         self._closed = False
@@ -287,17 +289,23 @@ class AppendFile:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
             raise full(self.path, error) from error
-        self.size = size
+        self.size, self._synced = size, 0
 
     def sync(self) -> None:
-        """Wait until everything appended is on the disk.
+        """Wait until everything appended is on the disk. Costs nothing when it already is.
 
         Raises:
-            TraceFull: The disk refuses; what it holds is unknown, so nothing more is taken.
+            TraceFull: The disk refuses; what it holds is unknown, so nothing more is taken. Or the
+                file was closed before this was done.
         """
         with self._guard:
-            if self._closed:
+            size = self.size
+            if self._failure is not None:
+                raise self._failure
+            if self._synced == size:
                 return
+            if self._closed:
+                raise TraceFull(f"The record {self.path} was closed before it was synced.")
             try:
                 os.fsync(self._descriptor)
             except OSError as error:
@@ -305,6 +313,7 @@ class AppendFile:
                 # succeed without having saved them.
                 self._failure = full(self.path, error)
                 raise self._failure from error
+            self._synced = size
 
     def close(self) -> None:
         """Close the file, after a sync that runs. May be called again."""

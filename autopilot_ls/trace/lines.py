@@ -12,7 +12,12 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, from_json
+
+from autopilot_ls.model.base import Frozen
 
 RAW_NAME: Final = "raw.jsonl"
 EVENTS_NAME: Final = "events.jsonl"
@@ -21,7 +26,10 @@ MAX_LINE: Final = 512 * 1024 * 1024
 """Bytes; above the wire's longest frame even when every byte of it is spelled as an escape."""
 
 Direction = Literal["in", "out"]
+FrozenType = TypeVar("FrozenType", bound=Frozen)
 
+# The beginning of the escapes of lone surrogates, which only Python's own parser takes.
+_SURROGATE: Final = b"\\ud"
 _CHUNK: Final = 65_536
 _MIDDLES: Final[dict[Direction, bytes]] = {
     "in": b',"t":%.6f,"d":"in",',
@@ -106,17 +114,47 @@ def decode_frame(line: bytes) -> Frame | None:
     return Frame(int(number), float(time), "in" if direction == b"in" else "out", data)
 
 
+def encode_model(model: Frozen) -> str:
+    """Return the value as one line of JSON, which `decode_model` turns back into the same.
+
+    Text that is no valid Unicode, as in the name of a file that is not UTF-8, is spelled as escapes.
+    """
+    try:
+        return model.model_dump_json(by_alias=True)
+    except PydanticSerializationError:
+        return json.dumps(model.model_dump(mode="json", by_alias=True), separators=(",", ":"))
+
+
+def decode_model(kind: type[FrozenType], line: bytes) -> FrozenType:
+    """Return the value that a line without its newline records.
+
+    Raises:
+        ValidationError: It is damaged, or of a version that this one does not know.
+    """
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError:
+        if _SURROGATE not in line:
+            raise
+        try:
+            value: object = json.loads(line)
+        except (ValueError, RecursionError):
+            value = None
+        return kind.model_validate(value)
+
+
 def is_sound_event(line: bytes) -> bool:
     """Tell whether the line is a whole JSON object.
 
     What it says is not judged: an event of a newer version is not damage.
     """
-    from pydantic_core import from_json
-
     try:
-        return line[:1] == b"{" and isinstance(from_json(line), dict)
-    except ValueError:
+        if line[:1] != b"{":
+            return False
+        value: object = json.loads(line) if _SURROGATE in line else from_json(line)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(value, dict)
 
 
 def is_sound_frame(line: bytes) -> bool:

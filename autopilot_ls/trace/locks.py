@@ -143,11 +143,10 @@ def _acquire(descriptor: int, session_id: str) -> None:
 
 def is_locked(folder: Path) -> bool:
     """Tell whether somebody owns the session at this moment; cheap when nobody does."""
-    path = folder / LOCK_NAME
     try:
-        if not path.lstat().st_size:
+        if not os.lstat(f"{folder}/{LOCK_NAME}").st_size:
             return False
-        descriptor = open_private(path, os.O_RDWR)
+        descriptor = open_private(folder / LOCK_NAME, os.O_RDWR)
     except (OSError, TraceError):
         return False
     try:

@@ -22,6 +22,7 @@ from autopilot_ls.trace.lines import (
     RAW_NAME,
     Frame,
     decode_frame,
+    decode_model,
     is_sound_event,
     is_sound_frame,
     sound_end,
@@ -77,7 +78,7 @@ def parse_event(line: bytes, path: Path, seq: int) -> Event:
         TraceUnreadable: It is damaged, of another session, out of order, or of a newer version.
     """
     try:
-        event = Event.model_validate_json(line)
+        event = decode_model(Event, line)
     except ValidationError as error:
         what = "is an event this version does not know" if is_sound_event(line) else "is damaged"
         raise TraceUnreadable(

@@ -28,7 +28,14 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.trace.files import open_private, read_private, replace_private
-from autopilot_ls.trace.lines import EVENTS_NAME, MAX_LINE, is_sound_event, sound_end
+from autopilot_ls.trace.lines import (
+    EVENTS_NAME,
+    MAX_LINE,
+    decode_model,
+    encode_model,
+    is_sound_event,
+    sound_end,
+)
 
 SUMMARY_NAME: Final = "summary.json"
 
@@ -92,14 +99,14 @@ def write_summary(folder: Path, summary: SessionSummary, events_size: int) -> No
     """
     shortened = summary.model_copy(update={"title": summary.title[:_MAX_TITLE]})
     stored = _Stored(events_size=events_size, summary=shortened)
-    replace_private(folder / SUMMARY_NAME, stored.model_dump_json(by_alias=True).encode())
+    replace_private(folder / SUMMARY_NAME, encode_model(stored).encode())
 
 
 def read_summary(folder: Path) -> tuple[SessionSummary, int] | None:
     """Return the kept summary and the size of the events it was made from; None if it is no use."""
     try:
         data = read_private(folder / SUMMARY_NAME, _LIMIT)
-        stored = _Stored.model_validate_json(data)
+        stored = decode_model(_Stored, data)
     except (OSError, TraceError, ValidationError):
         return None
     if stored.version != 1 or stored.summary.id != folder.name:
@@ -127,7 +134,7 @@ def summarize(folder: Path) -> tuple[SessionSummary, int] | None:
         if last is None:
             return (_unreadable(folder), -1) if size else None
         os.lseek(descriptor, 0, os.SEEK_SET)
-        summary = _tell(folder.name, _telling(descriptor, end), Event.model_validate_json(last))
+        summary = _tell(folder.name, _telling(descriptor, end), decode_model(Event, last))
         return summary or _unreadable(folder), size
     except (OSError, ValidationError):
         return _unreadable(folder), -1
@@ -144,7 +151,7 @@ def _telling(descriptor: int, end: int) -> Iterator[Event]:
                 return
             place += len(line)
             if _TELLING.search(line):
-                yield Event.model_validate_json(line)
+                yield decode_model(Event, line)
 
 
 def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSummary | None:

@@ -26,6 +26,7 @@ from autopilot_ls.trace.lines import (
     Direction,
     decode_frame,
     encode_frames,
+    encode_model,
     is_sound_event,
     is_sound_frame,
     read_at,
@@ -194,7 +195,7 @@ class SessionTrace:
                     f"event {event.session_id}#{event.seq} does not follow "
                     f"{self.session_id}#{seq - 1}"
                 )
-        lines = [event.model_dump_json(by_alias=True) for event in events]
+        lines = [encode_model(event) for event in events]
         lines.append("")
         data = "\n".join(lines).encode()
         self._require_room(len(data), CLOSING_RESERVE)

@@ -1,41 +1,46 @@
 """JSON-RPC 2.0 over lines, with or without the `jsonrpc` member (Codex leaves it out).
 
-Not aware of any method, nor of how a process lives. Runtimes stand above; `process`, `jsonl` and
-`model.errors` below. What the agent sends is not trusted: whatever cannot be understood is handed
+Not aware of any method, nor of how a process lives. Runtimes stand above; `messages`, `process`
+and `jsonl` below. What the agent sends is not trusted: whatever cannot be understood is handed
 on as `Malformed`, never guessed at, and nothing is acted upon before it is recorded.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, Protocol, cast
 
 import anyio
 
 from autopilot_ls.model.errors import (
     AgentDied,
     AutopilotError,
-    InvalidRequest,
     RequestTimeout,
-    RpcError,
     WireError,
 )
 from autopilot_ls.model.text import visible
 from autopilot_ls.wire.jsonl import MAX_LINE, LineSplitter
+from autopilot_ls.wire.messages import (
+    Incoming,
+    JsonObject,
+    JsonValue,
+    Notification,
+    OrphanError,
+    ServerRequest,
+    encode,
+    malformed,
+    request_id_of,
+    rpc_error,
+    with_params,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autopilot_ls.wire.process import Process
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
-
 _READ_SIZE: Final = 65_536
 _EXIT_GRACE: Final = 0.25
-_SHOWN: Final = 2_000
 _UNKNOWN_VARIANT: Final = re.compile(r"unknown variant `([^`]{1,200})`")
 
 
@@ -52,51 +57,6 @@ class FrameRecorder(Protocol):
             TraceFull: They cannot be recorded; the connection then ends.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A message of the agent that wants no answer."""
-
-    method: str
-    params: JsonObject
-    frame: int
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRequest:
-    """A message of the agent that must be answered exactly once, by its id."""
-
-    id: int | str
-    method: str
-    params: JsonObject
-    frame: int
-
-
-@dataclass(frozen=True, slots=True)
-class OrphanError:
-    """An error without an id that could not be attributed to a request in flight."""
-
-    code: int
-    message: str
-    frame: int
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A frame that is no JSON-RPC message.
-
-    Attributes:
-        text: Its beginning, not safe to display; the record has the whole.
-        request_id: If the agent waits for an answer to it, the id to send an error to.
-    """
-
-    text: str
-    frame: int
-    request_id: int | str | None = None
-
-
-Incoming: TypeAlias = Notification | ServerRequest | OrphanError | Malformed
 
 
 class _Waiter:
@@ -188,7 +148,7 @@ class JsonRpcConnection:
         """
         number = self._next_id
         self._next_id += 1
-        frame = _encode(_message({"method": method, "id": number}, params))
+        frame = encode(with_params({"method": method, "id": number}, params))
         waiter = self._waiters[number] = _Waiter(method)
         try:
             with anyio.move_on_after(timeout):
@@ -207,7 +167,7 @@ class JsonRpcConnection:
 
     async def notify(self, method: str, params: JsonValue = None) -> None:
         """Send a notification; `params` is left out when None. Raises as `respond`."""
-        await self._send(_encode(_message({"method": method}, params)))
+        await self._send(encode(with_params({"method": method}, params)))
 
     async def respond(self, id: int | str, result: JsonValue) -> None:
         """Answer a request of the agent.
@@ -216,11 +176,11 @@ class JsonRpcConnection:
             AgentDied: The agent is gone.
             AutopilotError: Whatever else ended the connection.
         """
-        await self._send(_encode({"id": id, "result": result}))
+        await self._send(encode({"id": id, "result": result}))
 
     async def respond_error(self, id: int | str, code: int, message: str) -> None:
         """Answer a request of the agent with an error. Raises as `respond`."""
-        await self._send(_encode({"id": id, "error": {"code": code, "message": message}}))
+        await self._send(encode({"id": id, "error": {"code": code, "message": message}}))
 
     async def _send(self, frame: bytes) -> None:
         # Nothing is awaited between the record and the queue of the process, so that the order of
@@ -295,10 +255,17 @@ class JsonRpcConnection:
         batch: list[Incoming] = []
         for frame, line in enumerate(lines, number):
             try:
-                message: object = from_json(line, allow_inf_nan=False)
+                # Only names repeat often enough for a cache to be worth its while.
+                message: JsonValue = from_json(line, allow_inf_nan=False, cache_strings="keys")
             except ValueError:
-                batch.append(_malformed(line, frame))
+                batch.append(malformed(line, frame))
                 continue
+            # Nearly everything is a plain notification; `_route` would find the same, more slowly.
+            if type(message) is dict and "id" not in message:
+                method, params = message.get("method"), message.get("params")
+                if type(method) is str and type(params) is dict:
+                    batch.append(Notification(method, params, frame))
+                    continue
             incoming = self._route(message, line, frame)
             if incoming is not None:
                 batch.append(incoming)
@@ -308,7 +275,7 @@ class JsonRpcConnection:
     def _route(self, message: object, line: bytes, frame: int) -> Incoming | None:
         """Return what is to be handed on; replies are taken care of."""
         if type(message) is not dict:
-            return _malformed(line, frame)
+            return malformed(line, frame)
         members = cast("JsonObject", message)
         method = members.get("method")
         if method is None:
@@ -316,13 +283,13 @@ class JsonRpcConnection:
         params = members.get("params")
         if params is None:
             params = {}
-        request_id = _id(members.get("id"))
+        request_id = request_id_of(members.get("id"))
         if type(method) is not str or type(params) is not dict:
-            return _malformed(line, frame, request_id)
+            return malformed(line, frame, request_id)
         if request_id is not None:
             return ServerRequest(request_id, method, params, frame)
         if "id" in members:
-            return _malformed(line, frame)
+            return malformed(line, frame)
         return Notification(method, params, frame)
 
     def _take_reply(self, members: JsonObject, line: bytes, frame: int) -> Incoming | None:
@@ -335,7 +302,7 @@ class JsonRpcConnection:
                 f"{self._process.name} sent a reply that holds neither a result nor an error."
             )
         else:
-            failure = None if error is None else _rpc_error(error)
+            failure = None if error is None else rpc_error(error)
         # A boolean or a float would find the waiter of the equal integer.
         waiter = self._waiters.get(number) if type(number) is int else None
         if waiter is None or waiter.done.is_set():
@@ -349,8 +316,8 @@ class JsonRpcConnection:
     def _take_orphan(self, error: JsonValue, line: bytes, frame: int) -> Incoming | None:
         """Fail the request an error without an id is about, if there is just one it can be about."""
         if error is None:
-            return _malformed(line, frame)
-        failure = _rpc_error(error)
+            return malformed(line, frame)
+        failure = rpc_error(error)
         waiters = [waiter for waiter in self._waiters.values() if not waiter.done.is_set()]
         named = _UNKNOWN_VARIANT.search(failure.message)
         if named is not None:
@@ -359,42 +326,3 @@ class JsonRpcConnection:
             return OrphanError(failure.rpc_code, failure.message, frame)
         waiters[0].fail(failure)
         return None
-
-
-def _id(value: JsonValue) -> int | str | None:
-    if type(value) is int or type(value) is str:
-        return value
-    return None
-
-
-def _malformed(line: bytes, frame: int, request_id: int | str | None = None) -> Malformed:
-    return Malformed(line[:_SHOWN].decode("utf-8", "replace"), frame, request_id)
-
-
-def _rpc_error(error: JsonValue) -> RpcError:
-    if not isinstance(error, dict):
-        return RpcError(json.dumps(error)[:_SHOWN], rpc_code=0)
-    code, message, data = error.get("code"), error.get("message"), error.get("data")
-    return RpcError(
-        message[:_SHOWN] if isinstance(message, str) else "The agent gave no reason.",
-        rpc_code=code if type(code) is int else 0,
-        data="" if data is None else json.dumps(data),
-    )
-
-
-def _message(head: JsonObject, params: JsonValue) -> JsonObject:
-    if params is not None:
-        head["params"] = params
-    return head
-
-
-def _encode(message: JsonObject) -> bytes:
-    try:
-        text = json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"This cannot be sent to an agent as JSON: {error}.") from error
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # A lone surrogate, such as from a file name that is not UTF-8: only an escape can carry it.
-        return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -1,8 +1,7 @@
 """Agent processes: the only place of the project that spawns.
 
 Not aware of what is said over the pipes. `jsonl` and `jsonrpc` stand beside and above;
-`descendants`, `incoming` and `outgoing` below, and `model` for its errors. Needs a selector event loop: the
-pipes are watched by callbacks of the loop, so that nothing here is a task that can be cancelled.
+`descendants`, `exits`, `incoming` and `outgoing` below. Needs a selector event loop: the pipes are watched by callbacks of the loop, so that nothing here is a task that can be cancelled.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +21,9 @@ from typing import IO, TYPE_CHECKING, Final
 import anyio
 
 from autopilot_ls.model.errors import AgentDied, AgentNotFound, AgentStartFailed
-from autopilot_ls.model.text import visible
+from autopilot_ls.model.text import visible, without_escapes
 from autopilot_ls.wire.descendants import MARKER, Family, Seen, become_subreaper, scan, send
+from autopilot_ls.wire.exits import ExitWatch, ProcessExit
 from autopilot_ls.wire.incoming import DrainedPipe, IncomingPipe
 from autopilot_ls.wire.outgoing import OutgoingPipe
 
@@ -58,35 +57,6 @@ class ProcessLimits:
     write_timeout: float = 30.0
 
 
-@dataclass(frozen=True)
-class ProcessExit:
-    """How a process ended.
-
-    Attributes:
-        code: Exit code; None if a signal ended it, or if it could not be learned.
-        signal: Number of the signal that ended it.
-        stderr_tail: The end of its standard error, not yet made safe to display.
-        survivors: Descendants that had left its process group and outlived it. They were ended.
-        remaining: Processes that are still there in spite of SIGKILL; empty once all are proven gone.
-            Both are filled by `Process.stop`, and stay empty for escaped ones outside of Linux.
-    """
-
-    code: int | None
-    signal: int | None
-    stderr_tail: str
-    survivors: tuple[int, ...] = ()
-    remaining: tuple[int, ...] = ()
-
-    def describe(self) -> str:
-        """Return "ended with exit code 3" or the like."""
-        if self.signal is not None:
-            try:
-                return f"was ended by {signal.Signals(self.signal).name}"
-            except ValueError:
-                return f"was ended by signal {self.signal}"
-        return "ended" if self.code is None else f"ended with exit code {self.code}"
-
-
 class Process:
     """A running agent, made by `spawn`. Not safe to use from other threads."""
 
@@ -108,9 +78,8 @@ class Process:
         self._stopping = anyio.Lock()
         self._stopped = False
         self._survivors: set[int] = set()
-        self._handle: int | None = None
         self._look_timer = self._loop.call_later(_LOOK_INTERVAL, self._look_again)
-        self._watch()
+        self._watch = ExitWatch(popen, self._ended)
 
     # -- the pipes
 
@@ -152,7 +121,7 @@ class Process:
             doing: What was expected of it, as "while …"; may be empty.
         """
         how = "closed its output" if self.exit is None else self.exit.describe()
-        words = visible(self.stderr_tail()[-_LAST_WORDS:]).strip()
+        words = visible(without_escapes(self.stderr_tail()[-_LAST_WORDS:])).strip()
         said = f" Its last words: {words}" if words else " It left no message."
         advice = "Resume the session to go on."
         return AgentDied(f"{self.name} {how}{f' {doing}' if doing else ''}.{said}", advice=advice)
@@ -163,55 +132,13 @@ class Process:
         assert self.exit is not None
         return self.exit
 
-    def _watch(self) -> None:
-        """Notice the end without reaping: an unreaped leader keeps the id of its group taken."""
-        try:
-            self._handle = os.pidfd_open(self.pid)
-        except (AttributeError, OSError):
-            threading.Thread(
-                target=self._watch_in_thread, name=f"wait-{self.pid}", daemon=True
-            ).start()
-        else:
-            self._loop.add_reader(self._handle, self._ended)
-
-    def _watch_in_thread(self) -> None:
-        if hasattr(os, "waitid"):
-            with contextlib.suppress(ChildProcessError):
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            # Here the wait reaps, after which the id of the group may become another's at any time:
-            # what is left of the group is ended now, and never signalled later.
-            self._popen.wait()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
-            self._loop.call_soon_threadsafe(self._ended)
-
     def _ended(self) -> None:
-        if self.exit is not None:
-            return
-        if self._handle is not None:
-            self._loop.remove_reader(self._handle)
-        code, number = self._learn_status()
+        code, number = self._watch.status()
         self._stderr.catch_up()
         self._stdout.close()
         self.exit = ProcessExit(code=code, signal=number, stderr_tail=self.stderr_tail())
         self._stdin.close(self.death())
         self._exited.set()
-
-    def _learn_status(self) -> tuple[int | None, int | None]:
-        if self._popen.returncode is not None:
-            status = self._popen.returncode
-            return (status, None) if status >= 0 else (None, -status)
-        try:
-            result = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-        except ChildProcessError:
-            return None, None
-        if result is None:
-            return None, None
-        if result.si_code == os.CLD_EXITED:
-            return result.si_status, None
-        return None, result.si_status
 
     def _look_again(self) -> None:
         # A look costs about 20 microseconds per process of the machine, so a thread does it.
@@ -315,10 +242,7 @@ class Process:
         self._look_timer.cancel()
         self._stderr.close()
         self._stdout.close()
-        if self._handle is not None:
-            self._loop.remove_reader(self._handle)
-            os.close(self._handle)
-            self._handle = None
+        self._watch.close()
         if self.exit is not None:
             survivors = tuple(sorted(self._survivors))
             self.exit = replace(self.exit, survivors=survivors, remaining=remaining)

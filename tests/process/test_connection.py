@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopilot_ls.model.errors import AgentDied, LineTooLong
-from autopilot_ls.wire.jsonrpc import Incoming, JsonRpcConnection, Notification
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import Incoming, Notification
 from autopilot_ls.wire.process import ProcessLimits, spawn
 
 

@@ -183,17 +183,20 @@ class CommandWalker(ABC):
                 self._expand(inner, folders)
             return
         words: tuple[Word, ...] | None = (Word("", ""),)
-        if value is not None and value.type == "array":
-            words = None
-            for child in value.named_children:
-                self._word(child, folders)
-        elif value is not None:
-            words = self._word(value, folders)
-            start = text.find("=") + 1
-            if node.start_byte + len(text[:start].encode()) != value.start_byte:
-                words = None
-        elif not text.endswith("="):
-            words = None
+        # Whatever stands apart from the sign is a command to the shell, not a value.
+        apart = value is None and not text.endswith("=")
+        if value is not None:
+            start = len(text[: text.find("=") + 1].encode())
+            apart = node.start_byte + start != value.start_byte
+            if value.type == "array":
+                known = [self._word(child, folders) for child in value.named_children]
+                apart = apart or None in known or not self._tight(value)
+                words = ()
+            else:
+                words = self._word(value, folders)
+        if apart or words is None:
+            self.unknown(node, "this assignment is not followed")
+            return
         self._environment(self.text(name), words, node, folders)
 
     def _environment(

@@ -13,7 +13,15 @@ from typing import Final
 from autopilot_ls.policy.shell.words import name_set
 
 STANDARD_FOLDERS: Final = frozenset(
-    {"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin"}
+    {
+        "/bin",
+        "/usr/bin",
+        "/usr/local/bin",
+        "/sbin",
+        "/usr/sbin",
+        "/opt/homebrew/bin",
+        "/run/current-system/sw/bin",
+    }
 )
 
 

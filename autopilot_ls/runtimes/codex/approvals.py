@@ -30,7 +30,6 @@ from autopilot_ls.model.approvals import (
 from autopilot_ls.runtimes.codex.fields import (
     Table,
     as_json,
-    as_table,
     flag,
     optional_text,
     plain,
@@ -41,7 +40,8 @@ from autopilot_ls.runtimes.codex.fields import (
 )
 from autopilot_ls.runtimes.codex.items import legacy_changes
 from autopilot_ls.runtimes.codex.open_items import OpenItems
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonValue
+from autopilot_ls.runtimes.codex.permissions import Reserved, in_words, never
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 METHOD_NOT_FOUND: Final = -32601
 INVALID_REQUEST: Final = -32600
@@ -76,43 +76,24 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a request is read with: the items under way, and the folder of a thread."""
+    """What a request is read with: the items under way, a thread's folder, what nobody may be given."""
 
     items: OpenItems
     folder_of: Callable[[str], str]
-
-
-def _granting(source: Table) -> list[str]:
-    """Say in words, one line each, what a permission profile of Codex would allow."""
-    lines: list[str] = []
-    network = table(source, "network")
-    if network:
-        enabled = network.get("enabled")
-        lines.append("use the network" if enabled is not False else "network: off")
-    files = table(source, "fileSystem")
-    lines += [f"read {path}" for path in texts(files, "read")]
-    lines += [f"write {path}" for path in texts(files, "write")]
-    for entry in tables(files, "entries"):
-        place = table(entry, "path")
-        shown = optional_text(place, "path") or optional_text(place, "pattern")
-        lines.append(f"{text(entry, 'access', '?')} {shown or as_json(place.get('value', place))}")
-    known = {"read", "write", "entries", "globScanMaxDepth"}
-    lines += [f"{name}: {as_json(value)}" for name, value in files.items() if name not in known]
-    lines += [
-        f"{name}: {as_json(value)}"
-        for name, value in source.items()
-        if name not in {"network", "fileSystem"} and value is not None
-    ]
-    return lines
+    reserved: Callable[[], Reserved] = Reserved
 
 
 def _command(params: Table, context: Context) -> Asked | Refused:
     thread, item_id = text(params, "threadId"), text(params, "itemId")
     begun = context.items.native(thread, item_id) or {}
-    context.items.mark_asked(thread, item_id)
     network = table(params, "networkApprovalContext")
     types_input = text(params, "kind", "command") != "command"
     command = optional_text(params, "command")
+    if types_input:
+        context.items.expect_input(thread, item_id)
+        command = _typed(command or "")
+    else:
+        context.items.mark_asked(thread, item_id)
     if command is None and not types_input:
         command = optional_text(begun, "command")
     host = optional_text(network, "host")
@@ -120,18 +101,31 @@ def _command(params: Table, context: Context) -> Asked | Refused:
         return refusal(
             {"decision": "decline"}, "Codex asked to run a command without saying which."
         )
-    extra = _granting(table(params, "additionalPermissions"))
+    cwd = optional_text(params, "cwd") or optional_text(begun, "cwd") or context.folder_of(thread)
+    extra = in_words(table(params, "additionalPermissions"), cwd)
     action = CommandAction(
         command=command or "",
-        cwd=optional_text(params, "cwd")
-        or optional_text(begun, "cwd")
-        or context.folder_of(thread),
-        escalated=bool(extra),
+        cwd=cwd,
+        # Codex asks about input only where the program runs outside the sandbox.
+        escalated=types_input,
         types_input=types_input,
         network_host=host,
         permissions=tuple(extra),
     )
     return _asked(params, action)
+
+
+def _typed(command: str) -> str:
+    """Return the input itself, out of the line that Codex makes of it for people."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    match words:
+        case ["write_stdin", "--session-id", _, typed]:
+            return typed
+        case _:
+            return command
 
 
 def _asked(params: Table, action: Action) -> Asked:
@@ -159,13 +153,16 @@ def _patch(params: Table, context: Context) -> Asked | Refused:
 
 
 def _permissions(params: Table, context: Context) -> Asked | Refused:
-    wanted = params.get("permissions")
-    lines = _granting(as_table(wanted))
-    if not isinstance(wanted, dict) or not lines:
-        return refusal({"permissions": {}}, "Codex asked for permissions without saying which.")
+    wanted = table(params, "permissions")
     cwd = optional_text(params, "cwd") or context.folder_of(text(params, "threadId"))
-    native = as_json(wanted)  # pyright: ignore[reportUnknownArgumentType]
-    return _asked(params, PermissionAction(cwd=cwd, permissions=tuple(lines), native=native))
+    lines = in_words(wanted, cwd)
+    if not lines:
+        return refusal({"permissions": {}}, "Codex asked for permissions without saying which.")
+    forbidden = never(wanted, cwd, context.reserved())
+    if forbidden:
+        return refusal({"permissions": {}}, forbidden)
+    action = PermissionAction(cwd=cwd, permissions=tuple(lines), native=as_json(wanted))
+    return _asked(params, action)
 
 
 def _question(native: Table) -> Question:

@@ -7,11 +7,12 @@ Not aware of what arrives in between. `runtime` stands above; `guard`, `threads`
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
 
 import anyio
 
-from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import (
     AgentError,
     AgentNotSafe,
@@ -35,12 +36,15 @@ from autopilot_ls.runtimes.codex.guard import (
     APPROVAL_POLICY,
     FALLBACK_POLICY,
     REVIEWER,
+    Guard,
+    check_again,
     inspect,
-    sandbox_for,
 )
 from autopilot_ls.runtimes.codex.notices import account_description
+from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonRpcConnection, JsonValue
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 RESUME_TIMEOUT: Final = 20.0
 """Seconds a resume may take; it can hang for ever on a thread that Codex takes for active
@@ -49,7 +53,6 @@ RESUME_TIMEOUT: Final = 20.0
 _OVERLOADED: Final = -32001
 _PAUSES: Final = (0.2, 0.5, 1.0)
 _MAX_PAGES: Final = 20
-_POLICY_NAMES: Final = {"read-only": "readOnly", "workspace-write": "workspaceWrite"}
 
 
 class Conversation:
@@ -57,22 +60,34 @@ class Conversation:
 
     Attributes:
         asks_everything: Whether this Codex still takes the strictest asking.
+        home: Codex's own folder, as it names it.
     """
 
-    def __init__(self, connection: JsonRpcConnection, threads: Threads, *, timeout: float) -> None:
+    def __init__(
+        self,
+        connection: JsonRpcConnection,
+        threads: Threads,
+        *,
+        timeout: float,
+        config: Mapping[str, JsonValue],
+        profiles: Profiles,
+    ) -> None:
         """Create it over an open connection.
 
         Args:
             connection: Must be running.
             threads: Gets to know the threads that are opened.
             timeout: Seconds for one request.
+            config: The setting `codex.config`, nested.
+            profiles: The sandboxes of the turns, known to the process.
         """
         self.asks_everything = True
+        self.home = ""
+        self._config = config
+        self._profiles = profiles
         self._connection = connection
         self._threads = threads
         self._timeout = timeout
-        self._sandbox: str | None = None
-        self._sandbox_policies: dict[str, JsonValue] = {}
 
     # Requests ---------------------------------------------------------------------------------
 
@@ -104,7 +119,7 @@ class Conversation:
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
         """Begin a thread; see `AgentRuntime`."""
         reply = await self._open("thread/start", {}, options, "Codex did not start a thread")
-        return self._opened(reply, options, "started")
+        return self._opened(reply, "started")
 
     async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
         """Go on with a stored thread; see `AgentRuntime`."""
@@ -116,8 +131,22 @@ class Conversation:
             )
         except RequestTimeout:
             reply = await self._open("thread/fork", named, options, what)
-            return self._opened(reply, options, "forked")
-        return self._opened(reply, options, "resumed")
+            return self._opened(reply, "forked")
+        return self._opened(reply, "resumed")
+
+    async def inspect(self, cwd: Path) -> Guard:
+        """Look at what would guard a thread in this folder; see `guard.inspect`."""
+        return await inspect(self.read, cwd, home=self.home, wished=self._config)
+
+    async def takes_strictest_asking(self) -> bool:
+        """Tell whether this Codex still knows the strictest asking, without opening a thread."""
+        # The parameters are read before the thread is looked for, and there is none of this name.
+        params: JsonObject = {"threadId": "none", "approvalPolicy": APPROVAL_POLICY}
+        try:
+            await self._connection.request("thread/resume", params, timeout=self._timeout)
+        except RpcError as error:
+            return f"`{APPROVAL_POLICY}`" not in error.message
+        return True
 
     async def _open(
         self,
@@ -127,22 +156,30 @@ class Conversation:
         what: str,
         timeout: float | None = None,
     ) -> Table:
-        guard = await inspect(self.read, options.cwd)
+        try:
+            guard = await self.inspect(options.cwd)
+        except RpcError as error:
+            raise request_failure(what, error) from error
         params: JsonObject = {
             **named,
             "cwd": str(options.cwd),
             "approvalPolicy": self._approval_policy,
             "approvalsReviewer": REVIEWER,
-            "sandbox": sandbox_for(options.mode, asks_everything=self.asks_everything),
+            # Every thread begins with the strictest sandbox, and each turn says which it has: a thread
+            # that is opened with a writable one makes Codex trust the workspace for ever.
+            "permissions": self._profiles.read,
             "config": guard.config,
         }
         if options.model is not None:
             params["model"] = options.model
         try:
-            return await self._send(method, params, what, timeout)
+            reply = await self._send(method, params, what, timeout)
         except AgentStartFailed as error:
             if not self.asks_everything or f"`{APPROVAL_POLICY}`" not in error.message:
                 raise
+        else:
+            check_again(guard)
+            return reply
         # A later Codex may no longer know the strictest policy: less is asked then, nothing is
         # written unasked, and the person is told.
         self.asks_everything = False
@@ -152,16 +189,15 @@ class Conversation:
     def _approval_policy(self) -> str:
         return APPROVAL_POLICY if self.asks_everything else FALLBACK_POLICY
 
-    def _opened(self, reply: Table, options: ThreadOptions, how: str) -> ThreadInfo:
+    def _opened(self, reply: Table, how: Literal["started", "resumed", "forked"]) -> ThreadInfo:
         """Take a thread that was opened, if it is guarded as we asked."""
-        sandbox = sandbox_for(options.mode, asks_everything=self.asks_everything)
-        policy = table(reply, "sandbox")
         got = (
             reply.get("approvalPolicy"),
             reply.get("approvalsReviewer"),
-            text(policy, "type"),
+            text(table(reply, "sandbox"), "type"),
+            text(table(reply, "activePermissionProfile"), "id"),
         )
-        wanted = (self._approval_policy, REVIEWER, _POLICY_NAMES[sandbox])
+        wanted = (self._approval_policy, REVIEWER, "readOnly", self._profiles.read)
         if got != wanted:
             raise AgentNotSafe(
                 f"Codex did not take the settings that let Autopilot judge what it does: it answers "
@@ -174,10 +210,7 @@ class Conversation:
             raise AgentError("Codex opened a thread without naming it.")
         self._threads.main_id = thread_id
         self._threads.learn(native, text(reply, "cwd"))
-        self._sandbox = sandbox
-        self._sandbox_policies[sandbox] = dict(policy)  # pyright: ignore[reportArgumentType]
-        found = {"resumed": "resumed", "forked": "forked"}.get(how, "started")
-        return ThreadInfo(thread_id, text(reply, "model"), found)  # pyright: ignore[reportArgumentType]
+        return ThreadInfo(thread_id, text(reply, "model"), how)
 
     # Turns ------------------------------------------------------------------------------------
 
@@ -191,7 +224,9 @@ class Conversation:
             # Said again with each turn, so that no settings update can have changed it.
             "approvalPolicy": self._approval_policy,
             "approvalsReviewer": REVIEWER,
-            **self._sandbox_change(options.mode),
+            "permissions": self._profiles.for_turn(
+                options.mode, asks_everything=self.asks_everything
+            ),
         }
         if options.model is not None:
             params["model"] = options.model
@@ -205,15 +240,6 @@ class Conversation:
         if known.last_turn_id != turn:
             known.turn_id = turn
         return turn
-
-    def _sandbox_change(self, mode: Mode) -> JsonObject:
-        """Return the sandbox for a turn where the mode has changed since the thread was opened."""
-        sandbox = sandbox_for(mode, asks_everything=self.asks_everything)
-        if sandbox == self._sandbox:
-            return {}
-        self._sandbox = sandbox
-        policy = self._sandbox_policies.get(sandbox, {"type": _POLICY_NAMES[sandbox]})
-        return {"sandboxPolicy": policy}
 
     def _main(self) -> str:
         if self._threads.main_id is None:

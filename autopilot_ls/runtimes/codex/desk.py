@@ -30,8 +30,9 @@ from autopilot_ls.runtimes.codex.approvals import (
 )
 from autopilot_ls.runtimes.codex.fields import Table, text
 from autopilot_ls.runtimes.codex.open_items import OpenItems
+from autopilot_ls.runtimes.codex.permissions import Reserved
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonObject, ServerRequest
+from autopilot_ls.wire.messages import JsonObject, ServerRequest
 
 MAX_OPEN: Final = 1_000
 MAX_ANSWERED: Final = 2_000
@@ -67,6 +68,7 @@ class Desk:
     Attributes:
         replies: Answers that are to be sent at once, in order.
         overflown: Whether Codex asked so much at once that it cannot be trusted any more.
+        reserved: Folders that no permission may lead to.
     """
 
     def __init__(self, items: OpenItems, threads: Threads) -> None:
@@ -78,8 +80,9 @@ class Desk:
         """
         self.replies: deque[Reply] = deque()
         self.overflown = False
+        self.reserved = Reserved()
         self._threads = threads
-        self._context = Context(items, threads.folder_of)
+        self._context = Context(items, threads.folder_of, lambda: self.reserved)
         self._open: dict[str, OpenRequest] = {}
         self._key_of: dict[int | str, str] = {}
         self._answered: OrderedDict[str, int | str | None] = OrderedDict()

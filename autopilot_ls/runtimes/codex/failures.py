@@ -1,7 +1,7 @@
 """What went wrong, in one sentence for a person, with what to do about it.
 
 Pure: texts and codes of Codex in, a `Failure` or an error of the tree out. Not aware of processes or
-turns; `mapping`, `runtime` and `doctor` stand above.
+turns; `turn_reports`, `runtime` and `doctor` stand above.
 """
 
 from __future__ import annotations

@@ -1,23 +1,29 @@
 """What keeps Codex from acting unjudged through the user's own configuration of it.
 
-Says what our threads override, and what cannot be overridden and therefore refuses to start. Reads
-Codex's configuration as it is in effect for the session's folder, each time before a thread opens. Not
-aware of turns. `runtime` and `doctor` stand above, `fields` below.
+Says what our threads override, and finds what cannot be overridden and therefore refuses to start. Looks
+at Codex's configuration as it is in effect for the session's folder, each time before a thread opens. Not
+aware of turns. `conversation` and `doctor` stand above, `rules` and `fields` below.
+
+Measured with 0.155.1 and 0.163.0. Codex does not keep the overrides with a thread, so that they go with
+each start, resume and fork; and they go as one nested object, because flat and nested keys together
+apply in random order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls.model.approvals import Mode
-from autopilot_ls.runtimes.codex.fields import as_table, table
-from autopilot_ls.wire.jsonrpc import JsonObject, JsonValue
+from autopilot_ls.model.errors import AgentNotSafe
+from autopilot_ls.runtimes.codex.fields import Table, as_table, flag, table, tables, text
+from autopilot_ls.runtimes.codex.rules import RuleState, read_rules
+from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 APPROVAL_POLICY: Final = "untrusted"
-"""The strictest asking that Codex has: every patch and nearly every command."""
+"""The strictest asking that Codex has: every patch and every command."""
 
 FALLBACK_POLICY: Final = "on-request"
 """For a Codex that no longer takes the strictest one; together with the read-only sandbox."""
@@ -28,6 +34,48 @@ FALLBACK_UNSEEN: Final = (
 )
 REVIEWER: Final = "user"
 
+DECIDING_HOOKS: Final = frozenset({"preToolUse", "permissionRequest"})
+"""Hooks that can answer Codex's questions in the person's place."""
+
+_SYSTEM_FOLDER: Final = Path("/etc/codex")
+_MAX_PARENTS: Final = 100
+_MAX_LINK: Final = 4096
+_SHOWN_RULES: Final = 3
+
+_FEATURES: Final[JsonObject] = {
+    # They run unasked, can accept in the person's place, or bring tools that run unasked.
+    "hooks": False,
+    "plugins": False,
+    "apps": False,
+    "tool_suggest": False,
+    "skill_mcp_dependency_install": False,
+    "code_mode": False,
+    "code_mode_only": False,
+    "exec_permission_approvals": False,
+    # They let Codex go on by itself.
+    "memories": False,
+    "goals": False,
+    # Input for a program outside the sandbox asks; the default was no before 0.163.
+    "write_stdin_approval": True,
+    # Calls of MCP tools ask in the form that says so.
+    "tool_call_mcp_elicitation": True,
+    # How Codex gets more than its sandbox gives: it asks for one turn, and stays inside.
+    "request_permissions_tool": True,
+}
+_OVERRIDES: Final[JsonObject] = {
+    "features": _FEATURES,
+    "notify": [],
+    # It would warn, with each thread, of the features that are set above.
+    "suppress_unstable_features_warning": True,
+}
+_UNLESS_WISHED: Final[JsonObject] = {
+    # Both act without asking, by their nature: only who asks Autopilot for them gets them.
+    "features": {"view_image": False},
+    "web_search": "disabled",
+    # The plan is what tells how far a turn has come.
+    "tools": {"update_plan": {"enabled": True}},
+}
+
 Ask = Callable[[str, JsonObject], Awaitable[JsonValue]]
 
 
@@ -36,38 +84,188 @@ class Guard:
     """How a thread is kept from acting unjudged.
 
     Attributes:
-        config: Overrides of Codex's configuration for the thread.
+        config: Overrides of Codex's configuration for the thread, to be sent whole.
+        rules: The rule files as they were looked at.
+        rule_folders: Where they are.
+        warnings: What the person should know, one sentence each.
     """
 
-    config: JsonObject = field(default_factory=dict[str, JsonValue])
+    config: JsonObject
+    rules: RuleState
+    rule_folders: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
 
 
-def sandbox_for(mode: Mode, *, asks_everything: bool) -> str:
-    """Return the sandbox of a mode.
+def merge(base: Mapping[str, JsonValue], over: Mapping[str, JsonValue]) -> JsonObject:
+    """Return both objects as one, the second winning where they meet."""
+    result = dict(base)
+    for name, value in over.items():
+        before = result.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            result[name] = merge(before, value)
+        else:
+            result[name] = value
+    return result
 
-    In *propose* a command that was accepted should be able to do its work in the workspace, while the
-    kernel keeps it there; it asks before, whatever the sandbox. Where Codex no longer asks before
-    every command, only the read-only sandbox keeps it from writing unasked.
+
+def _untrusted_folders(cwd: Path) -> list[str]:
+    """Return every folder that Codex could take for the project.
+
+    A workspace that Codex trusts has its own configuration loaded, with servers that are started and
+    rules that allow. Codex asks by the real path, of the repository, of its main work tree, or of the
+    folder itself.
     """
-    if mode is Mode.READ_ONLY or not asks_everything:
-        return "read-only"
-    return "workspace-write"
+    real = Path(os.path.realpath(cwd))
+    folders = [str(cwd), *map(str, [real, *real.parents][:_MAX_PARENTS])]
+    for folder in [real, *real.parents][:_MAX_PARENTS]:
+        main = _main_work_tree(folder / ".git")
+        if main is not None:
+            folders.append(main)
+    return list(dict.fromkeys(folders))
 
 
-async def inspect(ask: Ask, cwd: Path) -> Guard:
-    """Read Codex's configuration, and say how a thread in this folder is guarded.
+def _main_work_tree(link: Path) -> str | None:
+    """Return the main work tree that a linked one names in its `.git` file."""
+    try:
+        if not link.is_file():
+            return None
+        with link.open("rb") as file:
+            said = file.read(_MAX_LINK).decode("utf-8", "surrogateescape").strip()
+    except OSError:
+        return None
+    if not said.startswith("gitdir:"):
+        return None
+    # …/main/.git/worktrees/name
+    folder = Path(os.path.realpath(link.parent / said.removeprefix("gitdir:").strip()))
+    parts = folder.parts
+    return str(Path(*parts[: parts.index(".git")])) if ".git" in parts[1:] else None
+
+
+def thread_config(wished: Mapping[str, JsonValue], effective: Table, cwd: Path) -> JsonObject:
+    """Return the overrides of Codex's configuration for a thread.
+
+    Args:
+        wished: The setting `codex.config`, nested. It is sent along, since Codex forgets what its
+            arguments said of a table that a thread overrides.
+        effective: Codex's configuration as it is in effect.
+        cwd: The thread's folder.
+    """
+    servers: JsonObject = {}
+    for name, server in table(effective, "mcp_servers").items():
+        tools: JsonObject = {
+            tool: {"approval_mode": "prompt"} for tool in table(as_table(server), "tools")
+        }
+        servers[name] = {"default_tools_approval_mode": "prompt"}
+        if tools:
+            servers[name] = {"default_tools_approval_mode": "prompt", "tools": tools}
+    ours = merge(
+        _OVERRIDES,
+        {
+            "projects": {
+                folder: {"trust_level": "untrusted"} for folder in _untrusted_folders(cwd)
+            },
+            **({"mcp_servers": servers} if servers else {}),
+        },
+    )
+    return merge(merge(_UNLESS_WISHED, wished), ours)
+
+
+def _rule_folders(read: Table, home: str) -> tuple[Path, ...]:
+    folders = {_SYSTEM_FOLDER}
+    if home:
+        folders.add(Path(home))
+    for layer in tables(read, "layers"):
+        name = table(layer, "name")
+        # Those of projects are out, since we do not trust any; every other kind counts.
+        if text(name, "type") != "project" and text(name, "file"):
+            folders.add(Path(text(name, "file")).parent)
+    return tuple(sorted(folders))
+
+
+def _refuse_rules(state: RuleState) -> None:
+    if not state.findings:
+        return
+    places = "; ".join(str(each) for each in state.findings[:_SHOWN_RULES])
+    rest = len(state.findings) - _SHOWN_RULES
+    more = f" (and {rest} more)" if rest > 0 else ""
+    raise AgentNotSafe(
+        "Codex's own rules would run commands without asking you, outside its sandbox, and Codex has "
+        f"no way to leave them out: {places}{more}.",
+        advice=(
+            'Remove those rules, give them decision="prompt", or let Autopilot use a Codex folder '
+            "without them (setting codex.home; it needs its own `codex login`)."
+        ),
+    )
+
+
+def _refuse_hooks(listed: Table) -> None:
+    for entry in tables(listed, "data"):
+        for hook in tables(entry, "hooks"):
+            managed = flag(hook, "isManaged") or text(hook, "trustStatus") == "managed"
+            if managed and text(hook, "eventName") in DECIDING_HOOKS:
+                raise AgentNotSafe(
+                    f"A managed hook of Codex ({text(hook, 'sourcePath')}) may answer in your place, "
+                    "and managed hooks cannot be switched off.",
+                    advice="Ask whoever manages this computer, or use another agent.",
+                )
+
+
+async def inspect(ask: Ask, cwd: Path, *, home: str, wished: Mapping[str, JsonValue]) -> Guard:
+    """Look at Codex's configuration, and say how a thread in this folder is guarded.
 
     Args:
         ask: Sends a reading request to Codex.
         cwd: The thread's folder.
+        home: Codex's own folder, as Codex names it.
+        wished: The setting `codex.config`, nested.
 
     Raises:
         AgentNotSafe: Something in it lets actions pass unjudged and cannot be overridden.
-        AgentError: It cannot be read.
+        RpcError: It cannot be read.
     """
     read = as_table(await ask("config/read", {"cwd": str(cwd), "includeLayers": True}))
+    hooks = as_table(await ask("hooks/list", {"cwds": [str(cwd)]}))
+    _refuse_hooks(hooks)
+    folders = _rule_folders(read, home)
+    rules = read_rules(folders)
+    _refuse_rules(rules)
+    config = thread_config(wished, table(read, "config"), cwd)
+    return Guard(config, rules, folders, _warnings(read, hooks))
+
+
+def check_again(guard: Guard) -> None:
+    """Look at the rule files once more, after Codex has read them.
+
+    Raises:
+        AgentNotSafe: They have changed meanwhile, so that nobody knows what Codex has read.
+    """
+    state = read_rules(guard.rule_folders)
+    _refuse_rules(state)
+    if state.fingerprint != guard.rules.fingerprint:
+        raise AgentNotSafe(
+            "Codex's rule files changed while Codex was reading them.", advice="Try again."
+        )
+
+
+def _warnings(read: Table, hooks: Table) -> tuple[str, ...]:
+    """Say what a person may miss, because Autopilot switches it off, or should know to run."""
     config = table(read, "config")
-    servers: JsonObject = {
-        name: {"default_tools_approval_mode": "prompt"} for name in table(config, "mcp_servers")
-    }
-    return Guard(config={"mcp_servers": servers} if servers else {})
+    found = [
+        f"The MCP server {name} is started outside the sandbox with each thread; its tools ask."
+        for name in sorted(table(config, "mcp_servers"))
+    ]
+    active = [
+        hook
+        for entry in tables(hooks, "data")
+        for hook in tables(entry, "hooks")
+        if text(hook, "trustStatus") == "trusted" and flag(hook, "enabled", default=True)
+    ]
+    if active:
+        found.append(f"{len(active)} hooks of Codex do not run under Autopilot.")
+    if any(flag(as_table(each), "enabled") for each in table(config, "plugins").values()):
+        found.append("Plugins of Codex are off under Autopilot, since their tools may not ask.")
+    if any(text(table(layer, "name"), "type") == "project" for layer in tables(read, "layers")):
+        found.append("The workspace's own .codex configuration is not loaded under Autopilot.")
+    if config.get("notify"):
+        found.append("Codex's `notify` program does not run under Autopilot.")
+    return tuple(found)

@@ -1,7 +1,7 @@
 """Codex's items as the items of the model.
 
 Pure, and total: whatever an item looks like, something is returned, at worst an `OtherItem`. Not
-aware of notifications; `mapping` and `approvals` stand above, `fields` and the model below.
+aware of notifications; `item_reports`, `watch` and `approvals` stand above, `fields` and the model below.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
+from autopilot_ls.model.text import one_line
 from autopilot_ls.runtimes.codex.fields import (
     Table,
     as_json,
@@ -47,6 +48,15 @@ _STATUS: Final = {
     "interrupted": ItemStatus.FAILED,
     "declined": ItemStatus.DECLINED,
 }
+_RESOURCE_TOOLS: Final = frozenset(
+    {
+        "list_mcp_resource_templates",
+        "list_mcp_resources",
+        "read_mcp_resource",
+    }
+)
+"""They read what a server offers, and Codex never asks about them."""
+
 _KINDS: Final = {"add": ChangeKind.ADD, "delete": ChangeKind.DELETE, "update": ChangeKind.UPDATE}
 
 
@@ -281,3 +291,31 @@ def item_from(native: Table, *, done: bool, cwd: str) -> Item:
     if native_type == "fileChange":
         return _file_change(native, status, cwd)
     return MAPPERS.get(native_type, _other)(native, status)
+
+
+def was_carried_out(native: Table) -> bool:
+    """Tell whether a finished item did something that has to be asked about before."""
+    status = text(native, "status")
+    match text(native, "type"):
+        case "commandExecution":
+            typed_only = text(native, "source") in ("unifiedExecInteraction", "userShell")
+            ran = (optional_integer(native, "exitCode") or 0) >= 0
+            return status in ("completed", "failed") and ran and not typed_only
+        case "fileChange":
+            return status == "completed"
+        case "mcpToolCall":
+            return status == "completed" and text(native, "tool") not in _RESOURCE_TOOLS
+        case _:
+            return False
+
+
+def describe(native: Table) -> str:
+    """Return one line that says which item this is."""
+    match text(native, "type"):
+        case "commandExecution":
+            return one_line(text(native, "command"), 300)
+        case "fileChange":
+            paths = [text(change, "path") for change in tables(native, "changes")]
+            return one_line("a change of " + ", ".join(paths), 300)
+        case _:
+            return one_line(f"the tool {text(native, 'server')}.{text(native, 'tool')}", 300)

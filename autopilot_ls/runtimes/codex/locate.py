@@ -160,21 +160,41 @@ def override_arguments(config: Mapping[str, JsonValue]) -> list[str]:
     Raises:
         InvalidSettings: A value cannot be written as TOML.
     """
-    kept = {name: value for name, value in config.items() if name not in DECIDED_BY_US}
-    return [part for leaf in _leaves(kept, ()) for part in ("-c", leaf)]
+    return [part for leaf in _leaves(nested_config(config), ()) for part in ("-c", leaf)]
+
+
+def nested_config(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the setting `codex.config` nested, without what Autopilot decides itself.
+
+    Args:
+        config: May name a leaf of a table by a dotted key, as on Codex's command line.
+    """
+    result: dict[str, JsonValue] = {}
+    for name, value in config.items():
+        *path, last = name.split(".")
+        inner = result
+        for part in path:
+            below = inner.get(part)
+            deeper = dict(below) if isinstance(below, dict) else {}
+            inner[part] = deeper
+            inner = deeper
+        before = inner.get(last)
+        if isinstance(before, dict) and isinstance(value, dict):
+            inner[last] = {**before, **value}
+        else:
+            inner[last] = value
+    return {name: value for name, value in result.items() if name not in DECIDED_BY_US}
 
 
 def _leaves(config: Mapping[str, JsonValue], path: tuple[str, ...]) -> Iterator[str]:
     for name, value in config.items():
         here = (*path, name)
         if not _BARE.fullmatch(name):
-            # Codex splits keys at every dot, quoted or not; only a value can hold such a name.
-            if not path:
-                raise InvalidSettings(
-                    f"codex.config: {name!r} is no name of a setting of Codex.",
-                    advice="Nest it as in config.toml instead of writing dots.",
-                )
-            continue
+            raise InvalidSettings(
+                f"codex.config: {name!r} is no name of a setting of Codex.",
+                advice="Write it as in config.toml.",
+            )
+        # Codex splits keys at every dot, quoted or not: only a value can hold other names.
         if isinstance(value, dict) and value and all(_BARE.fullmatch(key) for key in value):
             yield from _leaves(value, here)
         else:

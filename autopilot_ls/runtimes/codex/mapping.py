@@ -3,79 +3,35 @@
 Takes what one read of the pipe brought and gives what it means, in order. Text deltas, which come by
 the ten thousand, are joined by item on the way. Never raises on what Codex sends: what is not known,
 or has an unexpected shape, is reported as `UnknownReceived`. Not aware of how approvals are answered.
-`runtime` stands above; `notices`, `items`, `desk` and `threads` below.
+`runtime` stands above; `deltas`, `turn_reports`, `item_reports`, `notices`, `desk`, `watch` and `facts`
+below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Literal, cast
+from collections.abc import Sequence
+from typing import Final, cast
 
-from autopilot_ls.model.events import (
-    AccountUpdated,
-    Body,
-    Compacted,
-    DiffUpdated,
-    ItemCompleted,
-    ItemStarted,
-    Notice,
-    PlanUpdated,
-    RateLimitsUpdated,
-    SubAgentOpened,
-    TextDelta,
-    TokensUsed,
-    TurnCompleted,
-    TurnStarted,
-    TurnStatus,
-    UnknownReceived,
-)
-from autopilot_ls.model.items import (
-    PlanStep,
-    RateLimit,
-    TextField,
-    TokenUsage,
-    UserMessage,
-)
+from autopilot_ls.model.events import AccountUpdated, Notice, RateLimitsUpdated, UnknownReceived
+from autopilot_ls.model.items import RateLimit
 from autopilot_ls.runtimes.base import RuntimeEvent, RuntimeMessage
 from autopilot_ls.runtimes.codex.approvals import INVALID_REQUEST
+from autopilot_ls.runtimes.codex.counts import rate_limits
+from autopilot_ls.runtimes.codex.deltas import Deltas
 from autopilot_ls.runtimes.codex.desk import Desk
-from autopilot_ls.runtimes.codex.failures import Failure, turn_failure
-from autopilot_ls.runtimes.codex.fields import (
-    Table,
-    flag,
-    integer,
-    number,
-    optional_integer,
-    optional_text,
-    table,
-    tables,
-    text,
-)
-from autopilot_ls.runtimes.codex.items import item_from
+from autopilot_ls.runtimes.codex.facts import Facts, Handler
+from autopilot_ls.runtimes.codex.fields import Table, optional_text, table, text
+from autopilot_ls.runtimes.codex.guard import DECIDING_HOOKS
+from autopilot_ls.runtimes.codex.item_reports import ItemReports
 from autopilot_ls.runtimes.codex.notices import NOTICES, account_description
 from autopilot_ls.runtimes.codex.open_items import OpenItems
-from autopilot_ls.runtimes.codex.protocol import DELTAS, MAPPED_ITEMS, RECORDED_NOTIFICATIONS
+from autopilot_ls.runtimes.codex.protocol import DELTAS, RECORDED_NOTIFICATIONS
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import (
-    Incoming,
-    JsonValue,
-    Notification,
-    OrphanError,
-    ServerRequest,
-)
+from autopilot_ls.runtimes.codex.turn_reports import TurnReports
+from autopilot_ls.runtimes.codex.watch import Watch
+from autopilot_ls.wire.messages import Incoming, Notification, OrphanError, ServerRequest
 
 _MAX_LIMITS: Final = 50
-_MAX_NAME: Final = 200
-_PLAN: Final[dict[str, Literal["pending", "inProgress", "completed"]]] = {
-    "pending": "pending",
-    "inProgress": "inProgress",
-    "completed": "completed",
-}
-_TURN: Final = {
-    "completed": TurnStatus.COMPLETED,
-    "interrupted": TurnStatus.INTERRUPTED,
-    "failed": TurnStatus.FAILED,
-}
 _REVIEWS: Final = frozenset(
     {
         "item/autoApprovalReview/started",
@@ -83,24 +39,6 @@ _REVIEWS: Final = frozenset(
         "autoApprovalReview/strictReviewRequired",
     }
 )
-_BREACH: Final = (
-    "Codex let its own reviewer decide instead of you. The turn is stopped. Remove "
-    "`approvals_reviewer` and `auto_review` from Codex's configuration, and report this."
-)
-
-_Handler = Callable[[Notification, Table], None]
-
-
-class _Run:
-    """The deltas of one item's field within one batch."""
-
-    __slots__ = ("first", "last", "pieces", "turn")
-
-    def __init__(self, turn: JsonValue, frame: int) -> None:
-        self.turn = turn
-        self.first = frame
-        self.last = frame
-        self.pieces: list[str] = []
 
 
 class Mapper:
@@ -110,7 +48,7 @@ class Mapper:
         threads: The threads that are known.
         items: The items that have begun.
         desk: Where requests go.
-        breached: Whether Codex was seen to decide by itself, which must never happen.
+        watch: Whether Codex was seen to act or decide by itself, which must never happen.
     """
 
     def __init__(self, cwd: str) -> None:
@@ -118,29 +56,17 @@ class Mapper:
         self.threads = Threads(cwd)
         self.items = OpenItems()
         self.desk = Desk(self.items, self.threads)
-        self.breached = False
-        self._out: list[RuntimeMessage] = []
-        self._errors: dict[str, Failure] = {}
-        self._user_turns: dict[str, str] = {}
-        self._compacted: dict[str, str] = {}
-        self._diff: tuple[str, str] = ("", "")
+        self._facts = Facts(self.threads)
+        self.watch = Watch(self._facts)
+        self._turns = TurnReports(self._facts, self.threads, self.desk)
         self._limits: dict[str, tuple[RateLimit, ...]] = {}
-        self._handlers: dict[str, _Handler] = {
+        self._handlers: dict[str, Handler] = {
             "account/rateLimits/updated": self._rate_limits,
             "account/updated": self._account,
-            "error": self._error,
-            "item/completed": self._item_completed,
-            "item/fileChange/patchUpdated": self._patch_updated,
-            "item/reasoning/summaryPartAdded": self._summary_part,
-            "item/started": self._item_started,
             "serverRequest/resolved": self._resolved,
-            "thread/compacted": self._thread_compacted,
             "thread/started": self._thread_started,
-            "thread/tokenUsage/updated": self._tokens,
-            "turn/completed": self._turn_completed,
-            "turn/diff/updated": self._turn_diff,
-            "turn/plan/updated": self._turn_plan,
-            "turn/started": self._turn_started,
+            **self._turns.handlers,
+            **ItemReports(self._facts, self.threads, self.items, self.watch).handlers,
             **dict.fromkeys(_REVIEWS, self._review),
             **dict.fromkeys(NOTICES, self._notice),
         }
@@ -156,68 +82,28 @@ class Mapper:
         Deltas of one item and field that nothing else separates become one `TextDelta`. Costs well
         under a microsecond for each.
         """
-        out = self._out = []
-        runs: dict[tuple[JsonValue, JsonValue, str], _Run] = {}
+        deltas = Deltas()
         fields = DELTAS
         for incoming in batch:
             if incoming.__class__ is Notification:
                 notification = cast("Notification", incoming)
                 field = fields.get(notification.method)
                 if field is not None:
-                    self._add_delta(runs, notification, field)
+                    if not deltas.add(notification, field):
+                        self._flush(deltas)
+                        self._facts.unknown(notification)
                     continue
-            if runs:
-                self._flush(runs)
+            if deltas:
+                self._flush(deltas)
             self._map_one(incoming)
-        if runs:
-            self._flush(runs)
-        self._out = []
-        return out
+        if deltas:
+            self._flush(deltas)
+        return self._facts.take()
 
-    # Deltas -----------------------------------------------------------------------------------
-
-    def _add_delta(
-        self,
-        runs: dict[tuple[JsonValue, JsonValue, str], _Run],
-        notification: Notification,
-        field: str,
-    ) -> None:
-        params = notification.params
-        try:
-            key = (params["threadId"], params["itemId"], field)
-            delta = params["delta"]
-            run = runs.get(key)
-            if run is None:
-                if key[0].__class__ is not str or key[1].__class__ is not str:
-                    raise TypeError  # noqa: TRY301 reason: the same end as for a missing member
-                run = runs[key] = _Run(params.get("turnId"), notification.frame)
-            if delta.__class__ is not str:
-                raise TypeError  # noqa: TRY301 reason: as above
-        except (KeyError, TypeError):
-            self._flush(runs)
-            self._unknown(notification)
-            return
-        run.pieces.append(cast("str", delta))
-        run.last = notification.frame
-
-    def _flush(self, runs: dict[tuple[JsonValue, JsonValue, str], _Run]) -> None:
-        for (thread, item_id, field), run in runs.items():
-            if not run.pieces:
-                continue
-            self._see_thread(cast("str", thread))
-            self._out.append(
-                RuntimeEvent(
-                    TextDelta(
-                        item_id=cast("str", item_id),
-                        field=cast("TextField", field),
-                        text="".join(run.pieces),
-                    ),
-                    thread_id=cast("str", thread),
-                    turn_id=run.turn if isinstance(run.turn, str) else None,
-                    frames=(run.first, run.last),
-                )
-            )
-        runs.clear()
+    def _flush(self, deltas: Deltas) -> None:
+        for event in deltas.take():
+            self._facts.see_thread(event.thread_id or "")
+            self._facts.add(event)
 
     # Everything else --------------------------------------------------------------------------
 
@@ -228,258 +114,72 @@ class Mapper:
                 try:
                     handler(incoming, incoming.params)
                 except (ValueError, TypeError, KeyError, RecursionError):
-                    self._unknown(incoming)
+                    self._facts.unknown(incoming)
             elif incoming.method not in RECORDED_NOTIFICATIONS:
-                self._unknown(incoming)
+                self._facts.unknown(incoming)
         elif isinstance(incoming, ServerRequest):
             thread = optional_text(incoming.params, "threadId")
             if thread is not None:
-                self._see_thread(thread)
-            self._out += self.desk.take(incoming)
+                self._facts.see_thread(thread)
+            self._facts.add(*self.desk.take(incoming))
         elif isinstance(incoming, OrphanError):
             notice = Notice(severity="warning", code="rpc-error", message=incoming.message)
-            self._out.append(RuntimeEvent(notice, frames=(incoming.frame, incoming.frame)))
+            self._facts.add(RuntimeEvent(notice, frames=(incoming.frame, incoming.frame)))
         else:
             if incoming.request_id is not None:
                 self.desk.refuse(incoming.request_id, INVALID_REQUEST, "This is no request.")
             unknown = UnknownReceived(method="malformed frame")
-            self._out.append(RuntimeEvent(unknown, frames=(incoming.frame, incoming.frame)))
-
-    def _unknown(self, notification: Notification) -> None:
-        self._emit(UnknownReceived(method=notification.method[:_MAX_NAME]), notification)
-
-    def _emit(self, body: Body, notification: Notification) -> None:
-        params = notification.params
-        turn = optional_text(params, "turnId") or optional_text(table(params, "turn"), "id")
-        self._out.append(
-            RuntimeEvent(
-                body,
-                thread_id=optional_text(params, "threadId"),
-                turn_id=turn,
-                frames=(notification.frame, notification.frame),
-            )
-        )
-
-    def _see_thread(self, thread: str, parent: str = "", name: str = "") -> None:
-        """Report a thread that shows up for the first time and is not the main one."""
-        if thread in self.threads:
-            return
-        self.threads.note(thread)
-        if self.threads.main_id is not None and not self.threads.is_main(thread):
-            opened = SubAgentOpened(parent_thread_id=parent or self.threads.main_id, name=name)
-            self._out.append(RuntimeEvent(opened, thread_id=thread))
+            self._facts.add(RuntimeEvent(unknown, frames=(incoming.frame, incoming.frame)))
 
     def _thread_started(self, notification: Notification, params: Table) -> None:
         native = table(params, "thread")
         thread = optional_text(native, "id")
         if thread is None:
-            self._unknown(notification)
+            self._facts.unknown(notification)
             return
         parent = text(native, "parentThreadId")
         if parent or self.threads.main_id is not None:
             name = text(native, "agentNickname") or text(native, "agentRole")
-            self._see_thread(thread, parent, name)
+            self._facts.see_thread(thread, parent, name)
         self.threads.learn(native)
-
-    # Turns ------------------------------------------------------------------------------------
-
-    def _turn_started(self, notification: Notification, params: Table) -> None:
-        thread = text(params, "threadId")
-        turn = text(table(params, "turn"), "id")
-        self._see_thread(thread)
-        self.threads[thread].turn_id = turn or None
-        self._errors.pop(thread, None)
-        if self.threads.is_main(thread):
-            self._emit(TurnStarted(), notification)
-
-    def _turn_completed(self, notification: Notification, params: Table) -> None:
-        thread = text(params, "threadId")
-        native = table(params, "turn")
-        turn = text(native, "id")
-        known = self.threads[thread]
-        known.turn_id, known.last_turn_id = None, turn
-        self._out += self.desk.turn_ended(thread, turn)
-        held = self._errors.pop(thread, None)
-        if not self.threads.is_main(thread):
-            return
-        status = _TURN.get(text(native, "status"), TurnStatus.UNKNOWN)
-        error = table(native, "error")
-        failure = turn_failure(error) if error else held
-        if status is TurnStatus.FAILED and failure is None:
-            failure = Failure("failed", "The turn failed, and Codex does not say why.")
-        self._emit(
-            TurnCompleted(
-                status=status,
-                error="" if failure is None else failure.message,
-                error_code="" if failure is None else failure.code,
-            ),
-            notification,
-        )
-
-    def _error(self, notification: Notification, params: Table) -> None:
-        failure = turn_failure(table(params, "error"))
-        thread = text(params, "threadId")
-        retries = flag(params, "willRetry")
-        if not retries and self.threads.is_main(thread):
-            # The turn's end says it again, and a person should read it once.
-            self._errors[thread] = failure
-            return
-        severity: Literal["warning", "error"] = "warning" if retries else "error"
-        notice = Notice(
-            severity=severity, code=failure.code, message=failure.message, will_retry=retries
-        )
-        self._emit(notice, notification)
 
     def held_errors(self) -> list[RuntimeMessage]:
         """Return the errors whose turn never came to its end; for the end of the process."""
-        held, self._errors = self._errors, {}
-        return [
-            RuntimeEvent(
-                Notice(severity="error", code=failure.code, message=failure.message),
-                thread_id=thread,
-            )
-            for thread, failure in held.items()
-        ]
+        return self._turns.held_errors()
 
-    def _turn_plan(self, notification: Notification, params: Table) -> None:
-        if not self.threads.is_main(text(params, "threadId")):
-            return
-        steps = tuple(
-            PlanStep(step=text(step, "step"), status=_PLAN.get(text(step, "status"), "pending"))
-            for step in tables(params, "plan")
-        )
-        self._emit(PlanUpdated(explanation=text(params, "explanation"), steps=steps), notification)
-
-    def _turn_diff(self, notification: Notification, params: Table) -> None:
-        turn, diff = text(params, "turnId"), text(params, "diff")
-        # Codex repeats the whole diff after each model call.
-        if not self.threads.is_main(text(params, "threadId")) or self._diff == (turn, diff):
-            return
-        self._diff = (turn, diff)
-        self._emit(DiffUpdated(diff=diff), notification)
-
-    # Items ------------------------------------------------------------------------------------
-
-    def _item_started(self, notification: Notification, params: Table) -> None:
-        self._item(notification, params, done=False)
-
-    def _item_completed(self, notification: Notification, params: Table) -> None:
-        self._item(notification, params, done=True)
-
-    def _item(self, notification: Notification, params: Table, *, done: bool) -> None:
-        native = table(params, "item")
-        thread, item_id = text(params, "threadId"), optional_text(native, "id")
-        if item_id is None:
-            self._unknown(notification)
-            return
-        self._see_thread(thread)
-        native_type = text(native, "type")
-        if native_type not in MAPPED_ITEMS:
-            name = f"item {native_type[:_MAX_NAME]}"
-            self._emit(UnknownReceived(method=name), notification)
-        cwd = self.threads.folder_of(thread)
-        item = item_from(native, done=done, cwd=cwd)
-        if isinstance(item, UserMessage) and self._is_steered(thread, params, item_id):
-            item = item.model_copy(update={"steered": True})
-        if native_type == "contextCompaction":
-            self._compacted[thread] = text(params, "turnId")
-        self._emit(ItemCompleted(item=item) if done else ItemStarted(item=item), notification)
-        if done:
-            self.items.finish(thread, item_id)
-        else:
-            self.items.keep(thread, native, cwd)
-
-    def _is_steered(self, thread: str, params: Table, item_id: str) -> bool:
-        """Tell whether a message of the person is not the one that began the turn."""
-        first = f"{text(params, 'turnId')} {item_id}"
-        known = self._user_turns.get(thread, "")
-        if known.split(" ", 1)[0] != text(params, "turnId"):
-            self._user_turns[thread] = first
-            return False
-        return known != first
-
-    def _patch_updated(self, notification: Notification, params: Table) -> None:
-        del notification
-        thread, item_id = text(params, "threadId"), text(params, "itemId")
-        begun = self.items.native(thread, item_id)
-        if begun is not None:
-            revised = {**begun, "changes": params.get("changes")}
-            self.items.keep(thread, revised, self.threads.folder_of(thread))
-
-    def _summary_part(self, notification: Notification, params: Table) -> None:
-        item_id = optional_text(params, "itemId")
-        if item_id is not None and integer(params, "summaryIndex") > 0:
-            self._emit(TextDelta(item_id=item_id, field="summary", text="\n\n"), notification)
-
-    # Counts, account, notices -----------------------------------------------------------------
-
-    def _tokens(self, notification: Notification, params: Table) -> None:
-        self._see_thread(text(params, "threadId"))
-        usage = table(params, "tokenUsage")
-        total, last = table(usage, "total"), table(usage, "last")
-        used = TokenUsage(
-            input_tokens=integer(total, "inputTokens"),
-            cached_input_tokens=integer(total, "cachedInputTokens"),
-            output_tokens=integer(total, "outputTokens"),
-            reasoning_tokens=integer(total, "reasoningOutputTokens"),
-            total_tokens=integer(total, "totalTokens"),
-            context_window=optional_integer(usage, "modelContextWindow"),
-            context_used=optional_integer(last, "totalTokens"),
-        )
-        self._emit(TokensUsed(usage=used), notification)
+    # Limits, account, notices -----------------------------------------------------------------
 
     def _rate_limits(self, notification: Notification, params: Table) -> None:
         native = table(params, "rateLimits")
-        name = text(native, "limitName") or text(native, "limitId") or "usage"
-        found: list[RateLimit] = []
-        for window in (table(native, "primary"), table(native, "secondary")):
-            used = number(window, "usedPercent")
-            if used is not None:
-                span = _span(optional_integer(window, "windowDurationMins"))
-                shown = f"{name}, {span}" if span else name
-                found.append(
-                    RateLimit(name=shown, used_percent=used, resets_at=number(window, "resetsAt"))
-                )
-        limits = tuple(found)
+        name, limits = rate_limits(native)
         if self._limits.get(name, ()) == limits or len(self._limits) >= _MAX_LIMITS:
             return
         self._limits[name] = limits
         every = tuple(limit for group in self._limits.values() for limit in group)
-        self._emit(RateLimitsUpdated(limits=every), notification)
+        self._facts.emit(RateLimitsUpdated(limits=every), notification)
 
     def _account(self, notification: Notification, params: Table) -> None:
         mode = optional_text(params, "authMode")
         description = account_description(mode, text(params, "planType"))
-        self._emit(
+        self._facts.emit(
             AccountUpdated(logged_in=mode is not None, description=description), notification
         )
 
-    def _thread_compacted(self, notification: Notification, params: Table) -> None:
-        # Newer versions send an item as well, which says the same.
-        if self._compacted.get(text(params, "threadId")) != text(params, "turnId"):
-            self._emit(Compacted(), notification)
-
     def _resolved(self, notification: Notification, params: Table) -> None:
         del notification
-        self._out += self.desk.resolved(params.get("requestId"))
+        self._facts.add(*self.desk.resolved(params.get("requestId")))
 
     def _review(self, notification: Notification, params: Table) -> None:
         del params
-        if not self.breached:
-            self._emit(
-                Notice(severity="error", code="agent-not-safe", message=_BREACH), notification
-            )
-        self.breached = True
+        self.watch.alarm(notification, "Codex let its own reviewer decide instead of you.")
 
     def _notice(self, notification: Notification, params: Table) -> None:
+        hook = text(table(params, "run"), "eventName")
+        if notification.method == "hook/completed" and hook in DECIDING_HOOKS:
+            self.watch.alarm(
+                notification, f"A hook of Codex ({hook}) ran, which may answer for you."
+            )
+            return
         notice = NOTICES[notification.method](params)
         if notice is not None:
-            self._emit(notice, notification)
-
-
-def _span(minutes: int | None) -> str:
-    if minutes is None or minutes <= 0:
-        return ""
-    if minutes % 1440 == 0:
-        return f"{minutes // 1440} d"
-    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+            self._facts.emit(notice, notification)

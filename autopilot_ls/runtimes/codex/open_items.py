@@ -1,7 +1,7 @@
 """The items that Codex has begun and not finished, as far as an approval may refer to them.
 
 An approval names only ids; what it is about was said with the item. Bounded in number and in size.
-Not aware of approvals; `mapping` fills it, `approvals` looks things up in it.
+Not aware of approvals; `item_reports` fills it, `approvals` looks things up in it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class _Open:
     changes: tuple[ProposedChange, ...] | None
     size: int
     asked: bool = False
+    inputs: int = 0
 
 
 class OpenItems:
@@ -53,8 +54,10 @@ class OpenItems:
         before = self._remove(key)
         changes = proposed_changes(native, cwd) if text(native, "type") == "fileChange" else None
         size = sum(len(change.text) for change in changes or ())
-        asked = before is not None and before.asked
-        self._items[key] = _Open(native, changes, size, asked)
+        kept = _Open(native, changes, size)
+        if before is not None:
+            kept.asked, kept.inputs = before.asked, before.inputs
+        self._items[key] = kept
         self._size += size
         while len(self._items) > self._max_items or (
             self._size > self._max_size and len(self._items) > 1
@@ -81,6 +84,20 @@ class OpenItems:
         found = self._items.get((thread, item_id))
         if found is not None:
             found.asked = True
+
+    def expect_input(self, thread: str, item_id: str) -> None:
+        """Note that Codex asked before it typed something into the program of this item."""
+        found = self._items.get((thread, item_id))
+        if found is not None:
+            found.inputs += 1
+
+    def take_input(self, thread: str, item_id: str) -> bool:
+        """Tell whether the input that was typed now had been asked about."""
+        found = self._items.get((thread, item_id))
+        if found is None or found.inputs == 0:
+            return False
+        found.inputs -= 1
+        return True
 
     def native(self, thread: str, item_id: str) -> Table | None:
         """Return the item as Codex sent it."""

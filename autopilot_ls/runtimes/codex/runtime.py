@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -48,13 +49,18 @@ from autopilot_ls.runtimes.codex.locate import (
     check_version,
     environment_for,
     locate,
+    nested_config,
     override_arguments,
     parse_version,
 )
 from autopilot_ls.runtimes.codex.mapping import Mapper
+from autopilot_ls.runtimes.codex.permissions import Reserved
+from autopilot_ls.runtimes.codex.profiles import Profiles
 from autopilot_ls.settings.tree import CodexSettings
-from autopilot_ls.wire.jsonrpc import Incoming, JsonObject, JsonRpcConnection
-from autopilot_ls.wire.process import Process, ProcessExit, spawn
+from autopilot_ls.wire.exits import ProcessExit
+from autopilot_ls.wire.jsonrpc import JsonRpcConnection
+from autopilot_ls.wire.messages import Incoming, JsonObject
+from autopilot_ls.wire.process import Process, spawn
 
 NAME: Final = "codex"
 _ASIDE_TIMEOUT: Final = 5.0
@@ -70,16 +76,22 @@ class CodexRuntime:
         sink: RuntimeSink,
         options: OpenOptions,
         settings: CodexSettings,
+        profiles: Profiles,
     ) -> None:
         """Put a runtime around a process that has just been started; `serve` makes it work."""
         self._process = process
         self._sink = sink
         self._settings = settings
+        self._profiles = profiles
         self._mapper = Mapper(str(options.cwd))
         self._desk = self._mapper.desk
         self._connection = JsonRpcConnection(process, sink, self._on_batch)
         self._conversation = Conversation(
-            self._connection, self._mapper.threads, timeout=settings.request_timeout
+            self._connection,
+            self._mapper.threads,
+            timeout=settings.request_timeout,
+            config=nested_config(settings.config),
+            profiles=profiles,
         )
         self._version = ""
         self._work = anyio.Event()
@@ -87,6 +99,11 @@ class CodexRuntime:
         self._closing = False
         self._ended = False
         self._stopped_for_breach = False
+
+    @property
+    def conversation(self) -> Conversation:
+        """The requests to this Codex, for `doctor`."""
+        return self._conversation
 
     @property
     def name(self) -> str:
@@ -129,6 +146,8 @@ class CodexRuntime:
                     "initialize", hello, timeout=self._settings.start_timeout
                 )
             )
+            home = self._conversation.home = text(reply, "codexHome")
+            self._desk.reserved = Reserved(self._profiles.private, Path(home) if home else None)
             said = text(reply, "userAgent")
             self._version = check_version(parse_version(said), said)
             await self._connection.notify("initialized")
@@ -192,7 +211,7 @@ class CodexRuntime:
     def _on_batch(self, batch: Sequence[Incoming]) -> None:
         messages = self._mapper.map(batch)
         self._tell(messages)
-        if self._desk.replies or self._desk.overflown or self._mapper.breached:
+        if self._desk.replies or self._desk.overflown or self._mapper.watch.breached:
             self._work.set()
 
     def _tell(self, messages: Sequence[RuntimeMessage]) -> None:
@@ -208,7 +227,7 @@ class CodexRuntime:
                 await self._send_replies()
                 if self._desk.overflown:
                     await self._process.stop()
-                if self._mapper.breached and not self._stopped_for_breach:
+                if self._mapper.watch.breached and not self._stopped_for_breach:
                     self._stopped_for_breach = True
                     await self._conversation.interrupt(timeout=_ASIDE_TIMEOUT)
             except NoActiveTurn:
@@ -241,6 +260,7 @@ class CodexRuntime:
         return info
 
     def _tell_unseen(self) -> None:
+        self._mapper.watch.expects_asking = self._conversation.asks_everything
         if not self._conversation.asks_everything:
             notice = Notice(severity="warning", code="agent-unseen", message=FALLBACK_UNSEEN)
             self._tell([RuntimeEvent(notice)])
@@ -344,13 +364,15 @@ class CodexFactory:
         settings = self._settings
         environment = environment_for(settings, options.environment)
         located = locate(settings.command, environment)
-        command = [*located.command, *override_arguments(settings.config), "app-server"]
+        profiles = Profiles.named_anew(options.private)
+        overrides = [*override_arguments(settings.config), *profiles.arguments()]
+        command = [*located.command, *overrides, "app-server"]
         failure: Exception | None = None
         async with (
             spawn(command, cwd=options.cwd, env=environment) as process,
             anyio.create_task_group() as tasks,
         ):
-            runtime = CodexRuntime(process, sink, options, settings)
+            runtime = CodexRuntime(process, sink, options, settings, profiles)
             tasks.start_soon(runtime.serve)
             tasks.start_soon(runtime.work)
             try:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, cast
 
 from autopilot_ls.runtimes.codex.fields import Table, as_table, table, text
 
 MAX_THREADS: Final = 500
 _TAIL: Final = 512 * 1024
-_IN_SANDBOX: Final = (None, "use_default")
+_IN_SANDBOX: Final = (None, "use_default", "with_additional_permissions")
 
 
 @dataclass(slots=True)
@@ -88,6 +91,22 @@ class Threads:
         known.rollout = text(native, "path") or known.rollout
         return known
 
+    def _rollout_of(self, thread: str) -> str:
+        """Return the file a thread is stored in; Codex does not say it of its sub-agents' threads."""
+        known = self._known.get(thread)
+        main = self._known.get(self.main_id or "")
+        if known is None or known.rollout or main is None or not main.rollout:
+            return known.rollout if known else ""
+        if not _ID.fullmatch(thread):
+            return ""
+        beside = Path(main.rollout).parent
+        today = beside.parents[2] / time.strftime("%Y/%m/%d")
+        for folder in (beside, today):
+            for found in folder.glob(f"rollout-*-{thread}.jsonl"):
+                known.rollout = str(found)
+                return known.rollout
+        return ""
+
     def leaves_sandbox(self, thread: str, call_id: str) -> bool | None:
         """Tell whether the model asked to run this call outside the sandbox.
 
@@ -97,11 +116,11 @@ class Threads:
         Returns:
             None when it cannot be told, which must be taken for yes.
         """
-        found = self._known.get(thread)
-        if found is None or not found.rollout or not call_id:
+        path = self._rollout_of(thread)
+        if not path or not call_id:
             return None
         try:
-            lines = _tail(found.rollout).splitlines()
+            lines = _tail(path).splitlines()
         except OSError:
             return None
         needle = json.dumps(call_id).encode()
@@ -111,6 +130,9 @@ class Threads:
             if answer is not None
         ]
         return any(answers) if answers else None
+
+
+_ID: Final = re.compile(r"[0-9a-fA-F-]{36}")
 
 
 def _tail(path: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import anyio
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 
 from autopilot_ls.model.approvals import Decision, DecisionKind, Mode
 from autopilot_ls.model.events import Body, TurnCompleted
@@ -146,6 +146,8 @@ def settings_for(
     return CodexSettings(
         command=(command,) if command else (),
         home=home,
+        # Codex does without its sandboxed terminals where its folder lies in the temporary one.
+        env={"TMPDIR": SecretStr(str(home.parent / "tmp"))},
         config=merged(base, config or {}),
     )
 
@@ -161,12 +163,12 @@ async def codex(
     sink: Sink | None = None,
 ) -> AsyncGenerator[Session]:
     """Start Codex with a thread in `tmp_path/work`, its folder being `tmp_path/home`."""
-    home, work = tmp_path / "home", tmp_path / "work"
-    home.mkdir(exist_ok=True)
-    work.mkdir(exist_ok=True)
+    home, work, private = tmp_path / "home", tmp_path / "work", tmp_path / "private"
+    for folder in (home, work, private, tmp_path / "tmp"):
+        folder.mkdir(exist_ok=True)
     sink = sink or Sink()
     factory = CodexFactory(settings_for(model, home, config))
-    async with factory.open(OpenOptions(work, dict(os.environ)), sink) as runtime:
+    async with factory.open(OpenOptions(work, private, dict(os.environ)), sink) as runtime:
         session = Session(runtime, sink, ThreadOptions(work, mode))
         if resume is None:
             info = await runtime.start_thread(session.options)

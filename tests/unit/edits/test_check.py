@@ -95,7 +95,7 @@ def test_nothing_in_the_way(patch: Patch, tmp_path: Path) -> None:
 )
 def test_unsaved_text(patch: Patch, tmp_path: Path, name: str) -> None:
     said = patch.refused(Doc(tmp_path / name, "typed"))
-    assert said.startswith(f"Not accepted: {name} has unsaved changes in an editor. Save the file")
+    assert said.startswith(f"Save {name} first: it has unsaved changes")
 
 
 def test_unsaved_text_behind_a_link(patch: Patch, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autopilot_ls.model import state as state_module
+from autopilot_ls.model import turns as turns_module
 from autopilot_ls.model.approvals import (
     Approval,
     ChangeKind,
@@ -64,7 +65,8 @@ from autopilot_ls.model.items import (
     TokenUsage,
     UserMessage,
 )
-from autopilot_ls.model.state import ItemEntry, SessionState
+from autopilot_ls.model.snapshots import ApprovalEntry, ItemEntry
+from autopilot_ls.model.state import SessionState
 
 M = TypeVar("M", bound=Frozen)
 
@@ -235,7 +237,7 @@ def test_a_snapshot_shares_what_did_not_change() -> None:
 
 def test_turns_and_entries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_module, "MAX_TURNS", 3)
-    monkeypatch.setattr(state_module, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(turns_module, "MAX_ENTRIES", 5)
     many: list[Body] = []
     for _ in range(4):
         many.append(TurnStarted())
@@ -262,4 +264,133 @@ def test_a_patch_approval_keeps_its_place_when_it_is_resolved() -> None:
     snapshot = state.snapshot()
     assert snapshot.pending == ()
     assert snapshot.turns[-1].waited == 2.0
-    assert snapshot.turns[-1].entries == (state_module.ApprovalEntry(approval, decision, 2.0),)
+    assert snapshot.turns[-1].entries == (ApprovalEntry(approval, decision, 2.0),)
+
+
+class _Told:
+    """Applies bodies to a live state that is looked at after each of them, as clients do."""
+
+    def __init__(self) -> None:
+        self.state = SessionState(SESSION)
+        self.events = list[Event]()
+
+    def tell(self, body: Body, thread: str = "main", turn: str | None = "t1") -> None:
+        event = Event(
+            seq=len(self.events) + 1,
+            time=float(len(self.events)),
+            session_id=SESSION,
+            thread_id=thread,
+            turn_id=turn,
+            body=body,
+        )
+        self.events.append(event)
+        self.state.apply(event)
+        self.state.snapshot()
+
+    def assert_replay_is_equal(self) -> None:
+        replayed = SessionState(SESSION)
+        for event in self.events:
+            replayed.apply(event)
+        assert replayed.snapshot() == self.state.snapshot()
+
+
+def _resolved(approval_id: str, kind: DecisionKind = DecisionKind.CANCEL) -> ApprovalResolved:
+    return ApprovalResolved(
+        approval_id=approval_id, decision=Decision(kind=kind, decided_by="me"), waited=2.0
+    )
+
+
+def test_an_approval_of_an_older_turn_is_resolved_in_its_place() -> None:
+    told = _Told()
+    told.tell(TurnStarted())
+    told.tell(ApprovalRequested(approval=_approval("a", "make")), thread="sub")
+    told.tell(TurnCompleted(status=TurnStatus.COMPLETED))
+    told.tell(TurnStarted(), turn="t2")
+    told.tell(_resolved("a"), thread="sub")
+    first, second = told.state.snapshot().turns
+    (entry,) = first.entries
+    assert isinstance(entry, ApprovalEntry)
+    assert entry.decision is not None
+    assert (first.waited, second.waited) == (2.0, 0.0)
+    told.assert_replay_is_equal()
+
+
+def test_what_an_older_turn_left_running_goes_on_in_its_place() -> None:
+    told = _Told()
+    told.tell(ThreadOpened(how="started"), turn=None)
+    told.tell(TurnStarted())
+    told.tell(ItemStarted(item=CommandExecution(id="a", command="serve")))
+    told.tell(ItemStarted(item=AgentMessage(id="b")), thread="sub", turn="s1")
+    told.tell(TurnCompleted(status=TurnStatus.COMPLETED))
+    told.tell(TurnStarted(), turn="t2")
+    told.tell(TextDelta(item_id="a", field="output", text="listening"))
+    told.tell(TextDelta(item_id="b", field="text", text="found it"), thread="sub", turn="s1")
+    told.tell(ItemStarted(item=AgentMessage(id="a", text="new")), turn="t2")
+    first, second = told.state.snapshot().turns
+    items = [entry.item for entry in first.entries if isinstance(entry, ItemEntry)]
+    assert items == [
+        CommandExecution(id="a", command="serve", output="listening"),
+        AgentMessage(id="b", text="found it"),
+    ]
+    assert [e.item for e in second.entries if isinstance(e, ItemEntry)] == [
+        AgentMessage(id="a", text="new")
+    ]
+    told.assert_replay_is_equal()
+
+
+def test_approvals_that_have_no_place_any_more_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns_module, "MAX_ENTRIES", 3)
+    told = _Told()
+    told.tell(TurnStarted())
+    for number in range(10):
+        told.tell(ApprovalRequested(approval=_approval(f"a{number}", "make")))
+        if number:
+            told.tell(_resolved(f"a{number}"))
+    told.tell(_resolved("a0"))
+    known = [number for number in range(10) if told.state.resolved(f"a{number}") is not None]
+    assert known == [7, 8, 9]
+    assert told.state.pending == {}
+    told.assert_replay_is_equal()
+
+
+def test_a_text_that_comes_all_at_once_is_bounded_like_one_that_streams() -> None:
+    told, streamed = _Told(), _Told()
+    text = "".join(f"{number:07}\n" for number in range(200_000))
+    told.tell(ItemCompleted(item=AgentMessage(id="a", text=text)))
+    streamed.tell(ItemStarted(item=AgentMessage(id="a")))
+    for start in range(0, len(text), 100_000):
+        streamed.tell(TextDelta(item_id="a", field="text", text=text[start : start + 100_000]))
+    entries = [t.state.snapshot().turns[0].entries[0] for t in (told, streamed)]
+    assert entries[0] == entries[1]
+    assert isinstance(entries[0], ItemEntry)
+    assert isinstance(entries[0].item, AgentMessage)
+    assert len(entries[0].item.text) < 300_000
+    told.assert_replay_is_equal()
+
+
+def test_a_patch_is_unsettled_from_its_accept_until_the_disk_was_looked_at() -> None:
+    told = _Told()
+    patch = _approval("a", "").model_copy(update={"action": PatchAction(changes=())})
+    told.tell(TurnStarted())
+    told.tell(ApprovalRequested(approval=patch))
+    assert told.state.unsettled == {}
+    told.tell(_resolved("a", DecisionKind.ACCEPT))
+    told.tell(TurnCompleted(status=TurnStatus.COMPLETED))
+    assert list(told.state.unsettled) == ["a"]
+    told.tell(FilesSettled(approval_id="a", outcome="applied", paths=()))
+    assert told.state.unsettled == {}
+
+
+def test_an_approval_named_twice_stays_what_it_was_at_first() -> None:
+    told = _Told()
+    told.tell(TurnStarted())
+    told.tell(ApprovalRequested(approval=_approval("a", "first")))
+    told.tell(TurnStarted(), turn="t2")
+    told.tell(ApprovalRequested(approval=_approval("a", "second")))
+    assert told.state.snapshot().pending == (_approval("a", "first"),)
+    told.tell(_resolved("a"))
+    told.tell(ApprovalRequested(approval=_approval("a", "third")))
+    assert told.state.pending == {}
+    told.assert_replay_is_equal()

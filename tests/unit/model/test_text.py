@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autopilot_ls.model.text import BoundedText, one_line, visible
+from autopilot_ls.model.text import BoundedText, one_line, visible, without_escapes
 
 
 @given(st.text())
@@ -51,3 +51,9 @@ def test_bounded_text_depends_only_on_the_whole(pieces: list[str], head: int, ta
     else:
         assert str(grown).startswith(whole[:head])
         assert str(grown).endswith(whole[-tail:])
+
+
+def test_coloured_logs_become_readable() -> None:
+    assert (
+        without_escapes("\x1b[2m12:00\x1b[0m \x1b[31mERROR\x1b[0m \x1b]0;t\x07x") == "12:00 ERROR x"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,41 @@ def test_a_grant_allows_exactly_what_was_granted_and_never_in_read_only() -> Non
     assert granted(command("cat .env")) is Outcome.ASK, "protected"
 
 
+def test_no_patch_reaches_into_the_folder_of_git() -> None:
+    for path in (".git/hooks/pre-commit", "sub/.git/config", ".GIT/x"):
+        grant = Grant(id="g", paths=(f"{ROOT}/{path}",), granted_by="me")
+        for action in (patch(path), patch("a", path), patch("a", move_to=path)):
+            verdict = judge(action, Mode.PROPOSE, [grant], workspace=ROOT)
+            assert (verdict.outcome, verdict.rule) == (Outcome.DENY, "git-folder")
+    for path in (".gitignore", "a.git/x"):
+        assert judge(patch(path), Mode.PROPOSE, [], workspace=ROOT).outcome is Outcome.ASK
+
+
+def test_a_deny_can_be_for_what_leaves_the_sandbox_only() -> None:
+    policy = with_rules('[[rule]]\nverdict="deny"\ncommand="*"\nescalated=true\n')
+    assert outcome(policy, command("ls", escalated=True)) is Outcome.DENY
+    assert outcome(policy, command("ls")) is Outcome.ALLOW
+
+
+def test_a_program_that_the_workspace_brings_is_not_taken_for_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An activated environment puts its folder on the PATH, and a repository can bring a `cat`."""
+    (tmp_path / "README.md").write_text("x")
+    monkeypatch.setenv("PATH", f"{tmp_path}/.venv/bin{os.pathsep}{os.defpath}")
+    action = CommandAction(command="cat README.md", cwd=str(tmp_path))
+
+    def verdicts() -> list[str]:
+        return [judge(action, mode, (), workspace=tmp_path).outcome.value for mode in Mode]
+
+    assert verdicts() == ["allow"] * 4
+    program = tmp_path / ".venv" / "bin" / "cat"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert verdicts() == ["deny", "ask", "allow", "allow"]
+
+
 def test_an_allow_of_a_command_reaches_the_sandbox_only_unless_it_says_more() -> None:
     inside = with_rules('[[rule]]\nverdict="allow"\ncommand="make deploy"\n')
     outside = with_rules('[[rule]]\nverdict="allow"\ncommand="make deploy"\nescalated=true\n')
@@ -139,7 +175,7 @@ def test_the_most_cautious_rule_wins_whatever_the_order() -> None:
     )  # fmt: skip
     assert verdict.source == "policy.toml:1"
     assert outcome(policy, command("evil x")) is Outcome.ALLOW
-    assert outcome(policy, command("evil .git/config")) is Outcome.ASK
+    assert outcome(policy, command("evil .git/config")) is Outcome.DENY
     assert outcome(policy, command("evil ../x")) is Outcome.ASK
     assert outcome(policy, command("evil $x")) is Outcome.ASK
     assert outcome(policy, command("/bin/evil x")) is Outcome.ALLOW
@@ -186,7 +222,7 @@ def test_not_even_a_trusted_rule_lifts_what_is_protected() -> None:
         '[[rule]]\nname="b"\nverdict="allow"\nread=["/**", "**"]\n'
         '[[rule]]\nname="c"\nverdict="allow"\ncommand=["cat …", "sudo …"]\nescalated=true\n'
     )
-    assert outcome(policy, patch(".git/config")) is Outcome.ASK
+    assert outcome(policy, patch(".git/config")) is Outcome.DENY
     assert outcome(policy, patch(".GITHUB/workflows/x")) is Outcome.ASK
     assert outcome(policy, command("cat .env")) is Outcome.ASK
     assert outcome(policy, command("sudo ls")) is Outcome.ASK

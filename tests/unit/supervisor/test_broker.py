@@ -212,7 +212,7 @@ async def test_an_accept_is_refused_while_the_file_has_unsaved_changes(stage: St
     stage.agent.ask(update(file, "x = 1", "x = 2"))
     approval = stage.waiting()[0]
     stage.view.documents = [OpenDocument(file, "x = 1  # mine\n")]
-    with pytest.raises(DecisionRefused, match=r"a\.py has unsaved changes"):
+    with pytest.raises(DecisionRefused, match=r"Save a\.py first"):
         await stage.supervisor.decide(approval.id, ACCEPT, decided_by="me")
     assert len(stage.waiting()) == 1
     stage.view.documents = [OpenDocument(file, "x = 1\n")]

@@ -21,6 +21,7 @@ from autopilot_ls.model.events import (
     FilesSettled,
     ItemStarted,
     Notice,
+    RuntimeExited,
     RuntimeStarted,
     SessionCreated,
     ThreadOpened,
@@ -68,6 +69,52 @@ async def test_a_second_turn_waits_for_the_first(stage: Stage) -> None:
     stage.agent.end_turn()
     await stage.start("again")
     assert len(stage.factory.runtimes) == 1
+
+
+async def idle_checks(stage: Stage, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Wait until it was looked so many times whether the agent is still needed."""
+    session = stage.supervisor._sessions[stage.session_id]
+    is_needed, looks, enough = session._agent._is_needed, 0, anyio.Event()
+
+    def look() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == count:
+            enough.set()
+        return is_needed()
+
+    with monkeypatch.context() as patch, anyio.fail_after(5):
+        patch.setattr(session._agent, "_is_needed", look)
+        await enough.wait()
+
+
+async def test_an_agent_that_nobody_needs_is_ended_and_the_next_turn_brings_it_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autopilot_ls.supervisor.agent.IDLE_LIMIT", 0.01)
+    await stage.start()
+    await idle_checks(stage, monkeypatch, 3)
+    assert stage.factory.closed == 0, "a turn is running"
+    stage.agent.ask(command("make", stage.workspace))
+    stage.agent.end_turn()
+    await idle_checks(stage, monkeypatch, 3)
+    assert stage.factory.closed == 0, "somebody is asked"
+    (approval,) = stage.waiting()
+    await stage.supervisor.decide(approval.id, DecisionKind.DECLINE, decided_by="me")
+
+    exited = await stage.view.saw(RuntimeExited)
+    assert isinstance(exited.body, RuntimeExited)
+    assert exited.body.expected
+    assert stage.supervisor.live_sessions() == (stage.session_id,)
+    assert [turn.status for turn in stage.supervisor.snapshot(stage.session_id).turns] == [
+        TurnStatus.COMPLETED
+    ]
+    await stage.start("again")
+    assert len(stage.factory.runtimes) == 2
+    assert stage.agent.resumed == ["thread"]
+    snapshot = stage.supervisor.snapshot(stage.session_id)
+    assert snapshot.alive
+    assert snapshot.active_turn is not None
 
 
 async def test_steering_and_interrupting_need_a_running_turn(stage: Stage) -> None:

@@ -36,8 +36,9 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.ids import new_session_id
 from autopilot_ls.settings.tree import TraceSettings
+from autopilot_ls.trace import locks
 from autopilot_ls.trace.lines import EVENTS_NAME, RAW_NAME
-from autopilot_ls.trace.locks import LOCK_NAME, SessionLock, is_locked
+from autopilot_ls.trace.locks import LOCK_NAME, is_locked
 from autopilot_ls.trace.reader import Follower
 from autopilot_ls.trace.store import Pruned, TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SUMMARY_NAME, SessionSummary
@@ -394,15 +395,20 @@ def test_processes_that_contend_write_one_after_the_other(state: Path, store: Tr
     assert [frame.number for frame in store.read_frames(session_id)] == list(range(1, 101))
 
 
-def test_a_lock_on_a_deleted_session_is_refused(store: TraceStore) -> None:
-    folder = store._folder(make(store))
-    moved = folder.with_name("moved")
+def test_a_session_that_is_deleted_while_it_is_opened_is_not_there(
+    store: TraceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = make(store)
+    acquire = locks._acquire
 
-    real = SessionLock(folder)
-    folder.rename(moved)
-    real.release()
-    with pytest.raises(SessionNotFound):
-        SessionLock(folder)
+    def delete_first(descriptor: int, name: str) -> None:
+        monkeypatch.undo()
+        store.delete(session_id)
+        acquire(descriptor, name)
+
+    monkeypatch.setattr(locks, "_acquire", delete_first)
+    with pytest.raises(SessionNotFound, match="was deleted"):
+        store.open(session_id)
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -604,6 +610,13 @@ def test_pruning_by_size_takes_the_oldest_and_spares_what_is_in_use(store: Trace
     assert [(p.session_id, p.reason) for p in removed] == [(ids[1], "size"), (ids[2], "size")]
     assert [s.id for s in store.list()] == [ids[4], ids[3], ids[0]]
     assert store.prune(NOW) == ()
+
+
+def test_pruning_by_size_spares_what_was_just_made(store: TraceStore) -> None:
+    store = TraceStore(store._state_dir, limits=TraceLimits(max_total_bytes=1))
+    young, old = make(store, NOW - 60), make(store, NOW - 7200)
+    assert [p.session_id for p in store.prune(NOW)] == [old]
+    assert [s.id for s in store.list()] == [young]
 
 
 def test_pruning_without_limits_deletes_nothing(store: TraceStore) -> None:

@@ -1,0 +1,157 @@
+"""Code actions: what a person may decide or begin at a place of a document.
+
+At the hunks of a pending patch: to decide on it. Everywhere in the session's workspace, and in its
+transcript: to decide on what has no place in a file. On unsaved files that a task waits for: to start
+anyway. And to begin work. Not aware of how a decision is carried out. `view` stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from lsprotocol import types
+
+from autopilot_ls.lsp import methods
+from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.convert import canonical, is_inside
+from autopilot_ls.lsp.documents import Document
+from autopilot_ls.lsp.features import approval_actions, start_actions
+from autopilot_ls.lsp.features.actions import Offer, present, wanted
+from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics
+from autopilot_ls.lsp.features.unsaved import UnsavedTasks
+from autopilot_ls.lsp.plain import member
+from autopilot_ls.model.approvals import Approval
+from autopilot_ls.model.text import one_line
+
+
+class Waiting(Protocol):
+    """The approvals that a person is asked about, and whose they are."""
+
+    def approvals(self) -> Sequence[Approval]:
+        """Return them, oldest first."""
+        ...
+
+    def folder(self, session_id: str) -> str:
+        """Return the folder that a session works in."""
+        ...
+
+    def transcript_session(self, key: str) -> str | None:
+        """Return the session whose transcript is the file with this canonical path."""
+        ...
+
+    def transcript_line(self, approval: Approval) -> int | None:
+        """Return the line, from 0, at which the approval stands in its transcript."""
+        ...
+
+
+class CodeActions:
+    """The code actions of one editor."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        waiting: Waiting,
+        diagnostics: Diagnostics,
+        unsaved: UnsavedTasks,
+    ) -> None:
+        """Create the feature over what it looks things up in."""
+        self._connection = connection
+        self._waiting = waiting
+        self._diagnostics = diagnostics
+        self._unsaved = unsaved
+
+    def at(self, params: types.CodeActionParams) -> list[types.Command | types.CodeAction]:
+        """Return the code actions at a place."""
+        document = self._connection.documents.get(params.text_document.uri)
+        if document is None:
+            return []
+        selection = document.selected(params.range, self._connection.profile.encoding)
+        context = params.context
+        session_id = self._waiting.transcript_session(document.key)
+        if session_id is not None:
+            offers = self._in_transcript(session_id, params.range, selection)
+        else:
+            offers = self._in_file(document, params, selection)
+            offers += start_actions.offers(document, params.range, context.diagnostics, selection)
+        profile = self._connection.profile
+        return [present(offer, profile) for offer in offers if wanted(offer.kind, context.only)]
+
+    def _decisions(self, approval: Approval, selection: str) -> list[Offer]:
+        return approval_actions.offers(
+            approval,
+            root=self._waiting.folder(approval.session_id),
+            selection=selection,
+        )
+
+    def _in_transcript(self, session_id: str, place: types.Range, selection: str) -> list[Offer]:
+        mine = [a for a in self._waiting.approvals() if a.session_id == session_id]
+        lines = {approval.id: self._waiting.transcript_line(approval) for approval in mine}
+
+        def distance(approval: Approval) -> tuple[bool, int]:
+            # The one whose heading stands above the cursor comes first.
+            line = lines[approval.id]
+            return (line is None or line > place.start.line, -(line or 0))
+
+        return [
+            offer for a in sorted(mine, key=distance) for offer in self._decisions(a, selection)
+        ]
+
+    def _in_file(
+        self, document: Document, params: types.CodeActionParams, selection: str
+    ) -> list[Offer]:
+        waiting = self._waiting.approvals()
+        named = _named(params.context.diagnostics, "approvalId")
+        named |= {
+            shown.approval.id
+            for shown in self._diagnostics.hunks_at(document, document.key, params.range)
+        }
+        here = [a for a in waiting if a.id in named]
+        here += [
+            a
+            for a in waiting
+            if a.id not in named
+            and not approval_actions.has_place(a)
+            and self._shares_workspace(document, a)
+        ]
+        offers = [offer for approval in here for offer in self._decisions(approval, selection)]
+        offers += [
+            Offer(
+                "open the transcript of what failed",
+                methods.TRANSCRIPT_OPEN,
+                {"sessionId": failure.session_id},
+            )
+            for failure in self._diagnostics.failures_at(document.key, params.range)
+        ]
+        for task in self._unsaved.waiting_for(document.key):
+            title = one_line(task.text, 80)
+            offers.append(
+                Offer(
+                    f"start anyway, the agent reads the saved text: {title}",
+                    methods.TURN_START,
+                    task.argument(unsaved="ignore"),
+                )
+            )
+            offers.append(
+                Offer(f"forget the task: {title}", methods.TURN_FORGET, {"taskId": task.id})
+            )
+        return offers
+
+    def _shares_workspace(self, document: Document, approval: Approval) -> bool:
+        folder = canonical(self._waiting.folder(approval.session_id))
+        if document.path is None:
+            return True
+        if is_inside(document.key, folder):
+            return True
+        workspace = self._connection.folder_of(document.path)
+        return workspace is not None and is_inside(folder, canonical(workspace))
+
+
+def _named(diagnostics: Iterable[types.Diagnostic], name: str) -> set[str]:
+    """Return the ids that our own diagnostics in the context carry."""
+    found: set[str] = set()
+    for diagnostic in diagnostics:
+        value = member(diagnostic.data, name) if diagnostic.source == SOURCE else None
+        if isinstance(value, str):
+            found.add(value)
+    return found

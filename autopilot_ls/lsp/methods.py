@@ -1,0 +1,217 @@
+"""Every command and notification of ours, declared once.
+
+From here come the list in `executeCommandProvider`, the dispatch, the schema and the README's table. The
+models of parameters and results stand in `params` and are named by their class, because `initialize` is
+answered before pydantic is loaded. Not aware of what a command does; `commands` has the handlers. Light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from autopilot_ls.model.base import Frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A command or notification.
+
+    Attributes:
+        name: As it goes over the wire.
+        title: What it does, for a person.
+        params: Name of the model of its one argument, in `params`.
+        result: Name of the model of its result, in `params`; empty for notifications.
+    """
+
+    name: str
+    title: str
+    params: str
+    result: str = ""
+
+    def params_model(self) -> type[Frozen]:
+        """Return the model of the argument."""
+        return _model(self.params)
+
+    def result_model(self) -> type[Frozen]:
+        """Return the model of the result."""
+        return _model(self.result)
+
+
+def _model(name: str) -> type[Frozen]:
+    from autopilot_ls.lsp import params
+    from autopilot_ls.model.base import Frozen
+
+    found: object = getattr(params, name)
+    if not (isinstance(found, type) and issubclass(found, Frozen)):
+        raise TypeError(f"{name} is no model of parameters")
+    return found
+
+
+TURN_START: Final = "autopilot.turn.start"
+TURN_STEER: Final = "autopilot.turn.steer"
+TURN_INTERRUPT: Final = "autopilot.turn.interrupt"
+TURN_FORGET: Final = "autopilot.turn.forget"
+SESSION_LIST: Final = "autopilot.session.list"
+SESSION_SHOW: Final = "autopilot.session.show"
+SESSION_RESUME: Final = "autopilot.session.resume"
+SESSION_CLOSE: Final = "autopilot.session.close"
+SESSION_DELETE: Final = "autopilot.session.delete"
+APPROVAL_LIST: Final = "autopilot.approval.list"
+APPROVAL_DECIDE: Final = "autopilot.approval.decide"
+APPROVAL_ANSWER: Final = "autopilot.approval.answer"
+APPROVAL_PREVIEW: Final = "autopilot.approval.preview"
+GRANT_REVOKE: Final = "autopilot.grant.revoke"
+MODE_SET: Final = "autopilot.mode.set"
+MODEL_LIST: Final = "autopilot.model.list"
+TRANSCRIPT_OPEN: Final = "autopilot.transcript.open"
+STATUS: Final = "autopilot.status"
+
+COMMANDS: Final[tuple[Method, ...]] = (
+    Method(
+        TURN_START,
+        "Give the agent a task, in a new session or in the one that is named",
+        "TurnStartParams",
+        "TurnStarted",
+    ),
+    Method(TURN_STEER, "Say something into the running turn", "TurnSteerParams", "Done"),
+    Method(
+        TURN_INTERRUPT,
+        "Stop the running turn; returns when it has stopped",
+        "SessionParams",
+        "Done",
+    ),
+    Method(
+        TURN_FORGET,
+        "Forget a task that waits for files to be saved",
+        "WaitingTaskParams",
+        "Done",
+    ),
+    Method(SESSION_LIST, "List all sessions, newest first", "NoParams", "SessionList"),
+    Method(SESSION_SHOW, "Show one session with its turns", "SessionParams", "SessionShown"),
+    Method(
+        SESSION_RESUME,
+        "Open a recorded session again and bring its agent up",
+        "SessionParams",
+        "SessionResumed",
+    ),
+    Method(SESSION_CLOSE, "End a session's agent; its record stays", "SessionParams", "Done"),
+    Method(SESSION_DELETE, "Delete a session's record for good", "SessionParams", "Done"),
+    Method(
+        APPROVAL_LIST,
+        "List what waits for a decision, oldest first",
+        "OptionalSessionParams",
+        "ApprovalList",
+    ),
+    Method(
+        APPROVAL_DECIDE,
+        "Give the one decision on an approval",
+        "ApprovalDecideParams",
+        "ApprovalDecided",
+    ),
+    Method(
+        APPROVAL_ANSWER,
+        "Answer one question of an approval; the decision goes out with the last answer",
+        "ApprovalAnswerParams",
+        "ApprovalAnswered",
+    ),
+    Method(
+        APPROVAL_PREVIEW,
+        "Show what a pending patch would change, without changing anything",
+        "ApprovalPreviewParams",
+        "ApprovalPreviewed",
+    ),
+    Method(
+        GRANT_REVOKE,
+        'Take a "for this session" grant back',
+        "GrantRevokeParams",
+        "Done",
+    ),
+    Method(
+        MODE_SET,
+        "Change the mode of a session, or of new sessions when none is named",
+        "ModeSetParams",
+        "Done",
+    ),
+    Method(MODEL_LIST, "List the models that the agent offers", "ModelListParams", "ModelList"),
+    Method(
+        TRANSCRIPT_OPEN,
+        "Write a session's transcript, show it where the client can, and keep it up to date",
+        "OptionalSessionParams",
+        "TranscriptOpened",
+    ),
+    Method(
+        STATUS,
+        "Tell what goes on in the open sessions, or in one",
+        "OptionalSessionParams",
+        "StatusResult",
+    ),
+)
+
+EVENT: Final = "autopilot/event"
+APPROVAL: Final = "autopilot/approval"
+STATUS_CHANGED: Final = "autopilot/status"
+RELOAD: Final = "autopilot/reload"
+
+NOTIFICATIONS: Final[tuple[Method, ...]] = (
+    Method(
+        EVENT,
+        "What happened in a session; text deltas of the same item are joined",
+        "EventNotification",
+    ),
+    Method(APPROVAL, "An approval waits, or has its decision", "ApprovalNotification"),
+    Method(STATUS_CHANGED, "A session's status is now this", "StatusNotification"),
+    Method(
+        RELOAD,
+        "These files were written for an accepted patch: reload unmodified buffers",
+        "ReloadNotification",
+    ),
+)
+
+
+def command(name: str) -> Method | None:
+    """Return the command of this name."""
+    return next((method for method in COMMANDS if method.name == name), None)
+
+
+def lsp_schema() -> Mapping[str, object]:
+    """Return the JSON Schema of all commands and notifications, as it stands in `schemas/lsp.json`."""
+    from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+    incoming: list[tuple[type[Frozen], JsonSchemaMode]]
+    outgoing: list[tuple[type[Frozen], JsonSchemaMode]]
+    incoming = [(method.params_model(), "validation") for method in COMMANDS]
+    outgoing = [(method.result_model(), "serialization") for method in COMMANDS]
+    notified: list[tuple[type[Frozen], JsonSchemaMode]]
+    notified = [(method.params_model(), "serialization") for method in NOTIFICATIONS]
+    references, definitions = models_json_schema(
+        list(dict.fromkeys(incoming + outgoing + notified))
+    )
+    commands = {
+        method.name: {
+            "title": method.title,
+            "argument": references[method.params_model(), "validation"],
+            "result": references[method.result_model(), "serialization"],
+        }
+        for method in COMMANDS
+    }
+    notifications = {
+        method.name: {
+            "title": method.title,
+            "params": references[method.params_model(), "serialization"],
+        }
+        for method in NOTIFICATIONS
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Commands and notifications of autopilot-ls",
+        "description": (
+            "Commands go through workspace/executeCommand with one object as their argument. "
+            "Notifications are sent to clients whose capabilities have experimental.autopilot."
+        ),
+        "commands": commands,
+        "notifications": notifications,
+        **definitions,
+    }

@@ -1,0 +1,118 @@
+"""What a session looks like at one moment: immutable values that everybody may read and keep.
+
+Not aware of events, nor of how a state comes to be: `state` and `turns` make these values.
+The presentation, the clients and the command line read them; `items` and `approvals` stand below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.events import TurnStatus
+from autopilot_ls.model.items import Item, PlanStep, RateLimit, TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedApproval:
+    """An approval with its decision and the time it waited, in seconds."""
+
+    approval: Approval
+    decision: Decision
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEntry:
+    """An item in its present form; `thread_id` tells a sub-agent's from the main one's."""
+
+    item: Item
+    thread_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEntry:
+    """An approval at its place in the turn; pending while `decision` is None."""
+
+    approval: Approval
+    decision: Decision | None
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEntry:
+    """Something said to the person at this place of the turn."""
+
+    severity: Literal["info", "warning", "error"]
+    code: str
+    message: str
+
+
+Entry = ItemEntry | ApprovalEntry | NoteEntry
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSnapshot:
+    """A turn at one moment; times are seconds since the epoch, `waited` seconds for decisions.
+
+    Attributes:
+        id: The agent's id of the turn, empty for what happened before the first turn.
+        dropped: Entries that were left out here because of the limit; the trace has them.
+    """
+
+    id: str
+    status: TurnStatus
+    started_at: float
+    completed_at: float | None
+    error: str
+    error_code: str
+    plan: tuple[PlanStep, ...]
+    diff: str
+    entries: tuple[Entry, ...]
+    dropped: int
+    waited: float
+    tokens: TokenUsage
+    tokens_before: TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSnapshot:
+    """A session at one moment, immutable; unchanged parts are shared with earlier snapshots.
+
+    Attributes:
+        seq: Sequence number of the last event applied.
+        thread_id: The agent's main thread; None before it has one.
+        usage: Tokens of the main thread; `sub_agent_usage` those of all sub-agents together.
+        alive: Whether an agent process serves the session.
+        dropped_turns: Older turns left out here; the trace has them.
+        unknown: How often something unknown was received, by its native name.
+    """
+
+    session_id: str
+    seq: int
+    title: str
+    cwd: str
+    runtime: str
+    runtime_version: str
+    model: str
+    mode: Mode
+    thread_id: str | None
+    created_at: float
+    updated_at: float
+    alive: bool
+    turns: tuple[TurnSnapshot, ...]
+    dropped_turns: int
+    pending: tuple[Approval, ...]
+    grants: tuple[Grant, ...]
+    usage: TokenUsage
+    sub_agent_usage: TokenUsage
+    limits: tuple[RateLimit, ...]
+    account: str
+    unknown: tuple[tuple[str, int], ...]
+
+    @property
+    def active_turn(self) -> TurnSnapshot | None:
+        """The turn that runs, if one does."""
+        turn = self.turns[-1] if self.turns else None
+        return turn if turn and turn.id and turn.status is TurnStatus.IN_PROGRESS else None

@@ -1,0 +1,106 @@
+"""A real Neovim in a real terminal, with nothing of ours but the lines that the README gives."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from tests.support.terminal import Terminal, terminal
+from tests.support.world import World
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def readme_lua() -> str:
+    """Return the README's configuration for Neovim."""
+    found = re.search(r"### Neovim.*?```lua\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def executable() -> str:
+    """Return the Neovim of the test environment."""
+    here = Path(sys.executable).parent / "nvim"
+    found = str(here) if here.exists() else shutil.which("nvim")
+    assert found, "Neovim is missing: the extra `dev` brings it"
+    return found
+
+
+class Neovim:
+    """The running editor: keys go through the terminal, questions over its own socket."""
+
+    def __init__(self, screen: Terminal, socket: Path, environment: dict[str, str]) -> None:
+        self.terminal = screen
+        self._socket = socket
+        self._environment = environment
+
+    def lua(self, expression: str) -> object:
+        """Return the value of a Lua expression in the editor."""
+        code = f"luaeval('vim.json.encode({expression.replace(chr(39), chr(39) * 2)})')"
+        done = subprocess.run(
+            [executable(), "--server", str(self._socket), "--remote-expr", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+            env=self._environment,
+        )
+        if done.returncode:
+            raise AssertionError(f"{expression}: {done.stderr or done.stdout}")
+        return cast("object", json.loads(done.stdout or done.stderr))
+
+    def wait(
+        self, expression: str, condition: Callable[[object], bool] = bool, timeout: float = 30.0
+    ) -> object:
+        """Wait until a Lua expression fulfils a condition; returns its value."""
+        deadline = time.monotonic() + timeout
+        while True:
+            value = self.lua(expression)
+            if condition(value):
+                return value
+            if time.monotonic() > deadline:
+                screen = self.terminal.screen()
+                raise AssertionError(f"{expression} stays {value!r}. The screen:\n{screen}")
+            time.sleep(0.05)  # reason: the interval of a poll with a deadline
+
+    def lines(self) -> list[str]:
+        """Return the lines of the current buffer."""
+        return cast("list[str]", self.lua("vim.api.nvim_buf_get_lines(0, 0, -1, false)"))
+
+    def choose(self, title: str) -> None:
+        """Open the code actions at the cursor with the keyboard and take one by its title."""
+        self.terminal.press("Escape")
+        self.terminal.type("gra")
+        screen = self.terminal.wait_for(title)
+        number = re.search(rf"(\d+): [^\n]*{re.escape(title)}", screen)
+        assert number is not None, screen
+        self.terminal.type(number[1])
+        self.terminal.press("Enter")
+
+
+@contextmanager
+def neovim(world: World, file: str, *, extra: str = "") -> Generator[Neovim]:
+    """Open a file of the workspace in a Neovim that is set up as the README says."""
+    config = Path(world.environment["HOME"]) / ".config" / "nvim"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "init.lua").write_text(f"{readme_lua()}\n{extra}\n")
+    socket = world.root / "run" / "nvim"
+    with terminal(world.root / "run") as screen:
+        screen.start(
+            [executable(), "--listen", str(socket), "-n", file],
+            cwd=world.workspace,
+            environment={**world.environment, "TERM": "screen-256color"},
+        )
+        editor = Neovim(screen, socket, world.environment)
+        screen.wait_for(lambda _: socket.exists())
+        editor.wait("#vim.lsp.get_clients()", lambda count: count == 1)
+        editor.wait("vim.lsp.get_clients()[1].initialized == true")
+        yield editor

@@ -1,0 +1,125 @@
+"""The words of the command line: what they mean, what is refused, and that help helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autopilot_ls import __version__
+from autopilot_ls.cli.commands import (
+    Command,
+    DeleteSessions,
+    Demo,
+    Doctor,
+    ListSessions,
+    PruneSessions,
+    Run,
+    Schema,
+    ShowSession,
+    TailSession,
+)
+from autopilot_ls.cli.parser import MODES, parse
+from autopilot_ls.settings.tree import json_schema
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("run fix the test", Run("fix the test")),
+        ("run - --cwd /tmp --json", Run("-", cwd="/tmp", json=True)),
+        (
+            "run --mode read-only --model m --effort low --session last why",
+            Run("why", mode="read-only", model="m", effort="low", session="last"),
+        ),
+        ("sessions list", ListSessions()),
+        ("sessions list --json", ListSessions(json=True)),
+        ("sessions show last --json", ShowSession("last", json=True)),
+        ("sessions tail -f 2026 -n 5", TailSession("2026", lines=5, follow=True)),
+        ("sessions delete a b", DeleteSessions(("a", "b"))),
+        ("sessions prune", PruneSessions()),
+        ("doctor --json", Doctor(json=True)),
+        ("schema --check --out x", Schema(check=True, out=Path("x"))),
+        ("demo --interactive --keep", Demo(interactive=True, keep=True)),
+    ],
+)
+def test_words_become_commands(words: str, command: Command) -> None:
+    assert parse(words.split()) == command
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "run",
+        "run --mode auto x",
+        "run --mode",
+        "run --jso x",
+        "sessions",
+        "sessions tail x -n -1",
+        "sessions tail x -n many",
+        "sessions delete",
+        "nothing",
+        "--nothing",
+        "doctor too much",
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(words.split())
+    assert raised.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(["--version"])
+    assert raised.value.code == 0
+    assert capsys.readouterr().out == f"autopilot-ls {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "run",
+        "sessions",
+        "sessions list",
+        "sessions show",
+        "sessions tail",
+        "sessions delete",
+        "sessions prune",
+        "doctor",
+        "schema",
+        "demo",
+    ],
+)
+def test_every_help_has_examples_that_parse(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse([*words.split(), "--help"])
+    assert raised.value.code == 0
+    text = capsys.readouterr().out
+    examples = text.partition("examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert examples
+    for example in examples:
+        typed = example.split("   ")[0].strip() if not example.startswith("    ") else example
+        words_of = typed.strip().rpartition("autopilot-ls ")[2].split(" | ")[0].split("   ")[0]
+        import shlex
+
+        assert parse(shlex.split(words_of)) is not None
+
+
+def test_the_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    text = capsys.readouterr().out
+    for code in ("0 ", "1 ", "2 ", "3 ", "130 "):
+        assert f"\n  {code}" in text
+
+
+def test_the_modes_are_those_of_the_settings() -> None:
+    properties = json_schema()["properties"]
+    assert isinstance(properties, dict)
+    assert set(MODES) == set(properties["mode"]["enum"])

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from autopilot_ls.model.approvals import Mode
+from autopilot_ls.model.errors import AgentNotSafe
+from autopilot_ls.runtimes.codex.guard import (
+    Guard,
+    check_again,
+    inspect,
+    thread_config,
+)
+from autopilot_ls.runtimes.codex.profiles import Profiles
+from autopilot_ls.runtimes.codex.rules import judge, read_rules
+from autopilot_ls.wire.messages import JsonObject
+
+CAREFUL = b"""# comment
+"a docstring"
+prefix_rule(pattern=["rm", ["-r", "-f"]], decision="forbidden", justification="no")
+prefix_rule(["git", "push"], "prompt")
+"""
+
+
+def test_careful_rules_pass() -> None:
+    assert judge(CAREFUL) == []
+    assert judge(CAREFUL.replace(b"\n", b"\r\n")) == []
+    assert judge(b"") == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        b'prefix_rule(["touch"])',
+        b'prefix_rule(["touch"], "allow")',
+        b'prefix_rule(["touch"], decision="allow")',
+        b'prefix_rule(["touch"], decision="al" + "low")',
+        b'prefix_rule(["touch"], decision=X)',
+        b'prefix_rule(["touch"], "prompt", decision="allow")',
+        b'prefix_rule(*[["touch"], "prompt"])',
+        b'prefix_rule(["touch"], **{"decision": "prompt"})',
+        b'prefix_rule(["touch"], decision=f"prompt")',
+        b'network_rule(host="x", protocol="https", decision="prompt")',
+        b'X = "allow"',
+        b'def prompt(): prefix_rule(["touch"])',
+        b'prefix_rule(["a"], "prompt") if True else prefix_rule(["b"])',
+        b'[prefix_rule(["a"], "prompt")]',
+        b'prefix_rule(["a"], "prompt"); prefix_rule(["b"])',
+        b'# x\rprefix_rule(["b"], "prompt")',
+        b'# x\x0cprefix_rule(["b"], "prompt")',
+        b"\xff",
+        b"prefix_rule(",
+        b"(" * 10_000,
+    ],
+)
+def test_whatever_might_allow_does_not_pass(rule: bytes) -> None:
+    assert judge(CAREFUL + rule + b"\n")
+
+
+def test_rule_files_are_found_as_codex_finds_them_and_more(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    assert read_rules([tmp_path]).findings == ()
+    rules.mkdir()
+    (rules / "notes.txt").write_text("prefix_rule(['a'])")
+    (rules / "good.rules").write_bytes(CAREFUL)
+    before = read_rules([tmp_path])
+    assert before.findings == ()
+    (rules / "good.rules").write_bytes(CAREFUL + b"\n")
+    assert read_rules([tmp_path]).fingerprint != before.fingerprint
+    (tmp_path / "elsewhere").write_text("prefix_rule(['a'])")
+    (rules / "link.rules").symlink_to(tmp_path / "elsewhere")
+    (rules / "dangling.rules").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(rules / "pipe.rules")
+    found = {(each.path.name, each.line) for each in read_rules([tmp_path]).findings}
+    assert found == {("link.rules", 1), ("dangling.rules", None), ("pipe.rules", None)}
+
+
+def test_rules_that_change_while_codex_reads_them_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    guard = Guard({}, read_rules([tmp_path]), (tmp_path,))
+    check_again(guard)
+    (tmp_path / "rules" / "new.rules").write_bytes(CAREFUL)
+    with pytest.raises(AgentNotSafe, match="changed"):
+        check_again(guard)
+    (tmp_path / "rules" / "new.rules").write_text("prefix_rule(['a'])")
+    with pytest.raises(AgentNotSafe, match=r"new\.rules, line 1"):
+        check_again(guard)
+
+
+def test_wishes_are_kept_where_they_do_not_loosen(tmp_path: Path) -> None:
+    wished: JsonObject = {
+        "model": "m",
+        "web_search": "live",
+        "features": {"hooks": True, "view_image": True, "other": True},
+        "projects": {str(tmp_path): {"trust_level": "trusted"}},
+        "notify": ["evil"],
+    }
+    effective: JsonObject = {
+        "mcp_servers": {"s": {"command": "x", "tools": {"t": {"approval_mode": "approve"}}}}
+    }
+    made = thread_config(wished, effective, tmp_path)
+    features = made["features"]
+    projects = made["projects"]
+    assert isinstance(features, dict)
+    assert isinstance(projects, dict)
+    assert (features["hooks"], features["view_image"], features["other"]) == (False, True, True)
+    assert (made["model"], made["web_search"], made["notify"]) == ("m", "live", [])
+    assert projects[str(tmp_path)] == {"trust_level": "untrusted"}
+    assert made["mcp_servers"] == {
+        "s": {
+            "default_tools_approval_mode": "prompt",
+            "tools": {"t": {"approval_mode": "prompt"}},
+        }
+    }
+
+
+def test_every_folder_codex_could_take_for_the_project_is_untrusted(tmp_path: Path) -> None:
+    main, linked = tmp_path / "main", tmp_path / "linked"
+    (main / ".git" / "worktrees" / "linked").mkdir(parents=True)
+    (linked / "deep").mkdir(parents=True)
+    (linked / ".git").write_text(f"gitdir: {main}/.git/worktrees/linked\n")
+    (tmp_path / "alias").symlink_to(linked)
+    made = thread_config({}, {}, tmp_path / "alias" / "deep")
+    projects = made["projects"]
+    assert isinstance(projects, dict)
+    expected = {main, linked, linked / "deep", tmp_path / "alias" / "deep", tmp_path}
+    assert {str(each) for each in expected} <= set(projects)
+
+
+def test_only_propose_may_write_and_only_when_everything_asks(tmp_path: Path) -> None:
+    made = Profiles.named_anew(tmp_path)
+    assert made.for_turn(Mode.PROPOSE, asks_everything=True) == made.write
+    assert made.for_turn(Mode.PROPOSE, asks_everything=False) == made.read
+    assert made.for_turn(Mode.READ_ONLY, asks_everything=True) == made.read
+
+
+def test_the_denied_folder_may_have_any_name(tmp_path: Path) -> None:
+    made = Profiles.named_anew(tmp_path / 'a"b\\c=d\x7f')
+    leaves = [leaf for leaf in made.arguments() if leaf != "-c"]
+    read = tomllib.loads("\n".join(leaves))
+    for name in (made.read, made.write):
+        assert read["permissions"][name]["filesystem"] == {str(made.private): "deny"}
+    assert read["default_permissions"] == made.read
+
+
+async def test_a_managed_hook_that_decides_is_refused(tmp_path: Path) -> None:
+    async def ask(method: str, params: JsonObject) -> JsonValue:
+        assert params
+        hook: JsonObject = {
+            "eventName": "permissionRequest",
+            "isManaged": True,
+            "sourcePath": "/etc/codex/hooks.json",
+        }
+        return {"data": [{"hooks": [hook]}]} if method == "hooks/list" else {"config": {}}
+
+    with pytest.raises(AgentNotSafe, match="managed hook"):
+        await inspect(ask, tmp_path, home=str(tmp_path), wished={})
