@@ -7,6 +7,8 @@ anyway and is not compared.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import random
 import subprocess
@@ -58,7 +60,7 @@ def run(line: str, folder: Path, log: Path) -> list[list[str]]:
     """Run a line; each has its own log, since what runs in the background may end late."""
     log.write_bytes(b"")
     environment = {"LOG": str(log), "FOLDER": str(folder), "LINE": line, "HOME": str(folder)}
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
             ["/bin/bash", "--norc", "--noprofile", "-c", NOTING],
             env=environment,
@@ -68,8 +70,6 @@ def run(line: str, folder: Path, log: Path) -> list[list[str]]:
             timeout=1,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        pass
     records = log.read_bytes().decode("utf-8", "surrogateescape").split("\x02")[:-1]
     return [record.split("\x01")[:-1] for record in records]
 
@@ -102,11 +102,10 @@ def test_what_bash_runs_is_among_the_parts(tmp_path: Path) -> None:
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "f0").write_text("aa\n")
-        for words in run(line, folder, tmp_path / f"{number}.log"):
+        for noted in run(line, folder, tmp_path / f"{number}.log"):
             seen += 1
             # `time` is a word of the shell or a program; either way what it runs is what counts.
-            while words[:1] == ["time"]:
-                words = words[1:]
+            words = list(itertools.dropwhile(lambda word: word == "time", noted))
             assert not words or any(is_part(part, words) for part in parts), (line, words, parts)
     assert compared > LINES / 20
     assert seen > LINES / 20
