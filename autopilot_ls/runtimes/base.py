@@ -79,6 +79,25 @@ class RuntimeSink(Protocol):
         ...
 
 
+class Unrecorded:
+    """A sink for questions that belong to no session: nothing is recorded, nothing is asked."""
+
+    def __init__(self) -> None:
+        """Create it with no frame counted."""
+        self._frames = 0
+
+    def record(self, direction: Literal["in", "out"], frames: Sequence[bytes]) -> int:
+        """Count the frames only."""
+        del direction
+        first = self._frames + 1
+        self._frames += len(frames)
+        return first
+
+    def deliver(self, batch: Sequence[RuntimeMessage]) -> None:
+        """Let it pass."""
+        del batch
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeCapabilities:
     """What the agent can do.

@@ -188,11 +188,6 @@ class Agent:
         self._record.tell(
             RuntimeStarted(runtime=runtime.name, version=runtime.version, pid=runtime.pid)
         )
-        capabilities = runtime.capabilities
-        if not capabilities.sees_everything:
-            self._record.tell(
-                Notice(severity="warning", code="agent-unseen", message=capabilities.unseen)
-            )
         options = self._thread_options()
         if state.thread_id is not None and state.turn_count:
             info = await runtime.resume_thread(state.thread_id, options)
@@ -201,6 +196,10 @@ class Agent:
         self._record.emit(
             [RuntimeEvent(ThreadOpened(how=info.how, model=info.model), info.thread_id)]
         )
+        # Only an open thread shows what this very agent asks about.
+        seen = runtime.capabilities
+        if not seen.sees_everything:
+            self._record.tell(Notice(severity="warning", code="agent-unseen", message=seen.unseen))
         self._record.save_summary()
 
     def _note(self, error: AutopilotError) -> None:

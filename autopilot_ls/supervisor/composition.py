@@ -6,11 +6,15 @@ sessions. `supervisor` stands above, `runtimes` below.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
 
-from autopilot_ls.runtimes.base import AgentRuntime, OpenOptions, RuntimeFactory, RuntimeMessage
+from autopilot_ls.runtimes.base import (
+    AgentRuntime,
+    OpenOptions,
+    RuntimeFactory,
+    Unrecorded,
+)
 from autopilot_ls.settings.tree import Settings
 
 
@@ -19,22 +23,6 @@ def default_factories(settings: Settings) -> Mapping[str, RuntimeFactory]:
     from autopilot_ls.runtimes.codex import CodexFactory
 
     return {"codex": CodexFactory(settings.codex)}
-
-
-class _NoRecord:
-    """A sink for questions that belong to no session: nothing is recorded, nothing is asked."""
-
-    def __init__(self) -> None:
-        self._frames = 0
-
-    def record(self, direction: Literal["in", "out"], frames: Sequence[bytes]) -> int:
-        del direction
-        first = self._frames + 1
-        self._frames += len(frames)
-        return first
-
-    def deliver(self, batch: Sequence[RuntimeMessage]) -> None:
-        del batch
 
 
 @asynccontextmanager
@@ -46,5 +34,5 @@ async def transient_runtime(
     Raises:
         AgentError: The agent cannot be had.
     """
-    async with factory.open(options, _NoRecord()) as runtime:
+    async with factory.open(options, Unrecorded()) as runtime:
         yield runtime

@@ -35,6 +35,7 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.model.items import AgentMessage, CommandExecution, UserMessage
+from autopilot_ls.runtimes.codex import conversation
 from autopilot_ls.scripted_model import (
     ScriptedModel,
     command,
@@ -421,3 +422,16 @@ async def test_read_only_lets_codex_look_and_nothing_else() -> None:
         assert stage.world.read("a.py") == "x = 1\n"
         assert not (stage.world.workspace / "made").exists()
         assert "x = 1" in str(stage.model.requests[1]["input"])
+
+
+async def test_a_codex_that_no_longer_asks_about_everything_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What a later Codex answers to a value it no longer knows, this one answers to an invented one.
+    monkeypatch.setattr(conversation, "APPROVAL_POLICY", "retired")
+    async with staged(command("touch made"), message("Done.")) as stage:
+        await stage.start()
+        await stage.ended()
+        codes = [notice.code for notice in stage.view.all(Notice)]
+        assert codes.count("agent-unseen") == 1
+        assert not (stage.world.workspace / "made").exists()

@@ -3,72 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from dataclasses import dataclass
 
 import anyio
 
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
-from autopilot_ls.model.events import Event, RuntimeStarted, TurnCompleted
+from autopilot_ls.model.events import RuntimeStarted, TurnCompleted
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.scripted_model import ScriptedModel
 from autopilot_ls.settings.loading import load
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
-from autopilot_ls.supervisor.views import OpenDocument
+from tests.support.watcher import PATIENCE, Watcher
 from tests.support.world import World, world
-
-Body = TypeVar("Body")
-PATIENCE = 30.0
-
-
-@dataclass
-class Watcher:
-    """A client that remembers what it was told and can wait for it."""
-
-    name: str = "test"
-    events: list[Event] = field(default_factory=list[Event])
-    written: list[Path] = field(default_factory=list[Path])
-    documents: list[OpenDocument] = field(default_factory=list[OpenDocument])
-    _changed: anyio.Event = field(default_factory=anyio.Event)
-
-    def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
-        del session_id
-        self.events.extend(events)
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
-
-    def files_written(self, paths: Sequence[Path]) -> None:
-        self.written.extend(paths)
-
-    def open_documents(self) -> Iterable[OpenDocument]:
-        return self.documents
-
-    async def until(self, condition: Callable[[], bool], *, timeout: float = PATIENCE) -> None:
-        """Wait until a condition on what happened holds."""
-        with anyio.move_on_after(timeout):
-            while not condition():
-                await self._changed.wait()
-            return
-        kinds = [event.body.type for event in self.events]
-        raise AssertionError(f"It did not come true. What happened: {kinds}")
-
-    def all(self, kind: type[Body], session_id: str | None = None) -> list[Body]:
-        """Return the bodies of a kind, in order."""
-        return [
-            event.body
-            for event in self.events
-            if isinstance(event.body, kind) and session_id in (None, event.session_id)
-        ]
-
-    async def saw(self, kind: type[Body], count: int = 1) -> Body:
-        """Wait for the nth event of a kind and return its body."""
-        await self.until(lambda: len(self.all(kind)) >= count)
-        return self.all(kind)[count - 1]
 
 
 @dataclass

@@ -14,15 +14,17 @@ from typing import Final, Literal
 import anyio
 
 from autopilot_ls.model.errors import (
+    AgentDied,
     AgentError,
     AgentNotSafe,
     AgentStartFailed,
     NoActiveTurn,
+    NotLoggedIn,
     RequestTimeout,
     RpcError,
 )
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, ThreadInfo, ThreadOptions
-from autopilot_ls.runtimes.codex.failures import request_failure
+from autopilot_ls.runtimes.codex.failures import LOGIN_ADVICE, request_failure
 from autopilot_ls.runtimes.codex.fields import (
     Table,
     as_table,
@@ -323,6 +325,23 @@ class Conversation:
             needed=flag(reply, "requiresOpenaiAuth", default=True),
             description=description,
         )
+
+    async def require_login(self) -> None:
+        """Check that Codex has the login that its model provider needs.
+
+        Without one, Codex would begin a turn and try to reach its provider for a long time.
+
+        Raises:
+            NotLoggedIn: There is none.
+        """
+        try:
+            account = await self.account()
+        except AgentDied:
+            raise
+        except AgentError:
+            return  # What cannot be told is no reason to refuse; the provider will say it.
+        if account.needed and not account.logged_in:
+            raise NotLoggedIn("Codex is not logged in.", advice=LOGIN_ADVICE)
 
     async def _read_or_fail(self, method: str, params: JsonObject) -> JsonValue:
         try:

@@ -6,13 +6,13 @@ shown. The command line stands above; `locate`, `manifest`, `guard` and `convers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from autopilot_ls.model.errors import AgentError, AutopilotError, RpcError
-from autopilot_ls.runtimes.base import OpenOptions, RuntimeMessage
+from autopilot_ls.runtimes.base import OpenOptions, Unrecorded
 from autopilot_ls.runtimes.codex.failures import LOGIN_ADVICE
 from autopilot_ls.runtimes.codex.guard import FALLBACK_UNSEEN
 from autopilot_ls.runtimes.codex.locate import environment_for, locate
@@ -44,22 +44,6 @@ class Finding:
     advice: str = ""
 
 
-class _NoRecord:
-    """A sink for questions that belong to no session."""
-
-    def __init__(self) -> None:
-        self._frames = 0
-
-    def record(self, direction: Literal["in", "out"], frames: Sequence[bytes]) -> int:
-        del direction
-        first = self._frames + 1
-        self._frames += len(frames)
-        return first
-
-    def deliver(self, batch: Sequence[RuntimeMessage]) -> None:
-        del batch
-
-
 async def examine(
     settings: CodexSettings, environment: Mapping[str, str], cwd: Path
 ) -> tuple[Finding, ...]:
@@ -80,7 +64,7 @@ async def examine(
     findings += await _protocol(settings, environment)
     factory = CodexFactory(settings)
     try:
-        async with factory.open(OpenOptions(cwd, cwd, environment), _NoRecord()) as runtime:
+        async with factory.open(OpenOptions(cwd, cwd, environment), Unrecorded()) as runtime:
             findings.append(Finding("ok", "Codex version", f"Codex {runtime.version} starts."))
             assert isinstance(runtime, CodexRuntime)
             findings += await _account(runtime)

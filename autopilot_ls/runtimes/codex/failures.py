@@ -30,6 +30,8 @@ _NOISE: Final = re.compile(
     r"|could not find bubblewrap"
 )
 _UNAUTHORIZED: Final = 401
+_RETRIES: Final = "Codex tries again by itself."
+_UNNAMED_RETRY: Final = "A request to the model failed."
 _STATUS: Final = re.compile(r"\bstatus:? (\d{3})\b")
 
 
@@ -139,8 +141,13 @@ def _stated(error: Table) -> str:
     return stated
 
 
-def turn_failure(error: Table) -> Failure:
-    """Return why a turn failed, from a `TurnError` of Codex."""
+def turn_failure(error: Table, *, retries: bool = False) -> Failure:
+    """Return why a turn failed, from a `TurnError` of Codex.
+
+    Args:
+        error: Codex's description.
+        retries: Whether Codex tries again by itself, so that there is nothing to do yet.
+    """
     name, status = _info(error)
     stated = _stated(error)
     found = _STATUS.search(stated)
@@ -154,7 +161,9 @@ def turn_failure(error: Table) -> Failure:
         name = next((known for pattern, known in _BY_TEXT if pattern.search(stated)), name)
     if status in _BY_STATUS and name not in ("usageLimitExceeded", "contextWindowExceeded"):
         name = _BY_STATUS[status]
-    what, advice = _ADVICE.get(name, ("The turn failed.", ""))
+    what, advice = _ADVICE.get(name, (_UNNAMED_RETRY if retries else "The turn failed.", ""))
+    if retries:
+        advice = _RETRIES
     details = text(error, "additionalDetails")
     said = one_line(f"{stated} {details}" if details else stated, 500)
     parts = [what, f"Codex says: {said}" if said else "", advice]

@@ -249,21 +249,17 @@ class CodexRuntime:
 
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
         """Begin a new thread."""
+        await self._conversation.require_login()
         info = await self._conversation.start_thread(options)
-        self._tell_unseen()
+        self._mapper.watch.expects_asking = self._conversation.asks_everything
         return info
 
     async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
         """Go on with a stored thread, or with a fork of it when it cannot be resumed in time."""
+        await self._conversation.require_login()
         info = await self._conversation.resume_thread(thread_id, options)
-        self._tell_unseen()
-        return info
-
-    def _tell_unseen(self) -> None:
         self._mapper.watch.expects_asking = self._conversation.asks_everything
-        if not self._conversation.asks_everything:
-            notice = Notice(severity="warning", code="agent-unseen", message=FALLBACK_UNSEEN)
-            self._tell([RuntimeEvent(notice)])
+        return info
 
     async def start_turn(self, text: str, options: ThreadOptions) -> str:
         """Give the thread work; returns Codex's id of the turn."""

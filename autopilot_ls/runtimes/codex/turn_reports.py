@@ -92,9 +92,9 @@ class TurnReports:
         )
 
     def _error(self, notification: Notification, params: Table) -> None:
-        failure = turn_failure(table(params, "error"))
-        thread = text(params, "threadId")
         retries = flag(params, "willRetry")
+        failure = turn_failure(table(params, "error"), retries=retries)
+        thread = text(params, "threadId")
         if not retries and self._threads.is_main(thread):
             # The turn's end says it again, and a person should read it once.
             self._errors[thread] = failure

@@ -221,12 +221,12 @@ async def test_typing_into_a_program_is_no_shell_line(tmp_path: Path, *, escalat
             notices = [each.code for each in session.sink.bodies(Notice)]
     found = [a for a in actions if isinstance(a, CommandAction)]
     assert found[0].types_input is False
-    # Codex asks about input only where the program runs outside of the sandbox.
-    assert [(each.command, each.escalated) for each in found[1:]] == (
-        [("it's\n", True)] if escalate else []
-    )
-    assert all(each.types_input for each in found[1:])
-    assert ("unasked-input" in notices) is not escalate
+    # Codex asks about input only where it takes the program to be outside of the sandbox, which
+    # under our profiles depends on its version; what it does not ask about is told afterwards.
+    asked = [(each.command, each.types_input) for each in found[1:]]
+    assert asked in ([], [("it's\n", True)])
+    assert escalate or not asked
+    assert ("unasked-input" in notices) is not bool(asked)
 
 
 async def test_permissions_are_granted_for_the_turn_only(tmp_path: Path) -> None:

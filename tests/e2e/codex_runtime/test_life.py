@@ -22,6 +22,7 @@ from autopilot_ls.model.errors import (
     AgentTooOld,
     AutopilotError,
     NoActiveTurn,
+    NotLoggedIn,
 )
 from autopilot_ls.model.events import (
     ItemStarted,
@@ -415,3 +416,14 @@ async def test_a_flood_loses_nothing(tmp_path: Path) -> None:
     assert ended.status is TurnStatus.COMPLETED
     assert "".join(each.text for each in pieces) == "".join(f"{n:016d}" for n in range(deltas))
     assert len(pieces) < deltas / 3
+
+
+async def test_without_a_login_that_is_needed_nothing_is_begun(tmp_path: Path) -> None:
+    needed: Mapping[str, JsonValue] = {
+        "model_providers": {"autopilot_scripted": {"requires_openai_auth": True}}
+    }
+    with ScriptedModel([message("done")]) as model:
+        with pytest.raises(NotLoggedIn, match="codex login"):
+            async with codex(model, tmp_path, config=needed):
+                raise AssertionError("a thread was opened")
+        assert not model.requests

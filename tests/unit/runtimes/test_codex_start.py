@@ -139,6 +139,15 @@ def test_failures_of_turns(error: dict[str, object], code: str | None, words: st
     assert words in failure.message
 
 
+def test_a_failure_that_codex_retries_asks_nothing_of_the_person() -> None:
+    error = {"message": "Reconnecting... 2/5", "codexErrorInfo": "responseStreamDisconnected"}
+    message = turn_failure(error, retries=True).message
+    assert "Reconnecting... 2/5" in message
+    assert message.endswith("Codex tries again by itself.")
+    assert "start the turn again" not in message
+    assert turn_failure({}, retries=True).message.startswith("A request to the model failed.")
+
+
 def test_the_noise_of_a_start_is_left_out_of_its_failure() -> None:
     tail = (
         "WARNING: proceeding, even though we could not create PATH aliases: x\n"

@@ -30,14 +30,15 @@ from autopilot_ls.model.events import (
 from autopilot_ls.model.items import ItemStatus
 from autopilot_ls.runtimes.base import ApprovalWithdrawn, RuntimeEvent
 from autopilot_ls.supervisor.views import OpenDocument
-from tests.unit.supervisor.conftest import RecordingView, Stage
+from tests.support.watcher import Watcher
+from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import add, command, update
 
 ACCEPT, DECLINE = DecisionKind.ACCEPT, DecisionKind.DECLINE
 
 
 async def test_of_two_clients_that_answer_at_once_exactly_one_decides(stage: Stage) -> None:
-    other = RecordingView(name="second editor")
+    other = Watcher(name="second editor")
     stage.supervisor.attach(other)
     await stage.start()
     stage.agent.ask(command("make", stage.workspace))
@@ -122,7 +123,7 @@ async def test_a_session_grant_is_ours_and_the_agent_gets_a_plain_accept(stage: 
     stage.agent.ask(command("make", stage.workspace))
     approval = stage.waiting()[0]
     await stage.supervisor.decide(approval.id, DecisionKind.ACCEPT_FOR_SESSION, decided_by="me")
-    assert (await stage.view.saw(GrantAdded)).body.type == "grantAdded"
+    assert (await stage.view.saw(GrantAdded)).type == "grantAdded"
     stage.agent.ask(command("make", stage.workspace), key="k2")
     second = (await stage.agent.answered(2))[1]
     assert (second[1].kind, second[1].decided_by) == (ACCEPT, "policy")
@@ -173,8 +174,7 @@ async def test_the_death_of_the_agent_voids_what_waits_and_ends_the_turn(stage: 
     approval = stage.waiting()[0]
     exit_ = RuntimeExited(expected=False, signal=9, stderr="boom\n")
     stage.agent.say(RuntimeEvent(exit_))
-    body = (await stage.view.saw(TurnCompleted)).body
-    assert isinstance(body, TurnCompleted)
+    body = await stage.view.saw(TurnCompleted)
     assert (body.status, body.error_code) == (TurnStatus.FAILED, "agent-died")
     assert "signal 9" in body.error
     assert "boom" in body.error
@@ -252,8 +252,7 @@ async def test_a_half_written_patch_is_restored(stage: Stage) -> None:
     stage.agent.on_answer = write_half
     await stage.supervisor.decide(stage.waiting()[0].id, ACCEPT, decided_by="me")
     stage.agent.patch_done(status=ItemStatus.FAILED)
-    settled = (await stage.view.saw(FilesSettled)).body
-    assert isinstance(settled, FilesSettled)
+    settled = await stage.view.saw(FilesSettled)
     assert settled.outcome == "restored"
     assert (one.read_text(), two.read_text()) == ("a\n", "b\n")
 
@@ -265,8 +264,7 @@ async def test_a_patch_the_agent_died_in_is_settled_by_the_disk(stage: Stage) ->
     stage.agent.ask(update(file, "a", "b"))
     await stage.supervisor.decide(stage.waiting()[0].id, ACCEPT, decided_by="me")
     stage.agent.say(RuntimeEvent(RuntimeExited(expected=False, code=1)))
-    settled = (await stage.view.saw(FilesSettled)).body
-    assert isinstance(settled, FilesSettled)
+    settled = await stage.view.saw(FilesSettled)
     assert settled.outcome == "unchanged"
 
 

@@ -35,7 +35,8 @@ from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.trace.store import TraceStore
 from autopilot_ls.trace.writer import SessionTrace
-from tests.unit.supervisor.conftest import RecordingView, Stage
+from tests.support.watcher import Watcher
+from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime, command, update
 
 ACCEPT = DecisionKind.ACCEPT
@@ -84,7 +85,7 @@ async def test_a_full_disk_lets_nobody_wait_for_ever_and_the_session_goes_on_lat
         stage.agent.ask(command("make", stage.workspace))
         with anyio.fail_after(5):
             await stage.supervisor.wait_turn_ended(stage.session_id)
-        ended = (await stage.view.saw(TurnCompleted)).body
+        ended = await stage.view.saw(TurnCompleted)
         assert isinstance(ended, TurnCompleted)
         assert (ended.status, ended.error_code) == (TurnStatus.FAILED, "trace-full")
         snapshot = stage.supervisor.snapshot(stage.session_id)
@@ -106,13 +107,12 @@ async def test_a_record_at_its_limit_says_why_the_turn_ended(stage: Stage) -> No
     trace._max_bytes = trace.size_bytes
     with pytest.raises(TraceFull):
         stage.agent.sink.record("in", [b"{}"])
-    ended = (await stage.view.saw(TurnCompleted)).body
-    assert isinstance(ended, TurnCompleted)
+    ended = await stage.view.saw(TurnCompleted)
     assert (ended.status, ended.error_code) == (TurnStatus.FAILED, "trace-full")
     assert "limit" in ended.error
 
 
-class _Faulty(RecordingView):
+class _Faulty(Watcher):
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
         del session_id, events
         raise RuntimeError("a fault in a client")
@@ -391,8 +391,7 @@ async def test_a_fault_of_our_own_while_taking_a_report_ends_this_agent_only(
     monkeypatch.setattr("autopilot_ls.supervisor.broker.judge", fail)
     stage.agent.ask(command("make", stage.workspace))
     await _until(lambda: stage.factory.closed)
-    ended = (await stage.view.saw(TurnCompleted)).body
-    assert isinstance(ended, TurnCompleted)
+    ended = await stage.view.saw(TurnCompleted)
     assert ended.status is TurnStatus.FAILED
     assert "boom" in ended.error
 

@@ -42,7 +42,8 @@ from autopilot_ls.runtimes.base import (
     ThreadOptions,
 )
 from autopilot_ls.supervisor.supervisor import Supervisor
-from tests.unit.supervisor.conftest import RecordingView, Stage
+from tests.support.watcher import Watcher
+from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import PlayedRuntime, command, update
 
 ACCEPT, DECLINE, CANCEL = DecisionKind.ACCEPT, DecisionKind.DECLINE, DecisionKind.CANCEL
@@ -101,7 +102,7 @@ def _patched(stage: Stage) -> Path:
     return file
 
 
-def _resolutions(view: RecordingView) -> list[ApprovalResolved]:
+def _resolutions(view: Watcher) -> list[ApprovalResolved]:
     return [e.body for e in view.events if isinstance(e.body, ApprovalResolved)]
 
 
@@ -177,7 +178,7 @@ async def test_a_grant_taken_back_at_the_last_moment_no_longer_allows(stage: Sta
     assert len(stage.agent.answers) == 1
 
 
-class _Eager(RecordingView):
+class _Eager(Watcher):
     """A client that accepts whatever it hears of, at once."""
 
     supervisor: Supervisor
@@ -338,8 +339,7 @@ async def test_a_patch_whose_turn_ends_without_a_report_is_settled(stage: Stage)
     await stage.supervisor.decide(stage.waiting()[0].id, ACCEPT, decided_by="me")
     file.write_text("b\n")
     stage.agent.end_turn(TurnStatus.INTERRUPTED)
-    settled = (await stage.view.saw(FilesSettled)).body
-    assert isinstance(settled, FilesSettled)
+    settled = await stage.view.saw(FilesSettled)
     assert settled.outcome == "applied"
 
 

@@ -34,7 +34,8 @@ from autopilot_ls.runtimes.base import RuntimeEvent, ThreadInfo, ThreadOptions
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import Reference, StartTurn
 from autopilot_ls.supervisor.supervisor import open_supervisor
-from tests.unit.supervisor.conftest import RecordingView, Stage
+from tests.support.watcher import Watcher
+from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime, command, update
 
 
@@ -103,8 +104,7 @@ async def test_an_agent_that_nobody_needs_is_ended_and_the_next_turn_brings_it_b
     await stage.supervisor.decide(approval.id, DecisionKind.DECLINE, decided_by="me")
 
     exited = await stage.view.saw(RuntimeExited)
-    assert isinstance(exited.body, RuntimeExited)
-    assert exited.body.expected
+    assert exited.expected
     assert stage.supervisor.live_sessions() == (stage.session_id,)
     assert [turn.status for turn in stage.supervisor.snapshot(stage.session_id).turns] == [
         TurnStatus.COMPLETED
@@ -217,7 +217,7 @@ async def test_what_a_crash_left_open_is_closed_by_looking_at_the_disk(
     work.mkdir()
     file = work / "a"
     file.write_text("a\n")
-    factory, view = PlayedFactory(), RecordingView()
+    factory, view = PlayedFactory(), Watcher()
     async with open_supervisor(settings, factories={"codex": factory}) as supervisor:
         supervisor.attach(view)
         request = StartTurn(text="x", cwd=str(work))
@@ -279,7 +279,7 @@ async def test_a_fault_in_one_session_leaves_the_others_alone(
 
 
 async def test_a_detached_view_hears_nothing_and_the_session_goes_on(stage: Stage) -> None:
-    late = RecordingView(name="late")
+    late = Watcher(name="late")
     attachment = stage.supervisor.attach(late)
     await stage.start()
     attachment.detach()
