@@ -158,6 +158,16 @@ class Judge:
             part, Outcome.ASK, self._mode.value, "mode", reason, "high", hard, True, changes
         )
 
+    def _unmatched(self, part: str, reason: str) -> PartVerdict:
+        """Return what a command gets that no rule allows: asking, but not for leaving the sandbox."""
+        if not self._escalated:
+            return self._default(part, reason)
+        told = (
+            "No command leaves the sandbox. Ask for the permissions that it needs instead "
+            "(network, or folders to write to), and run it again inside."
+        )
+        return PartVerdict(part, Outcome.DENY, "sandbox", "mode", told, "high", by_default=True)
+
     def _rules(self, rules: Iterable[Rule], test: Callable[[Rule], bool]) -> Rule | None:
         return strongest(rule for rule in rules if test(rule) and self._holds(rule))
 
@@ -249,7 +259,7 @@ class Judge:
     def _part(self, part: Part, cwd: str) -> Iterator[PartVerdict]:
         match part.kind:
             case PartKind.UNKNOWN:
-                yield self._default(part.source, f"Not understood: {part.note}.")
+                yield self._unmatched(part.source, f"Not understood: {part.note}.")
             case PartKind.COMMAND:
                 yield from self._simple(part, cwd)
             case PartKind.ENVIRONMENT:
@@ -280,7 +290,7 @@ class Judge:
         elif rule is not None:
             yield self._by_rule(part.source, rule)
         else:
-            yield self._default(part.source, "No rule is for this command.")
+            yield self._unmatched(part.source, "No rule is for this command.")
         for effect in effects(exact, part.words):
             yield from self._effect(effect, part, cwd)
 
@@ -302,7 +312,7 @@ class Judge:
             lambda rule: matches_name(rule.environment, name),
         )
         if rule is None:
-            return self._default(part.source, f"No rule is for the variable {name}.")
+            return self._unmatched(part.source, f"No rule is for the variable {name}.")
         if rule.allows and name.endswith("PATH"):
             value = part.words[0].text if part.words else None
             for folder in part.folders:

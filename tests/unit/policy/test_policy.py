@@ -65,8 +65,6 @@ def outcome(policy: Policy, action: Action, mode: Mode = Mode.AUTO) -> Outcome:
 WIDER: list[Action] = [
     PermissionAction(cwd=str(ROOT), permissions=("write /",), native="{}"),
     ToolAction(server="s", tool="t"),
-    command("ls", escalated=True),
-    command("pytest", escalated=True),
     CommandAction(command="ls", cwd=str(ROOT), types_input=True),
     CommandAction(command="ls", cwd=str(ROOT), network_host="example.org"),
     CommandAction(command="ls", cwd=str(ROOT), permissions=("write /",)),
@@ -105,7 +103,7 @@ def test_a_grant_allows_exactly_what_was_granted_and_never_in_read_only() -> Non
 
     assert granted(command("make deploy")) is Outcome.ALLOW
     assert granted(command("make deploy ")) is Outcome.ASK
-    assert granted(command("make deploy", escalated=True)) is Outcome.ASK
+    assert granted(command("make deploy", escalated=True)) is Outcome.DENY
     assert granted(CommandAction(command="make deploy", cwd=f"{ROOT}/src")) is Outcome.ASK
     assert granted(patch("a")) is Outcome.ALLOW
     assert granted(patch("a", "c")) is Outcome.ASK
@@ -124,6 +122,18 @@ def test_no_patch_reaches_into_the_folder_of_git() -> None:
             assert (verdict.outcome, verdict.rule) == (Outcome.DENY, "git-folder")
     for path in (".gitignore", "a.git/x"):
         assert judge(patch(path), Mode.PROPOSE, [], workspace=ROOT).outcome is Outcome.ASK
+
+
+def test_no_command_leaves_the_sandbox_unless_a_rule_of_the_user_says_so() -> None:
+    for mode in Mode:
+        for text in ("ls", "make test", "evil", "$x"):
+            action = command(text, escalated=True)
+            grant = Grant(id="g", command=text, cwd=str(ROOT), granted_by="me")
+            verdict = judge(action, mode, [grant], workspace=ROOT)
+            assert (verdict.outcome, verdict.rule) == (Outcome.DENY, "sandbox")
+    asking = with_rules('[[rule]]\nverdict="ask"\ncommand="* …"\nescalated=true\n')
+    assert outcome(asking, command("make test", escalated=True)) is Outcome.ASK
+    assert outcome(asking, command("make test")) is Outcome.ALLOW
 
 
 def test_a_deny_can_be_for_what_leaves_the_sandbox_only() -> None:
@@ -157,10 +167,10 @@ def test_an_allow_of_a_command_reaches_the_sandbox_only_unless_it_says_more() ->
     assert outcome(inside, command("make deploy")) is Outcome.ALLOW
     assert outcome(inside, command("make deploy"), Mode.PROPOSE) is Outcome.ALLOW
     assert outcome(inside, command("make deploy"), Mode.READ_ONLY) is Outcome.DENY
-    assert outcome(inside, command("make deploy", escalated=True)) is Outcome.ASK
+    assert outcome(inside, command("make deploy", escalated=True)) is Outcome.DENY
     assert outcome(outside, command("make deploy", escalated=True)) is Outcome.ALLOW
-    assert outcome(outside, command("CI=1 make deploy", escalated=True)) is Outcome.ASK
-    assert outcome(outside, command("make deploy; ls", escalated=True)) is Outcome.ASK
+    assert outcome(outside, command("CI=1 make deploy", escalated=True)) is Outcome.DENY
+    assert outcome(outside, command("make deploy; ls", escalated=True)) is Outcome.DENY
 
 
 def test_the_most_cautious_rule_wins_whatever_the_order() -> None:
