@@ -46,6 +46,15 @@ _log = logging.getLogger(__name__)
 MAX_PROBLEMS: Final = 3
 """Wrong members of an argument that are named in one message."""
 
+_PLAINLY: Final = {
+    "Input should be a valid dictionary or instance of ": "must be an object, like ",
+    "Input should be ": "must be ",
+    "Field required": "is missing",
+    "Extra inputs are not permitted": "is unknown",
+    "String should have ": "must have ",
+    "Value error, ": "",
+}
+
 P = TypeVar("P", bound=Frozen)
 T = TypeVar("T")
 Handler = Callable[[Frozen], Awaitable[Frozen]]
@@ -139,7 +148,7 @@ class Commands:
         method, handler = methods.command(name), self._handlers.get(name)
         if method is None or handler is None:
             raise JsonRpcException(f"There is no command {name[:80]!r}.", INVALID_PARAMS)
-        argument = _validated(method, arguments)
+        argument = validated(method, arguments)
         try:
             result = await self._jobs.run(lambda: handler(argument))
         except AutopilotError as error:
@@ -387,7 +396,8 @@ def _questions(approval: Approval) -> tuple[str, ...]:
     return tuple(question.id for question in approval.action.questions)
 
 
-def _validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:
+def validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:
+    """Return a command's argument as its model; raises JsonRpcException, in words for a person."""
     if len(arguments) > 1:
         raise JsonRpcException(
             f"{method.name} takes one object as its argument, not {len(arguments)} arguments.",
@@ -395,19 +405,25 @@ def _validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:
             {"code": InvalidRequest.code, "advice": ""},
         )
     argument = arguments[0] if arguments else None
+    if argument is None or argument == []:
+        argument = {}  # An empty table of Lua, as Neovim has it, cannot tell what it is.
     try:
-        return method.params_model().model_validate({} if argument is None else argument)
+        return method.params_model().model_validate(argument)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
-        said = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'argument'}: {problem['msg']}"
-            for problem in problems
-        )
+        said = "; ".join(_problem(problem["loc"], problem["msg"]) for problem in problems)
         raise JsonRpcException(
-            f"{method.name}: {said}"[:1_000],
+            # What is wrong comes first: where there is little room, the rest is cut.
+            f"{said} ({method.name})"[:1_000],
             INVALID_PARAMS,
             {"code": InvalidRequest.code, "advice": "See schemas/lsp.json for its argument."},
         ) from error
+
+
+def _problem(place: tuple[int | str, ...], said: str) -> str:
+    for theirs, ours in _PLAINLY.items():
+        said = said.replace(theirs, ours)
+    return f"{one_line('.'.join(map(str, place)), 100) or 'The argument'} {said}"
 
 
 def _response(error: AutopilotError) -> JsonRpcException:

@@ -168,15 +168,15 @@ async def test_commands_take_one_right_object(tmp_path: Path) -> None:
     async with running(env=environment(tmp_path), cwd=tmp_path) as client:
         await client.initialize(tmp_path, options=options(tmp_path))
         for argument, part in (
-            ({"text": 1}, "text: "),
-            ({}, "text: "),
-            ({"text": "a", "refrences": []}, "refrences: "),
+            ({"text": 1}, "text must be"),
+            ({}, "text is missing"),
+            ({"text": "a", "refrences": []}, "refrences is unknown"),
             (
                 {"text": "a", "references": [{"uri": "file:///a", "range": {}}]},
                 "references.0.range",
             ),
-            ({"text": "a", "mode": "wild"}, "mode: "),
-            ("text", "argument: "),
+            ({"text": "a", "mode": "wild"}, "mode must be"),
+            ("text", "The argument must be an object"),
         ):
             with pytest.raises(ServerError, match=part) as wrong:
                 await client.execute("autopilot.turn.start", argument)

@@ -69,8 +69,7 @@ def offers(approval: Approval, *, root: str | None, selection: str = "") -> list
     elif isinstance(action, ElicitationAction):
         found += _contents(approval, action, title)
     elif not any(file.problem for file in approval.files):
-        accept = "allow for this turn" if action.type == "permission" else "accept"
-        found.append(_decide(approval, DecisionKind.ACCEPT, f"{accept}: {title}", preferred=True))
+        found.append(_decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True))
         if _grantable(action):
             what = "edits of these files" if isinstance(action, PatchAction) else "exactly this"
             found.append(
@@ -118,7 +117,8 @@ def _decide(
 
 
 def _answers(approval: Approval, question: Question, selection: str) -> Iterable[Offer]:
-    asked = one_line(question.header or question.text, 60)
+    # The header is one word at most; this is the only place where many editors show the question.
+    asked = one_line(question.text or question.header, 60)
 
     def offer(title: str, answer: str) -> Offer:
         argument: dict[str, JsonValue] = {
