@@ -177,6 +177,12 @@ class PatchInvalid(AutopilotError):
     code = "patch-invalid"
 
 
+class PolicyInvalid(AutopilotError):
+    """A policy file has a problem; its last good rules stay, and nothing is widened."""
+
+    code = "policy-invalid"
+
+
 class TraceError(AutopilotError):
     """Base of errors about the record on disk."""
 

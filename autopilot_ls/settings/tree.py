@@ -251,6 +251,14 @@ class Settings(Group):
         ),
         json_schema_extra=_MACHINE,
     )
+    policy_file: AbsolutePath | None = Field(
+        default=None,
+        description=(
+            "The file with your own policy, absolute or beginning with ~. Not set: policy.toml in the "
+            "platform's folder for configuration, such as ~/.config/autopilot-ls."
+        ),
+        json_schema_extra=_MACHINE,
+    )
     log_level: Literal["error", "warning", "info", "debug"] = Field(
         default="warning", description="What Autopilot writes to its log, from few to many."
     )
@@ -287,6 +295,15 @@ class Settings(Group):
         from platformdirs import user_state_path
 
         return user_state_path("autopilot-ls", appauthor=False)
+
+    @property
+    def policy_path(self) -> Path:
+        """The file with the user's own policy: the one that is set, else the platform's place."""
+        if self.policy_file is not None:
+            return self.policy_file
+        from platformdirs import user_config_path
+
+        return user_config_path("autopilot-ls", appauthor=False) / "policy.toml"
 
 
 def json_schema() -> dict[str, object]:

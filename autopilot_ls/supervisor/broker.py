@@ -34,11 +34,11 @@ from autopilot_ls.model.errors import (
     ApprovalNotFound,
     AutopilotError,
     DecisionRefused,
+    PolicyInvalid,
     TraceFull,
 )
 from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
 from autopilot_ls.model.ids import new_approval_id
-from autopilot_ls.policy import judge
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
 from autopilot_ls.supervisor.decisions import (
     POLICY,
@@ -48,6 +48,7 @@ from autopilot_ls.supervisor.decisions import (
     without_secrets,
 )
 from autopilot_ls.supervisor.patches import Patches
+from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 
 CANCEL_GRACE: Final = 5.0
@@ -66,17 +67,24 @@ class Broker:
     """The open requests of one session and the one answer each of them gets."""
 
     def __init__(
-        self, record: SessionRecord, patches: Patches, answer: Answer, tasks: TaskGroup
+        self,
+        record: SessionRecord,
+        policies: Policies,
+        patches: Patches,
+        answer: Answer,
+        tasks: TaskGroup,
     ) -> None:
         """Create a broker.
 
         Args:
             record: Where requests and decisions become events.
+            policies: Judge the requests.
             patches: Checks what accepting a patch would do.
             answer: Sends a decision to the agent.
             tasks: Where answers run that nobody waits for (the policy's own).
         """
         self._record = record
+        self._policies = policies
         self._patches = patches
         self._answer = answer
         self._tasks = tasks
@@ -95,7 +103,9 @@ class Broker:
 
     def _judge(self, action: Action) -> Verdict:
         state = self._record.state
-        verdict = judge(action, state.mode, state.grants.values(), workspace=self._workspace)
+        verdict = self._policies.judge(
+            action, mode=state.mode, grants=state.grants.values(), workspace=self._workspace
+        )
         if isinstance(action, PatchAction) and not action.changes:
             return Verdict(
                 outcome=Outcome.DENY,
@@ -147,6 +157,8 @@ class Broker:
             verdict=self._judge(message.action),
             requested_at=self._record.now(),
         )
+        for problem in self._policies.news(self._workspace):
+            self._note("error", PolicyInvalid.code, f"{problem} The last good rules stay in force.")
         fact = ApprovalRequested(approval=approval)
         self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
         self._open[approval.id] = _Open(approval)

@@ -47,6 +47,7 @@ from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.broker import Broker
 from autopilot_ls.supervisor.patches import Patches
+from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
@@ -70,6 +71,7 @@ class Session:
         factory: RuntimeFactory,
         private: Path,
         environment: Mapping[str, str],
+        policies: Policies,
         views: Callable[[], Iterable[ClientView]],
         tasks: TaskGroup,
     ) -> None:
@@ -85,7 +87,7 @@ class Session:
         self._effort: str | None = None
         self.record = SessionRecord(trace, state, views, on_full=self._stop_at_once)
         self._patches = Patches(lambda: Path(state.cwd), views)
-        self.broker = Broker(self.record, self._patches, self._answer, tasks)
+        self.broker = Broker(self.record, policies, self._patches, self._answer, tasks)
         self._aftermath = Aftermath(self.record, self.broker, self._patches, self._turn)
         self._agent = Agent(
             self.record,

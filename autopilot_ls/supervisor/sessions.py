@@ -34,6 +34,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.patches import settle_after_crash
+from autopilot_ls.supervisor.policies import Policies, policy_files
 from autopilot_ls.supervisor.recovery import closing_facts
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.views import ClientView
@@ -75,6 +76,7 @@ class Sessions:
         self._factories = factories
         self._views = views
         self._tasks = tasks
+        self.policies = Policies(policy_files(settings))
         self._live: dict[str, Session] = {}
         self._opening = anyio.Lock()
         self._shut = False
@@ -158,6 +160,7 @@ class Sessions:
                 factory=self.factory(state.runtime or self._settings.runtime),
                 private=self._settings.state_folder,
                 environment=dict(os.environ),
+                policies=self.policies,
                 views=self._views,
                 tasks=self._tasks,
             )

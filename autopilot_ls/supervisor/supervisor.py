@@ -261,8 +261,10 @@ class Supervisor:
             return await runtime.account()
 
     async def tidy(self) -> None:
-        """Delete recorded sessions that are beyond the limits of age and size."""
-        # What cannot be deleted now is left for the next start; nobody waits for this.
+        """Load the policy, and delete recorded sessions beyond the limits of age and size."""
+        # Nobody waits for this: what fails here is met again when it is needed, or at the next start.
+        with contextlib.suppress(Exception):
+            await anyio.to_thread.run_sync(self._sessions.policies.warm_up, abandon_on_cancel=True)
         with contextlib.suppress(Exception):
             await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
 

@@ -77,6 +77,7 @@ def world(model: ScriptedModel, config: Mapping[str, object] | None = None) -> G
             "XDG_RUNTIME_DIR": str(root / "run"),
             "CODEX_HOME": str(here.codex_home),
             "AUTOPILOT_STATE_DIR": str(here.state),
+            "AUTOPILOT_POLICY_FILE": str(root / "policy.toml"),
             "AUTOPILOT_CODEX_COMMAND": json.dumps([str(codex_binary())]),
             "AUTOPILOT_CODEX_CONFIG": json.dumps({**codex_config(model), **(config or {})}),
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),

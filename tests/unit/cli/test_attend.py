@@ -48,7 +48,7 @@ async def attended(tmp_path: Path, mouth: Mouth, out: io.StringIO) -> AsyncGener
     work = tmp_path / "work"
     work.mkdir()
     factory = PlayedFactory()
-    settings = Settings(state_dir=tmp_path / "state")
+    settings = Settings(state_dir=tmp_path / "state", policy_file=tmp_path / "policy.toml")
     with anyio.fail_after(30):
         async with (
             open_supervisor(settings, factories={"codex": factory}) as supervisor,

@@ -40,7 +40,7 @@ class Stage:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path / "state")
+    return Settings(state_dir=tmp_path / "state", policy_file=tmp_path / "policy.toml")
 
 
 @pytest.fixture

@@ -388,7 +388,7 @@ async def test_a_fault_of_our_own_while_taking_a_report_ends_this_agent_only(
     def fail(*_args: object, **_named: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("autopilot_ls.supervisor.broker.judge", fail)
+    monkeypatch.setattr("autopilot_ls.supervisor.policies.Policies.judge", fail)
     stage.agent.ask(command("make", stage.workspace))
     await _until(lambda: stage.factory.closed)
     ended = await stage.view.saw(TurnCompleted)

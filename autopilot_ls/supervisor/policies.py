@@ -1,0 +1,77 @@
+"""The policy of each workspace, as its files are at this moment.
+
+Looks at the files before every judgement, which costs some microseconds, and reads them again when one
+has changed: what a person saves applies at once. A broken file never widens anything; what is wrong
+with it is told once. Not aware of sessions or of who decides. `broker` stands above, `policy` below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from autopilot_ls.model.approvals import Action, CommandAction, Grant, Mode, Verdict
+from autopilot_ls.policy.load import Loader, PolicyFiles
+from autopilot_ls.policy.policy import Policy
+from autopilot_ls.settings.tree import Settings
+
+Fingerprint = tuple[tuple[int, int, int] | None, ...]
+
+
+def policy_files(settings: Settings) -> PolicyFiles:
+    """Return where the user's policy, what was remembered, and what is trusted are kept."""
+    standard = PolicyFiles.standard(settings.policy_path.parent, settings.state_folder)
+    return PolicyFiles(settings.policy_path, standard.remembered, standard.trust)
+
+
+class Policies:
+    """Judges by the policy that the files make now."""
+
+    def __init__(self, files: PolicyFiles) -> None:
+        """Create it; nothing is read before the first judgement.
+
+        Args:
+            files: Where the user's files are.
+        """
+        self._files = files
+        self._loader = Loader(files)
+        self._loaded: dict[Path, tuple[Fingerprint, Policy]] = {}
+        self._told: set[str] = set()
+
+    def of(self, workspace: Path) -> Policy:
+        """Return the policy in force in a workspace; never raises."""
+        now = tuple(map(_look, self._files.watched(workspace)))
+        kept = self._loaded.get(workspace)
+        if kept is not None and kept[0] == now:
+            return kept[1]
+        policy = self._loader.load(workspace)
+        self._loaded[workspace] = (now, policy)
+        return policy
+
+    def warm_up(self) -> None:
+        """Load what the first judgement would have to wait for; blocking."""
+        here = Path.cwd()
+        action = CommandAction(command="true", cwd=str(here))
+        self.judge(action, mode=Mode.READ_ONLY, grants=(), workspace=here)
+
+    def judge(
+        self, action: Action, *, mode: Mode, grants: Iterable[Grant], workspace: Path
+    ) -> Verdict:
+        """Return the verdict on an action; see `policy.Policy.judge`."""
+        return self.of(workspace).judge(action, mode=mode, grants=grants, workspace=workspace)
+
+    def news(self, workspace: Path) -> tuple[str, ...]:
+        """Return what is wrong with the files and was not told yet, a sentence each."""
+        problems = tuple(str(problem) for problem in self.of(workspace).problems)
+        fresh = tuple(problem for problem in problems if problem not in self._told)
+        # What was mended may go wrong again, and is news then.
+        self._told = set(problems)
+        return fresh
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,67 @@
+"""What stands in the policy's files applies at once, and nothing broken ever widens anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autopilot_ls.model.approvals import DecisionKind
+from autopilot_ls.model.events import Notice
+from tests.unit.supervisor.conftest import Stage
+from tests.unit.supervisor.played_runtime import command
+
+ALLOW = '[[rule]]\nname = "mine"\nverdict = "allow"\ncommand = ["make …"]\n'
+DENY = '[[rule]]\nname = "never"\nverdict = "deny"\ncommand = ["ls …"]\n'
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+async def _answers(stage: Stage, text: str, key: str) -> DecisionKind | None:
+    """Return what the policy answered to a command, None when it asks."""
+    before = len(stage.agent.answers)
+    waiting = len(stage.waiting())
+    stage.agent.ask(command(text, stage.workspace), key=key)
+    pending = stage.waiting()[waiting:]
+    if pending and pending[0].verdict.outcome == "ask":
+        return None
+    return (await stage.agent.answered(before + 1))[-1][1].kind
+
+
+async def test_the_users_own_rules_apply_as_soon_as_they_are_saved(stage: Stage) -> None:
+    file = stage.supervisor.settings.policy_path
+    await stage.start()
+    assert await _answers(stage, "make all", "k1") is None
+    _write(file, ALLOW)
+    assert await _answers(stage, "make all", "k2") is DecisionKind.ACCEPT
+    _write(file, DENY)
+    assert await _answers(stage, "ls src", "k3") is DecisionKind.DECLINE
+    file.unlink()
+    assert await _answers(stage, "ls", "k4") is DecisionKind.ACCEPT
+
+
+async def test_a_broken_file_widens_nothing_and_is_told_once(stage: Stage) -> None:
+    file = stage.supervisor.settings.policy_path
+    await stage.start()
+    _write(file, DENY)
+    assert await _answers(stage, "ls src", "k1") is DecisionKind.DECLINE
+    _write(file, DENY + "[[rule]\n")
+    assert await _answers(stage, "ls src", "k2") is DecisionKind.DECLINE
+    assert await _answers(stage, "ls src", "k3") is DecisionKind.DECLINE
+    told = [n for n in stage.view.all(Notice) if n.code == "policy-invalid"]
+    assert len(told) == 1
+    assert f"{file}:5:" in told[0].message
+
+
+async def test_a_file_that_was_never_good_lets_nothing_go_by_rule(stage: Stage) -> None:
+    _write(stage.supervisor.settings.policy_path, "verdict = [")
+    await stage.start()
+    assert await _answers(stage, "ls", "k1") is None
+
+
+async def test_a_workspaces_policy_only_narrows(stage: Stage) -> None:
+    await stage.start()
+    _write(stage.workspace / ".autopilot" / "policy.toml", ALLOW + DENY)
+    assert await _answers(stage, "make all", "k1") is None
+    assert await _answers(stage, "ls src", "k2") is DecisionKind.DECLINE
