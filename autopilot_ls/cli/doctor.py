@@ -28,6 +28,7 @@ from autopilot_ls.model.events import UnknownReceived
 from autopilot_ls.model.text import count
 from autopilot_ls.settings.loading import SettingsProblem, load
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.trace.files import require_state_folder
 from autopilot_ls.trace.redaction import Redactor
 
 Level = Literal["ok", "warning", "problem"]
@@ -138,9 +139,15 @@ def _state(settings: Settings) -> Iterator[Finding]:
     folder = settings.state_folder
     store = open_store(settings)
     try:
+        # A folder that is missing would be made by the first session, and that can fail.
+        require_state_folder(folder)
         sessions = store.list()
-    except (AutopilotError, OSError) as error:
-        yield Finding("problem", "Record", str(error), "See: autopilot-ls doctor, after a change")
+    except AutopilotError as error:
+        yield Finding("problem", "Record", error.message, error.advice)
+        return
+    except OSError as error:
+        text = f"{folder} cannot be read: {error.strerror}."
+        yield Finding("problem", "Record", text, "Set AUTOPILOT_STATE_DIR to a private folder.")
         return
     size = sum(session.size_bytes for session in sessions) / 1_000_000
     used = count(len(sessions), "session")

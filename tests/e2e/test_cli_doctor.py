@@ -81,6 +81,30 @@ def test_a_state_folder_that_others_may_write_to_is_a_problem(here: World) -> No
     assert any(str(here.state) in each["text"] and each["advice"] for each in problems)
 
 
+def test_a_state_folder_that_cannot_be_made_is_a_problem(here: World) -> None:
+    (here.root / "file").write_text("")
+    here.environment["AUTOPILOT_STATE_DIR"] = str(here.root / "file" / "state")
+    _, (problem,) = findings(here, "problem")
+    assert "cannot be made" in problem["text"]
+    assert "Errno" not in problem["text"]
+    assert "stateDir" in problem["advice"]
+
+
+def test_a_broken_configuration_of_codex_is_a_problem(here: World) -> None:
+    (here.codex_home / "config.toml").write_text("x = [")
+    _, problems = findings(here, "problem")
+    (problem,) = (each for each in problems if each["subject"] == "Codex configuration")
+    assert "config.toml:1" in problem["text"]
+    assert "config.toml" in problem["advice"]
+
+
+def test_a_missing_folder_of_codex_is_a_problem(here: World) -> None:
+    here.environment["CODEX_HOME"] = str(here.root / "nowhere")
+    _, (problem,) = findings(here, "problem")
+    assert "nowhere" in problem["text"]
+    assert "CODEX_HOME" in problem["advice"]
+
+
 def test_what_the_agent_sent_unknown_is_told(here: World) -> None:
     run = [sys.executable, "-m", "autopilot_ls", "run", "hello"]
     subprocess.run(run, cwd=here.workspace, env=here.environment, check=True, capture_output=True)

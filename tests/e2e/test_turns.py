@@ -50,6 +50,7 @@ from autopilot_ls.scripted_model import (
     respond,
     tool_call,
 )
+from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.staged import Staged, staged, supervised, until
 from tests.support.world import world
@@ -154,6 +155,32 @@ async def test_the_records_and_what_decides_about_asking_cannot_be_permitted(ask
         assert not stage.view.all(ApprovalRequested)
         (notice,) = [each for each in stage.view.all(Notice) if "It was declined." in each.message]
         assert "own" in notice.message
+
+
+async def test_a_workspace_that_holds_the_folders_of_codex_and_ours_keeps_them() -> None:
+    """As a home folder does: what an agent writes there would decide what is asked about."""
+
+    def added(name: str) -> str:
+        return f"*** Begin Patch\n*** Add File: {name}\n+x\n*** End Patch"
+
+    steps = [
+        command("echo x > codex/a.rules; echo x > state/a; touch made", call_id="c1"),
+        patch(added("codex/rules/a.rules")),
+        patch(added("state/sessions/a")),
+        message("Done."),
+    ]
+    async with staged(*steps) as stage:
+        request = StartTurn(text="Go.", cwd=str(stage.world.root))
+        stage.session_id = (await stage.supervisor.start_turn(request, "test")).session_id
+        (approval,) = await stage.waiting()
+        await stage.decide(approval)
+        await stage.ended()
+        assert (stage.world.root / "made").exists()
+        assert [
+            each for each in stage.world.root.rglob("a*") if each.name in ("a", "a.rules")
+        ] == []
+        declined = [n for n in stage.view.all(Notice) if "It was declined." in n.message]
+        assert len(declined) == 2
 
 
 async def test_more_than_the_sandbox_gives_is_asked_for_and_granted_for_one_turn() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from autopilot_ls.model.approvals import (
     ElicitationAction,
     PatchAction,
     PermissionAction,
+    ProposedChange,
     Question,
     QuestionAction,
     QuestionOption,
@@ -40,7 +41,7 @@ from autopilot_ls.runtimes.codex.fields import (
 )
 from autopilot_ls.runtimes.codex.items import legacy_changes
 from autopilot_ls.runtimes.codex.open_items import OpenItems
-from autopilot_ls.runtimes.codex.permissions import Reserved, in_words, never
+from autopilot_ls.runtimes.codex.permissions import Reserved, in_words, never, never_written
 from autopilot_ls.wire.messages import JsonObject, JsonValue
 
 METHOD_NOT_FOUND: Final = -32601
@@ -147,9 +148,17 @@ def _patch(params: Table, context: Context) -> Asked | Refused:
             {"decision": "decline"},
             "Codex asked to change files, but what it would change cannot be told.",
         )
+    forbidden = _reserved_file(changes, context, thread)
+    if forbidden:
+        return refusal({"decision": "decline"}, forbidden)
     return _asked(
         params, PatchAction(changes=changes, grant_root=optional_text(params, "grantRoot"))
     )
+
+
+def _reserved_file(changes: Iterable[ProposedChange], context: Context, thread: str) -> str:
+    names = [name for each in changes for name in (each.path, each.move_to) if name]
+    return never_written(names, context.folder_of(thread), context.reserved())
 
 
 def _permissions(params: Table, context: Context) -> Asked | Refused:
@@ -239,6 +248,9 @@ def _legacy_patch(params: Table, context: Context) -> Asked | Refused:
         return refusal(
             _denied(""), "Codex asked to change files, but what it would change cannot be told."
         )
+    forbidden = _reserved_file(changes, context, thread)
+    if forbidden:
+        return refusal(_denied(""), forbidden)
     action = PatchAction(changes=changes, grant_root=optional_text(params, "grantRoot"))
     item_id = optional_text(params, "callId")
     return Asked(action, thread_id=thread, item_id=item_id, reason=text(params, "reason"))

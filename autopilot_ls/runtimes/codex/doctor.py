@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from autopilot_ls.model.errors import AgentError, AutopilotError, RpcError
 from autopilot_ls.runtimes.base import OpenOptions, Unrecorded
-from autopilot_ls.runtimes.codex.failures import LOGIN_ADVICE
+from autopilot_ls.runtimes.codex.failures import CONFIG_ADVICE, LOGIN_ADVICE
 from autopilot_ls.runtimes.codex.guard import FALLBACK_UNSEEN
 from autopilot_ls.runtimes.codex.locate import environment_for, locate
 from autopilot_ls.runtimes.codex.manifest import ManifestReport, check_manifest
@@ -135,7 +135,8 @@ async def _judging(runtime: CodexRuntime, cwd: Path) -> list[Finding]:
             findings.append(Finding("warning", "Codex asking", FALLBACK_UNSEEN))
         guard = await runtime.conversation.inspect(cwd)
     except RpcError as error:
-        findings.append(_problem("Codex configuration", error))
+        message = f"Codex cannot read its configuration: {error.message}"
+        findings.append(Finding("problem", "Codex configuration", message, CONFIG_ADVICE))
     except AgentError as error:
         findings.append(_problem("Codex bypasses", error))
     else:

@@ -20,9 +20,13 @@ _UNTRUSTED_ADVICE: Final = (
     'Remove the line `approval_policy = "untrusted"` from Codex\'s config.toml: Autopilot asks for it '
     "itself, thread by thread."
 )
-_CONFIG_ADVICE: Final = (
+CONFIG_ADVICE: Final = (
     "Correct Codex's config.toml (in CODEX_HOME, else ~/.codex) or the setting codex.config, and try "
     "again."
+)
+_HOME_ADVICE: Final = (
+    "Correct the setting codex.home or the environment variable CODEX_HOME, or make that folder; it "
+    "needs its own `codex login`."
 )
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NOISE: Final = re.compile(
@@ -194,8 +198,10 @@ def start_failure(what: str, tail: str) -> AgentError:
     lowered = said.lower()
     if "untrusted" in lowered and "no longer supported" in lowered:
         return AgentStartFailed(message, advice=_UNTRUSTED_ADVICE)
+    if "codex_home" in lowered:
+        return AgentStartFailed(message, advice=_HOME_ADVICE)
     if "config" in lowered or re.search(r"^in `", said, re.MULTILINE):
-        return AgentStartFailed(message, advice=_CONFIG_ADVICE)
+        return AgentStartFailed(message, advice=CONFIG_ADVICE)
     if "not logged in" in lowered or "unauthorized" in lowered:
         return NotLoggedIn(message, advice=LOGIN_ADVICE)
     return AgentStartFailed(message, advice="Run `autopilot-ls doctor` to see what is wrong.")
@@ -214,5 +220,5 @@ def request_failure(what: str, error: RpcError) -> AgentError:
     if "unauthorized" in lowered or "not logged in" in lowered:
         return NotLoggedIn(message, advice=LOGIN_ADVICE)
     if "config" in lowered or "unknown variant" in lowered:
-        return AgentStartFailed(message, advice=_CONFIG_ADVICE)
+        return AgentStartFailed(message, advice=CONFIG_ADVICE)
     return AgentError(message)

@@ -37,7 +37,7 @@ from autopilot_ls.wire.process import spawn
 MANIFEST_FILE: Final = "codex/manifest.json"
 """Where the manifest is within the folder of the schemas."""
 
-_LIMIT: Final = 60.0
+_LIMIT: Final = 30.0
 _MAX_OUTPUT: Final = 1024 * 1024
 _GROUPS: Final = ("notifications", "serverRequests", "items")
 

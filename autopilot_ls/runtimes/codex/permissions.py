@@ -8,7 +8,7 @@ of requests. `approvals` stands above, `fields` below.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
@@ -140,6 +140,20 @@ def never(source: Table, cwd: str, reserved: Reserved) -> str:
                 f"Codex asked to {wish.access} {place}, and with it its own configuration in {home}, "
                 "which decides what you are asked about. It can ask for a narrower folder."
             )
+    return ""
+
+
+def never_written(paths: Iterable[str], cwd: str, reserved: Reserved) -> str:
+    """Return why no patch may change one of these files, as a sentence; empty when it may.
+
+    A workspace can hold such a folder, as a home folder does.
+    """
+    for path in paths:
+        place = Path(_followed(str(Path(cwd, path))))
+        if reserved.private is not None and place.is_relative_to(_real(reserved.private)):
+            return f"Codex asked to change {place}, which is among Autopilot's own records."
+        if reserved.home is not None and place.is_relative_to(_real(reserved.home)):
+            return f"Codex asked to change {place}, which is among what decides what you are asked about."
     return ""
 
 

@@ -27,27 +27,32 @@ class Profiles:
         write: The workspace and the temporary folders can be written; there is no network.
         private: Absolute path of a folder that exists. A denied path that does not exist would be
             made an empty file by Codex.
+        home: Codex's own folder, which is only read even where the workspace holds it, since it decides
+            what is asked about. None when there is none.
     """
 
     read: str
     write: str
     private: Path
+    home: Path | None = None
 
     @classmethod
-    def named_anew(cls, private: Path) -> Self:
+    def named_anew(cls, private: Path, home: Path | None = None) -> Self:
         """Return profiles whose names no configuration can have, since equal names are merged."""
         name = f"autopilot-{secrets.token_hex(4)}"
-        return cls(f"{name}-read", f"{name}-write", private)
+        return cls(f"{name}-read", f"{name}-write", private, home)
 
     def arguments(self) -> list[str]:
         """Return the arguments that make the profiles known to a Codex process.
 
         A turn looks for its profile in the process's configuration only, not in its thread's.
         """
-        denied = json.dumps(str(self.private), ensure_ascii=False).replace("\x7f", "\\u007f")
+        files = f'{_quoted(self.private)}="deny"'
+        if self.home is not None:
+            files += f',{_quoted(self.home)}="read"'
         made = {self.read: ":read-only", self.write: ":workspace"}
         profiles = [
-            f'permissions.{name}={{extends="{base}",filesystem={{{denied}="deny"}}}}'
+            f'permissions.{name}={{extends="{base}",filesystem={{{files}}}}}'
             for name, base in made.items()
         ]
         leaves = [*profiles, f'default_permissions="{self.read}"']
@@ -61,3 +66,7 @@ class Profiles:
         reading one keeps it from writing unasked.
         """
         return self.read if mode is Mode.READ_ONLY or not asks_everything else self.write
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False).replace("\x7f", "\\u007f")

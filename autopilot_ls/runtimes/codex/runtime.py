@@ -7,7 +7,7 @@ sessions, policies or editors. `runtimes.base` is what the supervisor sees of it
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -360,7 +360,7 @@ class CodexFactory:
         settings = self._settings
         environment = environment_for(settings, options.environment)
         located = locate(settings.command, environment)
-        profiles = Profiles.named_anew(options.private)
+        profiles = Profiles.named_anew(options.private, _own_folder(environment))
         overrides = [*override_arguments(settings.config), *profiles.arguments()]
         command = [*located.command, *overrides, "app-server"]
         failure: Exception | None = None
@@ -382,3 +382,10 @@ class CodexFactory:
         # A task group would wrap it into a group, which nobody above expects.
         if failure is not None:
             raise failure
+
+
+def _own_folder(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder that Codex will take for its own, if there is one yet."""
+    named = environment.get("CODEX_HOME")
+    folder = Path(named) if named else Path(environment.get("HOME") or Path.home()) / ".codex"
+    return folder.resolve() if folder.is_dir() else None
