@@ -82,6 +82,66 @@ class Doctor:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPolicy:
+    """Print the built-in rules, then the files that add to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPolicy:
+    """Say what the policy says to a command line.
+
+    Attributes:
+        command: The command line as an agent would give it.
+        mode: The mode to judge in; the configured one when None.
+        cwd: The session's folder; the current one when None.
+        parts: Whether each part is told about.
+    """
+
+    command: str
+    mode: str | None = None
+    cwd: Path | None = None
+    json: bool = False
+    parts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LintPolicy:
+    """Say what is wrong with policy files, and what is probably not meant.
+
+    Attributes:
+        file: The one file to look at; those in force in the current folder when None.
+    """
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """Trust a workspace's policy as it is now.
+
+    Attributes:
+        folder: The workspace; the current folder when None.
+        remove: Whether trust is taken back instead.
+    """
+
+    folder: Path | None = None
+    remove: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Judge recorded approvals again.
+
+    Attributes:
+        sessions: Ids, their beginnings, or `last`; all when empty.
+        policy: A file to judge by in place of the user's own.
+    """
+
+    sessions: tuple[str, ...] = ()
+    policy: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """Generate the files in `schemas/`, or check them.
 
@@ -113,6 +173,11 @@ Command = (
     | TailSession
     | DeleteSessions
     | PruneSessions
+    | ShowPolicy
+    | CheckPolicy
+    | LintPolicy
+    | TrustPolicy
+    | Backtest
     | Doctor
     | Schema
     | Demo

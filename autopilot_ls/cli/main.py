@@ -12,17 +12,22 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from autopilot_ls.cli.commands import (
+    Backtest,
+    CheckPolicy,
     Command,
     DeleteSessions,
     Demo,
     Doctor,
     Exit,
+    LintPolicy,
     ListSessions,
     PruneSessions,
     Run,
     Schema,
+    ShowPolicy,
     ShowSession,
     TailSession,
+    TrustPolicy,
 )
 from autopilot_ls.cli.exits import exit_for
 from autopilot_ls.cli.parser import parse
@@ -84,3 +89,11 @@ def _dispatch(command: Command) -> int:
             from autopilot_ls.cli.sessions import run_sessions
 
             return run_sessions(command)
+        case ShowPolicy() | CheckPolicy() | LintPolicy() | TrustPolicy():
+            from autopilot_ls.cli.policy import run_policy
+
+            return run_policy(command)
+        case Backtest():
+            from autopilot_ls.cli.backtesting import run_backtest
+
+            return run_backtest(command)

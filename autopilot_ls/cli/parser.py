@@ -6,22 +6,29 @@ Only argparse; not aware of what the commands do. `main` stands above, `commands
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from autopilot_ls import __version__
 from autopilot_ls.cli.commands import (
+    Backtest,
+    CheckPolicy,
     Command,
     DeleteSessions,
     Demo,
     Doctor,
+    LintPolicy,
     ListSessions,
     PruneSessions,
     Run,
     Schema,
+    ShowPolicy,
     ShowSession,
     TailSession,
+    TrustPolicy,
 )
 
 MODES: Final = ("read-only", "propose")
@@ -53,6 +60,7 @@ examples:
   autopilot-ls demo                             see it work, without a login or network
   autopilot-ls run "fix the failing test"       work on a task in this terminal
   autopilot-ls sessions list                    what was done so far
+  autopilot-ls policy check -- git push         may an agent do this by itself?
 """
 
 _RUN_ABOUT: Final = """\
@@ -78,6 +86,25 @@ examples:
   autopilot-ls sessions delete 20261122-101500-a1b2c3
 
 A session is named by its id, by a beginning of it that only one has, or by "last".
+"""
+
+_POLICY: Final = """\
+examples:
+  autopilot-ls policy show
+  autopilot-ls policy check -- git push origin main
+  autopilot-ls policy check --mode read-only -- 'cd src; ls'
+  autopilot-ls policy explain -- 'make test && git push'
+  autopilot-ls policy lint
+  autopilot-ls policy trust ~/project
+  autopilot-ls policy backtest last --policy ./stricter.toml
+
+A command line of several words is taken word for word, so that | and && are only words; give it
+as one quoted word to have them mean what they mean in a shell.
+
+exit codes:
+  check      0 it is allowed, 1 it asks or is denied
+  lint       0 no file has a problem (findings are hints), 1 one has
+  trust      0 it is trusted, 1 it is not (you said no, nobody could be asked, the file has a problem)
 """
 
 _DOCTOR: Final = """\
@@ -129,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_sessions(commands)
+    _add_policy(commands)
     doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(make=Doctor)
@@ -208,6 +236,52 @@ def _add_sessions(commands: _Commands) -> None:
 
 def _make_delete(*, sessions: list[str]) -> DeleteSessions:
     return DeleteSessions(tuple(sessions))
+
+
+def _add_policy(commands: _Commands) -> None:
+    policy = _new(commands, "policy", "the rules that decide what an agent may do", _POLICY)
+    actions = policy.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    show = _new(actions, "show", "print the built-in rules, then your own", _POLICY)
+    show.set_defaults(make=ShowPolicy)
+    _add_check(actions, "check", "what the policy says to a command line", parts=False)
+    _add_check(actions, "explain", "what each part of a command line gets, and why", parts=True)
+    lint = _new(actions, "lint", "what is wrong with a policy, or probably not meant", _POLICY)
+    lint.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="one file (default: those in force here)"
+    )
+    lint.set_defaults(make=LintPolicy)
+    trust = _new(actions, "trust", "let a workspace's own policy allow things too", _POLICY)
+    trust.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="the workspace (default: this folder)"
+    )
+    trust.add_argument("--remove", action="store_true", help="no longer trust it")
+    trust.set_defaults(make=TrustPolicy)
+    backtest = _new(actions, "backtest", "judge recorded approvals again; what changes?", _POLICY)
+    backtest.add_argument("sessions", nargs="*", metavar="SESSION", help="default: all sessions")
+    backtest.add_argument("--policy", type=Path, metavar="FILE", help="in place of your own policy")
+    backtest.set_defaults(make=_make_backtest)
+
+
+def _add_check(actions: _Commands, name: str, summary: str, *, parts: bool) -> None:
+    check = _new(actions, name, summary, _POLICY)
+    check.add_argument("--mode", choices=MODES, help="the mode to judge in (default: yours)")
+    check.add_argument(
+        "--cwd", type=Path, metavar="DIR", help="the session's folder (default: this one)"
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.add_argument("command", nargs="+", metavar="CMD", help="the command line, after --")
+    check.set_defaults(make=partial(_make_check, parts=parts))
+
+
+def _make_check(
+    *, command: list[str], mode: str | None, cwd: Path | None, json: bool, parts: bool
+) -> CheckPolicy:
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    return CheckPolicy(line, mode=mode, cwd=cwd, json=json, parts=parts)
+
+
+def _make_backtest(*, sessions: list[str], policy: Path | None) -> Backtest:
+    return Backtest(tuple(sessions), policy)
 
 
 def _count(text: str) -> int:

@@ -1,7 +1,7 @@
 """`autopilot-ls schema`: the files in `schemas/` that are made from the code.
 
-Not aware of what the schemas are for. The settings, the events and the LSP methods stand below, each
-of which knows its own schema; `main` stands above.
+Not aware of what the schemas are for. The settings, the events, the LSP methods and the
+policy stand below, each of which knows its own schema; `main` stands above.
 """
 
 from __future__ import annotations
@@ -41,10 +41,17 @@ def _lsp() -> Mapping[str, object]:
     return lsp_schema()
 
 
+def _policy() -> Mapping[str, object]:
+    from autopilot_ls.policy.schema import policy_schema
+
+    return policy_schema()
+
+
 GENERATED: Final[Mapping[str, Callable[[], Mapping[str, object]]]] = {
     "settings.json": _settings,
     "events.json": _events,
     "lsp.json": _lsp,
+    "policy.json": _policy,
 }
 """Each generated file with what makes its content."""
 

@@ -53,32 +53,40 @@ class PolicyFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class FileText:
+    """What was found where a policy file may be.
+
+    Attributes:
+        text: The content; empty when there is none.
+        missing: Whether there is no file.
+        problem: Why what is there cannot be read; empty when it can.
+    """
+
     text: str = ""
     missing: bool = False
     problem: str = ""
 
 
-def _read(path: Path) -> _Read:
+def read_file(path: Path) -> FileText:
     """Read a regular file within the limit, whatever else lies there."""
     try:
         # Non-blocking, so that a pipe in the file's place does not hold us up.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        return _Read(missing=True)
+        return FileText(missing=True)
     except (OSError, ValueError) as error:
-        return _Read(problem=f"the file cannot be read: {error}")
+        return FileText(problem=f"the file cannot be read: {error}")
     with os.fdopen(descriptor, "rb") as file:
         try:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return _Read(problem="this is not a regular file")
+                return FileText(problem="this is not a regular file")
             data = file.read(MAX_TEXT + 1)
         except OSError as error:
-            return _Read(problem=f"the file cannot be read: {error}")
+            return FileText(problem=f"the file cannot be read: {error}")
     try:
-        return _Read(data.decode())
+        return FileText(data.decode())
     except UnicodeDecodeError as error:
-        return _Read(problem=f"the file is not UTF-8: {error.reason} at byte {error.start}")
+        return FileText(problem=f"the file is not UTF-8: {error.reason} at byte {error.start}")
 
 
 class Loader:
@@ -107,13 +115,13 @@ class Loader:
         return Policy(layers)
 
     def _layer(self, kind: LayerKind, path: Path) -> list[Layer]:
-        read = _read(path)
+        read = read_file(path)
         if read.missing:
             self._good.pop(path, None)
             return []
         return [self._keep(path, layer_of(kind, self._text(kind, path, read)))]
 
-    def _text(self, kind: LayerKind, path: Path, read: _Read) -> PolicyText:
+    def _text(self, kind: LayerKind, path: Path, read: FileText) -> PolicyText:
         if read.problem:
             return PolicyText(str(path), problems=(PolicyProblem(str(path), 1, 1, read.problem),))
         if kind == "remembered":
@@ -129,7 +137,7 @@ class Loader:
 
     def _workspace(self, workspace: Path) -> list[Layer]:
         path = workspace / WORKSPACE_FILE
-        read = _read(path)
+        read = read_file(path)
         if read.missing:
             self._good.pop(path, None)
             return []
