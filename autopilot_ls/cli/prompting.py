@@ -102,9 +102,11 @@ class Prompter:
     async def _ask_choice(self, approval: Approval) -> Answer:
         if approval.files:
             self._show_diff(approval.files, limit=_SHOWN_AT_ONCE)
-        choices = {"a": "accept"}
-        if can_be_granted(approval):
-            choices["s"] = "accept for this session"
+        choices: dict[str, str] = {}
+        if not any(change.problem for change in approval.files):
+            choices["a"] = "accept"
+            if can_be_granted(approval):
+                choices["s"] = "accept for this session"
         choices |= {"r": "reject", "c": "reject and stop"}
         if approval.files:
             choices["d"] = "whole diff"
@@ -112,7 +114,7 @@ class Prompter:
         while True:
             typed = await self._read(f"{prompt} > ")
             match "c" if typed is None else typed.strip().lower():
-                case "a":
+                case "a" if "a" in choices:
                     return Answer(DecisionKind.ACCEPT)
                 case "s" if "s" in choices:
                     return Answer(DecisionKind.ACCEPT_FOR_SESSION)

@@ -167,6 +167,14 @@ async def test_a_patch_shows_its_diff(desk: Desk) -> None:
     assert "a/a.txt" in desk.person.seen
 
 
+async def test_what_cannot_be_accepted_is_not_offered_for_it(desk: Desk) -> None:
+    files = (FileChange(path="/work/b", kind=ChangeKind.ADD, problem="It lies outside."),)
+    asked = approval(PatchAction(changes=())).model_copy(update={"files": files})
+    answer = await desk.ask(asked, ("> ", "a\n"), ("Type one of: r, c, d.", "c\n"))
+    assert answer.kind is DecisionKind.CANCEL
+    assert "a accept" not in desk.person.seen
+
+
 async def test_a_long_diff_is_cut_until_it_is_asked_for(desk: Desk) -> None:
     lines = tuple(f"line {number}\n" for number in range(200))
     hunk = Hunk(id="h", old_start=1, old_lines=(), new_start=1, new_lines=lines)
