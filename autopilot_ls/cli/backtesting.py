@@ -7,13 +7,14 @@ above, `trace`, `presentation` and `policy` below.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from autopilot_ls.cli.commands import Backtest, Exit
 from autopilot_ls.cli.policy import policy_of_file
 from autopilot_ls.cli.sessions import find_session, open_store
 from autopilot_ls.cli.setup import load_settings
-from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.approvals import Approval, Grant, Mode
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.model.events import (
     ApprovalRequested,
@@ -42,10 +43,14 @@ def run_backtest(command: Backtest) -> int:
     settings = load_settings()
     store = open_store(settings)
     redact = Redactor(settings.trace.redact).redact
-    given = policy_of_file(command.policy) if command.policy is not None else None
-    if given is not None and given.problems:
-        raise InvalidRequest(str(given.problems[0]), advice="See: autopilot-ls policy lint FILE")
-    loader = Loader(policy_files(settings))
+    files = policy_files(settings)
+    if command.policy is not None:
+        problems = policy_of_file(command.policy).problems
+        if problems:
+            raise InvalidRequest(str(problems[0]), advice="See: autopilot-ls policy lint FILE")
+        # Only the user's own file is another: the workspace's and what was remembered stay.
+        files = replace(files, user=command.policy)
+    loader = Loader(files)
     if command.sessions:
         names = [find_session(store, name) for name in command.sessions]
     else:
@@ -56,7 +61,7 @@ def run_backtest(command: Backtest) -> int:
         judged += len(recorded)
         workspaces = dict.fromkeys(one.workspace for one in recorded)
         for workspace in workspaces:
-            policy = given or loader.load(workspace)
+            policy = loader.load(workspace)
             mine = (one for one in recorded if one.workspace == workspace)
             for difference in backtest(mine, policy):
                 changed += 1
@@ -96,7 +101,7 @@ def approvals_of(events: Iterable[Event]) -> Iterator[Recorded]:
             case ApprovalResolved(approval_id=decided, decision=decision):
                 one = waiting.pop(decided, None)
                 if one is not None:
-                    yield _decided(one, decision)
+                    yield replace(one, decision=decision)
             case _:
                 pass
     yield from waiting.values()
@@ -106,7 +111,3 @@ def _recorded(
     approval: Approval, mode: Mode, workspace: Path, grants: dict[str, Grant]
 ) -> Recorded:
     return Recorded(approval, None, mode, workspace, tuple(grants.values()))
-
-
-def _decided(one: Recorded, decision: Decision) -> Recorded:
-    return Recorded(one.approval, decision, one.mode, one.workspace, one.grants)
