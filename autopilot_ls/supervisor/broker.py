@@ -91,11 +91,12 @@ class Broker:
         self._open: dict[str, _Open] = {}
         self._arriving: dict[str, RuntimeApproval] = {}
         self._process = 0
+        self._sending = 0
 
     @property
     def has_open(self) -> bool:
-        """Whether a request of the agent waits for its answer, or is still being read."""
-        return bool(self._open or self._arriving)
+        """Whether a request of the agent is being read, waits, or its answer is on its way."""
+        return bool(self._open or self._arriving or self._sending)
 
     @property
     def _workspace(self) -> Path:
@@ -222,9 +223,13 @@ class Broker:
             self._require_still_allowed(entry, decision)
         process = self._process
         self._resolve(entry, decision)
-        with CancelScope(shield=True):
-            await self._record.sync()
-            await self._send(entry, decision, process)
+        self._sending += 1
+        try:
+            with CancelScope(shield=True):
+                await self._record.sync()
+                await self._send(entry, decision, process)
+        finally:
+            self._sending -= 1
         return decision
 
     async def _send(self, entry: _Open, decision: Decision, process: int) -> None:

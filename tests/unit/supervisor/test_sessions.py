@@ -101,7 +101,16 @@ async def test_an_agent_that_nobody_needs_is_ended_and_the_next_turn_brings_it_b
     await idle_checks(stage, monkeypatch, 3)
     assert stage.factory.closed == 0, "somebody is asked"
     (approval,) = stage.waiting()
+    record = stage.supervisor._sessions[stage.session_id].record
+    sync = record.sync
+
+    async def slow_sync() -> None:
+        await idle_checks(stage, monkeypatch, 3)
+        await sync()
+
+    monkeypatch.setattr(record, "sync", slow_sync)
     await stage.supervisor.decide(approval.id, DecisionKind.DECLINE, decided_by="me")
+    assert len(stage.agent.answers) == 1, "the answer was on its way"
 
     exited = await stage.view.saw(RuntimeExited)
     assert exited.expected
