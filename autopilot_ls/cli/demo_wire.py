@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
@@ -53,7 +54,7 @@ def number(value: Json) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-class LspWire:
+class LspWire(ABC):
     """A connection to a language server; a subclass says what its messages mean."""
 
     def __init__(self, process: Process) -> None:
@@ -65,17 +66,17 @@ class LspWire:
         self._changed = anyio.Event()
         self._gone = False
 
+    @abstractmethod
     def answer(self, method: str, params: Json) -> Json:
         """Return the result of a request of the server's.
 
         Raises:
             LookupError: The method is not known.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def note(self, method: str, params: Json) -> None:
         """Take a notification of the server's."""
-        raise NotImplementedError
 
     async def run(self) -> None:
         """Read what the server says until it ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,17 @@ from autopilot_ls.model.approvals import (
     Question,
     QuestionAction,
     ToolAction,
+    Verdict,
 )
-from autopilot_ls.policy import judge
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.policy import Layer, Policy, builtin_layer, builtin_policy, layer_of
 
 ROOT = Path("/work-that-is-not-there")
+
+
+def judge(action: Action, mode: Mode, grants: Iterable[Grant], *, workspace: Path) -> Verdict:
+    """Return the verdict of the built-in rules alone."""
+    return builtin_policy().judge(action, mode=mode, grants=grants, workspace=workspace)
 
 
 def user(text: str, *, narrowing: bool = False) -> Layer:
