@@ -83,6 +83,9 @@ def read_file(path: Path) -> FileText:
             data = file.read(MAX_TEXT + 1)
         except OSError as error:
             return FileText(problem=f"the file cannot be read: {error}")
+    if not data:
+        # Many editors empty a file before they write it: its rules must not be gone meanwhile.
+        return FileText(problem="the file is empty; to have no rules, delete it or keep a comment")
     try:
         return FileText(data.decode())
     except UnicodeDecodeError as error:

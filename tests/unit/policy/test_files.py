@@ -63,10 +63,11 @@ def outcome(policy: Policy, text: str, workspace: Path) -> Outcome:
 
 
 def test_a_broken_file_keeps_the_last_good_one(files: PolicyFiles, workspace: Path) -> None:
+    # An empty one counts as broken, since an editor that is about to write a file empties it first.
     loader = Loader(files)
     write(files.user, ALLOW_EVIL + DENY_LS)
     assert outcome(loader.load(workspace), "evil x", workspace) is Outcome.ALLOW
-    for broken in (b"[[rule", (ALLOW_EVIL + "x = 1\n").encode(), b"\xff"):
+    for broken in (b"", b"[[rule", (ALLOW_EVIL + "x = 1\n").encode(), b"\xff"):
         files.user.write_bytes(broken)
         policy = loader.load(workspace)
         assert outcome(policy, "evil x", workspace) is Outcome.ALLOW
