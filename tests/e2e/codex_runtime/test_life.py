@@ -192,7 +192,7 @@ async def test_killed_while_an_approval_waits(tmp_path: Path) -> None:
                 await runtime.answer(asked.key, accept(asked))
             with pytest.raises(AutopilotError):
                 await runtime.start_turn("more", session.options)
-        assert noticed < 1.0
+        assert noticed < 5
         assert ApprovalWithdrawn(asked.key) in sink.messages
         last = sink.messages[-1]
         assert isinstance(last, RuntimeEvent)
@@ -216,7 +216,7 @@ async def test_killed_in_the_middle_of_a_turn(tmp_path: Path) -> None:
             killed = time.monotonic()
             os.kill(session.runtime.pid, signal.SIGKILL)
             await session.sink.until(lambda: bool(session.sink.bodies(RuntimeExited)))
-            assert time.monotonic() - killed < 1.0
+            assert time.monotonic() - killed < 5
         release.set()
 
 

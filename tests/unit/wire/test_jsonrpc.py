@@ -319,7 +319,7 @@ async def test_the_end_of_the_agent_fails_all_waiters_at_once_with_its_last_word
         started = anyio.current_time()
         await t.connection.notify("order", {"end": "I give up\x1b[31m"})
         await t.until(lambda: len(got) == 5)
-        assert anyio.current_time() - started < 1
+        assert anyio.current_time() - started < 5
         await t.over.wait()
         assert t.ended is None, "the end of the stream is no error of run"
         assert isinstance(await outcome(t.connection.request("more", timeout=60)), AgentDied)
