@@ -31,7 +31,7 @@ from autopilot_ls.cli.commands import (
     TrustPolicy,
 )
 
-MODES: Final = ("read-only", "propose")
+MODES: Final = ("read-only", "propose", "auto", "escalate")
 """The modes that can be asked for; a test holds them against the settings."""
 
 if TYPE_CHECKING:

@@ -30,18 +30,12 @@ from autopilot_ls.model.base import Frozen
 _MACHINE: Final[dict[str, JsonValue]] = {"scope": "machine"}
 
 
-def _check_mode(value: object) -> object:
-    """Turn the text into a mode, refusing those that need rules to decide by."""
+def _to_mode(value: object) -> object:
+    """Turn the text into a mode; what is none stays as it is, and is refused with the names."""
     try:
-        mode = Mode(value) if isinstance(value, str) else value
+        return Mode(value) if isinstance(value, str) else value
     except ValueError:
         return value
-    if mode in (Mode.AUTO, Mode.ESCALATE):
-        raise ValueError(
-            f"the mode {mode} comes with the policy engine, which this version does not have yet; "
-            "use propose or read-only"
-        )
-    return mode
 
 
 def _to_path(value: object) -> object:
@@ -235,11 +229,15 @@ class Settings(Group):
     runtime: Literal["codex"] = Field(
         default="codex", description="The agent that a new session is run by."
     )
-    mode: Annotated[Literal[Mode.READ_ONLY, Mode.PROPOSE], BeforeValidator(_check_mode)] = Field(
+    mode: Annotated[
+        Literal[Mode.READ_ONLY, Mode.PROPOSE, Mode.AUTO, Mode.ESCALATE], BeforeValidator(_to_mode)
+    ] = Field(
         default=Mode.PROPOSE,
         description=(
             "How autonomous a new session is. read-only: nothing is executed or edited. propose: "
-            "every patch, and every command that is not plainly reading, asks."
+            "every patch, and every command that is not plainly reading, asks. auto: what the policy's "
+            "rules allow goes, the rest asks or is denied. escalate: as auto, and what is of high risk "
+            "waits for a person, whatever allows it."
         ),
         json_schema_extra=_MACHINE,
     )

@@ -171,13 +171,23 @@ class Broker:
             self._announce(approval_id, self._arriving.pop(approval_id), ())
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
-        if verdict.outcome is Outcome.ALLOW:
-            self._tasks.start_soon(self._decide_alone, approval_id, DecisionKind.ACCEPT, verdict)
-        elif verdict.outcome is Outcome.DENY:
-            self._tasks.start_soon(self._decide_alone, approval_id, DecisionKind.DECLINE, verdict)
+        if verdict.outcome is not Outcome.ASK:
+            self._tasks.start_soon(self._decide_alone, approval_id, verdict)
 
-    async def _decide_alone(self, approval_id: str, kind: DecisionKind, verdict: Verdict) -> None:
-        decision = Decision(kind=kind, decided_by=POLICY, message=verdict.reason)
+    async def _decide_alone(self, approval_id: str, verdict: Verdict) -> None:
+        entry = self._open.get(approval_id)
+        if entry is None:
+            return
+        allows = verdict.outcome is Outcome.ALLOW
+        if not allows and self._judge(entry.approval.action).outcome is not Outcome.DENY:
+            return  # The mode has changed since, and who changed it had it judged again.
+        kind = DecisionKind.ACCEPT if allows else DecisionKind.DECLINE
+        message = verdict.reason
+        if verdict != entry.approval.verdict:
+            # It was announced with another verdict, so that this one must be told with the decision.
+            rule = f"rule {verdict.rule} of {verdict.source}"
+            message = f"{message} ({rule}, in the mode {self._record.state.mode})"
+        decision = Decision(kind=kind, decided_by=POLICY, message=message)
         try:
             await self.decide(approval_id, decision)
         except (ApprovalAlreadyResolved, ApprovalNotFound, TraceFull):
@@ -369,8 +379,10 @@ class Broker:
             done.set()
 
     def judge_again(self) -> None:
-        """Apply a changed mode to what waits: what is denied now is declined at once."""
+        """Judge what waits anew, by a changed mode: what is denied or allowed now is answered at once.
+
+        What is just being decided is judged once more before its answer goes out.
+        """
         for entry in list(self._open.values()):
-            verdict = self._judge(entry.approval.action)
-            if verdict.outcome is Outcome.DENY and entry.claimed_by is None:
-                self._follow(entry.approval.id, verdict)
+            if entry.claimed_by is None:
+                self._follow(entry.approval.id, self._judge(entry.approval.action))

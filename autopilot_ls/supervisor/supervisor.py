@@ -122,8 +122,6 @@ class Supervisor:
                 "The task has no text." if not request.text.strip() else "The task is too long.",
                 advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
             )
-        if request.mode is not None:
-            _require_available(request.mode)
         mode = None
         if request.session_id is None:
             title = one_line(request.text.strip().split("\n", 1)[0], 80)
@@ -177,7 +175,6 @@ class Supervisor:
 
     async def set_mode(self, mode: Mode, *, session_id: str | None, changed_by: str) -> None:
         """Change the mode of a session, or of all new sessions when none is named."""
-        _require_available(mode)
         if session_id is None:
             self._mode = mode
         else:
@@ -271,13 +268,6 @@ class Supervisor:
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
         await self._sessions.shut_down()
-
-
-def _require_available(mode: Mode) -> None:
-    if mode not in (Mode.PROPOSE, Mode.READ_ONLY):
-        raise InvalidRequest(
-            f"Mode {mode} is not available yet.", advice="Use propose or read-only."
-        )
 
 
 @asynccontextmanager

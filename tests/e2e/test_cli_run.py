@@ -170,6 +170,18 @@ def test_without_a_terminal_nothing_is_approved() -> None:
         assert "Nobody can be asked" in json.dumps(model.requests[-1])
 
 
+@pytest.mark.core
+@pytest.mark.parametrize("mode", ["auto", "escalate"])
+def test_without_a_terminal_rules_allow_and_what_asks_is_declined(mode: str) -> None:
+    script = (patch(PATCH), command("git push", call_id="c1"), message("I did what I could."))
+    with scripted(*script) as (model, here):
+        done = headless(here, "run", "--mode", mode, "do both")
+        assert done.returncode == 1
+        assert "1 request declined. Nobody can be asked" in done.stdout
+        assert here.read("a.txt") == "two\n"
+        assert "Nobody can be asked" in json.dumps(model.requests[-1])
+
+
 def test_without_a_terminal_what_plainly_reads_still_runs() -> None:
     with scripted(command("cat a.txt"), message("It says one.")) as (model, here):
         done = headless(here, "run", "-", given="what does it say?")

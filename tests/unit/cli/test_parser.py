@@ -68,7 +68,7 @@ def test_words_become_commands(words: str, command: Command) -> None:
     [
         "",
         "run",
-        "run --mode auto x",
+        "run --mode yolo x",
         "run --mode",
         "run --jso x",
         "sessions",

@@ -108,9 +108,7 @@ def test_null_is_not_set() -> None:
         ({"stateDir": 5}, "stateDir", "must be a path"),
         ({"logFile": "/a\0b"}, "logFile", "NUL"),
         ({"runtime": "claude"}, "runtime", "must be 'codex'"),
-        ({"mode": "reckless"}, "mode", "must be 'read-only' or 'propose'"),
-        ({"mode": "auto"}, "mode", "policy engine"),
-        ({"mode": "escalate"}, "mode", "policy engine"),
+        ({"mode": "reckless"}, "mode", "must be 'read-only', 'propose', 'auto' or 'escalate'"),
         ([], "", "must be an object"),
         ("propose", "", "must be an object"),
     ],
@@ -123,7 +121,8 @@ def test_a_wrong_value_is_reported_with_its_path(content: object, path: str, hin
 
 def test_a_problem_reads_as_one_line_with_its_path_and_source() -> None:
     assert str(only_problem({"mode": "reckless"})) == (
-        "autopilot.mode (initializationOptions): must be 'read-only' or 'propose'"
+        "autopilot.mode (initializationOptions): must be 'read-only', 'propose', "
+        "'auto' or 'escalate'"
     )
 
 
@@ -155,13 +154,22 @@ def test_one_wrong_value_takes_nothing_else_with_it() -> None:
     ]
 
 
-@pytest.mark.parametrize("wrong", ["auto", "escalate", "yolo", "", "PROPOSE", 1, True, ["propose"]])
+@pytest.mark.parametrize(
+    "wrong", ["yolo", "Auto", "full-auto", "", "PROPOSE", 1, True, ["propose"]]
+)
 def test_a_wrong_mode_keeps_the_stricter_one_below_it(wrong: object) -> None:
     settings, problems = load(
         [("user", {"mode": "read-only"}), ("workspace", {"mode": wrong})], environ={}
     )
     assert settings.mode is Mode.READ_ONLY
     assert [problem.path for problem in problems] == ["mode"]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_every_mode_can_be_the_default_of_new_sessions(mode: Mode) -> None:
+    settings, problems = load([("user", {"mode": mode.value})], environ={})
+    assert (settings.mode, problems) == (mode, [])
+    assert from_environment(MODE=mode.value) == (Settings(mode=mode), [])
 
 
 def test_maps_are_merged_by_name_and_lists_are_replaced() -> None:
@@ -233,7 +241,7 @@ def test_environment_variables_are_read_by_the_kind_of_the_setting(tmp_path: Pat
         ("CODEX_START_TIMEOUT", "nan", "finite number"),
         ("TRACE_MAX_AGE_DAYS", "1e3", "must be a whole number"),
         ("APPROVALS_SHOW_MESSAGE", "maybe", "true or false"),
-        ("MODE", "auto", "policy engine"),
+        ("MODE", "full-auto", "'auto' or 'escalate'"),
         ("MDOE", "propose", "did you mean AUTOPILOT_MODE?"),
     ],
 )

@@ -163,6 +163,67 @@ async def test_a_mode_that_denies_stops_what_the_policy_was_about_to_allow(stage
     assert (await stage.agent.answered(2))[1][1].kind is DECLINE
 
 
+async def test_a_mode_that_allows_accepts_what_waits_and_names_the_rule(stage: Stage) -> None:
+    await stage.start()
+    _patched(stage)
+    stage.agent.ask(command("frobnicate", stage.workspace), key="k2")
+    await stage.supervisor.set_mode(Mode.AUTO, session_id=stage.session_id, changed_by="x")
+    ((key, decision),) = await stage.agent.answered(1)
+    assert (key, decision.kind, decision.decided_by) == ("k1", ACCEPT, "policy")
+    assert "rule edit-workspace of built-in rules" in decision.message
+    assert "in the mode auto" in decision.message
+    # What no rule allows goes on waiting for the person.
+    assert [a.native_key for a in stage.waiting()] == ["k2"]
+
+
+async def test_a_decline_that_the_new_mode_no_longer_wants_is_not_sent(stage: Stage) -> None:
+    await stage.start()
+    await stage.supervisor.set_mode(Mode.READ_ONLY, session_id=stage.session_id, changed_by="x")
+    session = stage.supervisor.set_mode(Mode.PROPOSE, session_id=stage.session_id, changed_by="x")
+    stage.agent.ask(command("make", stage.workspace))
+    await session
+    await anyio.wait_all_tasks_blocked()
+    assert [a.native_key for a in stage.waiting()] == ["k1"]
+    assert stage.agent.answers == []
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.ESCALATE])
+async def test_what_rules_allow_goes_and_the_rest_waits_or_is_denied(
+    stage: Stage, mode: Mode
+) -> None:
+    await stage.supervisor.set_mode(mode, session_id=None, changed_by="x")
+    await stage.start()
+    _patched(stage)
+    stage.agent.ask(command("git push", stage.workspace), key="k2")
+    escalated = command("make", stage.workspace).model_copy(update={"escalated": True})
+    stage.agent.ask(escalated, key="k3")
+    answers = dict(await stage.agent.answered(2))
+    assert {key: d.kind for key, d in answers.items()} == {"k1": ACCEPT, "k3": DECLINE}
+    assert {d.decided_by for d in answers.values()} == {"policy"}
+    (waiting,) = stage.waiting()
+    assert (waiting.native_key, waiting.verdict.rule, waiting.verdict.risk) == (
+        "k2",
+        "publishing",
+        "high",
+    )
+
+
+async def test_an_allow_of_high_risk_waits_for_a_person_in_escalate(stage: Stage) -> None:
+    policy = stage.workspace.parent / "policy.toml"
+    policy.write_text(
+        'version = 1\n[[rule]]\nname = "deploy"\nverdict = "allow"\ncommand = ["deploy …"]\n'
+        'risk = "high"\nreason = "Mine."\n'
+    )
+    await stage.start()
+    await stage.supervisor.set_mode(Mode.ESCALATE, session_id=stage.session_id, changed_by="x")
+    stage.agent.ask(command("deploy now", stage.workspace))
+    await anyio.wait_all_tasks_blocked()
+    (waiting,) = stage.waiting()
+    assert (waiting.verdict.rule, waiting.verdict.risk) == ("deploy", "high")
+    await stage.supervisor.set_mode(Mode.AUTO, session_id=stage.session_id, changed_by="x")
+    assert [d.kind for _, d in await stage.agent.answered(1)] == [ACCEPT]
+
+
 async def test_a_grant_taken_back_at_the_last_moment_no_longer_allows(stage: Stage) -> None:
     await stage.start()
     stage.agent.ask(command("make", stage.workspace))
