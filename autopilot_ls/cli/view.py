@@ -73,6 +73,9 @@ class RunView:
     def files_written(self, paths: Sequence[Path]) -> None:
         """Nothing is open here that would have to be read again."""
 
+    def policy_changed(self) -> None:
+        """What is wrong with a policy file is told as an event."""
+
     def open_documents(self) -> Iterable[OpenDocument]:
         """Nothing is open here."""
         return ()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
 from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
@@ -82,6 +83,10 @@ class Backend(Protocol):
 
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         """Take a grant back."""
+        ...
+
+    def policy_problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
+        """Return what is wrong with each policy file that holds in a folder."""
         ...
 
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:

@@ -163,6 +163,9 @@ class EditorView:
         """Tell the editor to reload what it has not changed."""
         self._notifications.written(paths)
 
+    def policy_changed(self) -> None:
+        """What is wrong with a policy file is told as an event."""
+
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
         """Show what happened: at once what is urgent, the rest with the next frame."""
         for event in events:

@@ -7,13 +7,18 @@ with it is told once. Not aware of sessions or of who decides. `broker` stands a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from autopilot_ls.model.approvals import Action, CommandAction, Grant, Mode, Verdict
-from autopilot_ls.policy.load import Loader, PolicyFiles
+from autopilot_ls.policy.language import PolicyProblem
+from autopilot_ls.policy.load import Loader, PolicyFiles, problems_by_file
 from autopilot_ls.policy.policy import Policy
 from autopilot_ls.settings.tree import Settings
+
+MAX_WORKSPACES: Final = 500
+"""Folders whose policy is kept loaded; of more, the one asked about longest ago is read again."""
 
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
@@ -36,6 +41,7 @@ class Policies:
         self._files = files
         self._loader = Loader(files)
         self._loaded: dict[Path, tuple[Fingerprint, Policy]] = {}
+        self._announced: dict[Path, Policy] = {}
         self._told: set[str] = set()
 
     def of(self, workspace: Path) -> Policy:
@@ -45,14 +51,38 @@ class Policies:
         if kept is not None and kept[0] == now:
             return kept[1]
         policy = self._loader.load(workspace)
+        self._loaded.pop(workspace, None)
         self._loaded[workspace] = (now, policy)
+        if len(self._loaded) > MAX_WORKSPACES:
+            forgotten = next(iter(self._loaded))
+            del self._loaded[forgotten]
+            self._announced.pop(forgotten, None)
+        # Nobody knew another policy of this folder, so that the first one is no change.
+        self._announced.setdefault(workspace, policy)
         return policy
+
+    def problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
+        """Return what is wrong with each file that holds in a workspace; good ones have nothing."""
+        return problems_by_file(self.of(workspace))
+
+    def changes(self) -> tuple[Path, ...]:
+        """Return the workspaces whose policy is another one than when this was called before.
+
+        Only those count that were asked about; the event loop alone may call this.
+        """
+        changed: list[Path] = []
+        for workspace in list(self._loaded):
+            policy = self.of(workspace)
+            if self._announced.get(workspace) is not policy:
+                self._announced[workspace] = policy
+                changed.append(workspace)
+        return tuple(changed)
 
     def warm_up(self) -> None:
         """Load what the first judgement would have to wait for; blocking."""
         here = Path.cwd()
         action = CommandAction(command="true", cwd=str(here))
-        self.judge(action, mode=Mode.READ_ONLY, grants=(), workspace=here)
+        self._loader.load().judge(action, mode=Mode.READ_ONLY, workspace=here)
 
     def judge(
         self, action: Action, *, mode: Mode, grants: Iterable[Grant], workspace: Path

@@ -8,10 +8,12 @@ their state. Not aware of LSP, terminals or agents' wires, nor of how a session 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -26,15 +28,19 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.events import GrantRevoked
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
+from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.composition import default_factories, transient_runtime
+from autopilot_ls.supervisor.following import follow
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
 from autopilot_ls.supervisor.sessions import Sessions
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Attachment:
@@ -187,6 +193,30 @@ class Supervisor:
             raise InvalidRequest(f"Session {session_id} has no grant {grant_id}.")
         session.record.tell(GrantRevoked(grant_id=grant_id))
 
+    # The policy ---------------------------------------------------------------------------------
+
+    def policy_problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
+        """Return what is wrong with each policy file that holds in a folder; good ones have nothing.
+
+        From then on the views are told (`policy_changed`) when one of these files changes.
+
+        Args:
+            workspace: Absolute folder; it need not have a session.
+        """
+        return self._sessions.policies.problems(workspace)
+
+    def _policy_changed(self, workspaces: Iterable[Path]) -> None:
+        del workspaces
+        for view in self._attached():
+            try:
+                view.policy_changed()
+            except Exception:  # noqa: BLE001 reason: it must not keep the others from hearing of it
+                _LOG.exception("client %s failed on a changed policy", view.name)
+
+    async def follow_policies(self) -> None:
+        """Apply changes of the policy's files as they are saved; runs until it is cancelled."""
+        await follow(self._sessions.policies, self._policy_changed)
+
     # Approvals ----------------------------------------------------------------------------------
 
     def approvals(self, session_id: str | None = None) -> tuple[Approval, ...]:
@@ -283,6 +313,7 @@ async def open_supervisor(
     async with anyio.create_task_group() as tasks:
         supervisor = Supervisor(settings, factories or default_factories(settings), tasks)
         tasks.start_soon(supervisor.tidy)
+        tasks.start_soon(supervisor.follow_policies)
         try:
             yield supervisor
         finally:

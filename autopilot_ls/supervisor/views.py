@@ -43,6 +43,10 @@ class ClientView(Protocol):
         """These files were just changed on disk for an accepted patch: clean buffers should reload."""
         ...
 
+    def policy_changed(self) -> None:
+        """A policy file has changed: ask `Supervisor.policy_problems` again; must not block."""
+        ...
+
     def open_documents(self) -> Iterable[OpenDocument]:
         """What the client has open right now."""
         ...

@@ -25,16 +25,24 @@ class Watcher:
     events: list[Event] = field(default_factory=list[Event])
     written: list[Path] = field(default_factory=list[Path])
     documents: list[OpenDocument] = field(default_factory=list[OpenDocument])
+    policy_changes: int = 0
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
         del session_id
         self.events.extend(events)
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
     def files_written(self, paths: Sequence[Path]) -> None:
         self.written.extend(paths)
+
+    def policy_changed(self) -> None:
+        self.policy_changes += 1
+        self._wake()
 
     def open_documents(self) -> Iterable[OpenDocument]:
         return self.documents

@@ -43,6 +43,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
@@ -102,6 +103,7 @@ class StandIn:
         self.views: list[EditorView] = []
         self.started: list[StartTurn] = []
         self.dirty: list[Path] = []
+        self.problems: dict[str, tuple[PolicyProblem, ...]] = {}
         self.emit(SessionCreated(cwd=str(cwd), runtime="codex", mode=Mode.PROPOSE, title="T"))
 
     def emit(self, *bodies: Body) -> None:
@@ -178,6 +180,10 @@ class StandIn:
 
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         raise NotImplementedError
+
+    def policy_problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
+        del workspace
+        return self.problems
 
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         raise NotImplementedError

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autopilot_ls.model.approvals import DecisionKind
 from autopilot_ls.model.events import Notice
+from autopilot_ls.policy.policy import BUILTIN
 from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import command
 
@@ -65,3 +66,28 @@ async def test_a_workspaces_policy_only_narrows(stage: Stage) -> None:
     _write(stage.workspace / ".autopilot" / "policy.toml", ALLOW + DENY)
     assert await _answers(stage, "make all", "k1") is None
     assert await _answers(stage, "ls src", "k2") is DecisionKind.DECLINE
+
+
+async def test_a_change_is_told_to_the_clients_with_what_is_wrong(stage: Stage) -> None:
+    file = stage.supervisor.settings.policy_path
+    own = stage.workspace / ".autopilot" / "policy.toml"
+
+    def problems() -> dict[str, bool]:
+        found = stage.supervisor.policy_problems(stage.workspace)
+        return {name: bool(of) for name, of in found.items() if name != BUILTIN}
+
+    async def told(what: dict[str, bool]) -> None:
+        # A file that is being written may be seen empty first, which is a change too.
+        await stage.view.until(lambda: stage.view.policy_changes > before and problems() == what)
+
+    _write(own, DENY)
+    assert problems() == {str(own): False}
+    before = stage.view.policy_changes
+    _write(own, "nonsense = 1\n")
+    await told({str(own): True})
+    before = stage.view.policy_changes
+    _write(file, ALLOW)
+    await told({str(file): False, str(own): True})
+    before = stage.view.policy_changes
+    own.unlink()
+    await told({str(file): False})
