@@ -22,6 +22,7 @@ from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.lint import lint
 from autopilot_ls.policy.load import WORKSPACE_FILE, Loader, PolicyFiles, read_file
+from autopilot_ls.policy.places import PLACES, places_text
 from autopilot_ls.policy.policy import (
     BUILTIN,
     Layer,
@@ -93,6 +94,8 @@ def _show(files: PolicyFiles) -> int:
     workspace = Path.cwd()
     print(f"# ==== {BUILTIN} ====\n")
     print(builtin_text().rstrip("\n"))
+    print(f"\n# ==== {PLACES} ====\n")
+    print(visible(places_text(files.places()).rstrip("\n")))
     own = workspace / WORKSPACE_FILE
     for what, path in (
         ("your rules", files.user),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from autopilot_ls.policy.language import MAX_TEXT, PolicyProblem, PolicyText, read_policy
+from autopilot_ls.policy.places import places_layer
 from autopilot_ls.policy.policy import Layer, LayerKind, Policy, builtin_layer, layer_of
 from autopilot_ls.policy.remember import read_remembered
 from autopilot_ls.policy.trust import TrustStore, content_hash
@@ -35,16 +36,22 @@ class PolicyFiles:
         user: The user's own policy.
         remembered: What "always" decisions wrote.
         trust: Which workspace policies the user trusts.
+        folders: Further places that no agent may change: the folder of the records.
     """
 
     user: Path
     remembered: Path
     trust: Path
+    folders: tuple[Path, ...] = ()
 
     @classmethod
     def standard(cls, config: Path, state: Path) -> PolicyFiles:
         """Return the usual places below the config and the state folder."""
-        return cls(config / USER_FILE, state / REMEMBERED_FILE, state / TRUST_FILE)
+        return cls(config / USER_FILE, state / REMEMBERED_FILE, state / TRUST_FILE, (state,))
+
+    def places(self) -> tuple[Path, ...]:
+        """Return what an agent must not change, wherever the settings have put it."""
+        return (self.user, self.remembered, self.trust, *self.folders)
 
     def watched(self, workspace: Path | None = None) -> tuple[Path, ...]:
         """Return the files whose change calls for loading again."""
@@ -110,7 +117,7 @@ class Loader:
         Args:
             workspace: Folder whose own policy counts too.
         """
-        layers = [builtin_layer()]
+        layers = [builtin_layer(), places_layer(self._files.places())]
         layers += self._layer("user", self._files.user)
         layers += self._layer("remembered", self._files.remembered)
         if workspace is not None:

@@ -8,6 +8,7 @@ with it is told once. Not aware of sessions or of who decides. `broker` stands a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ Fingerprint = tuple[tuple[int, int, int] | None, ...]
 def policy_files(settings: Settings) -> PolicyFiles:
     """Return where the user's policy, what was remembered, and what is trusted are kept."""
     standard = PolicyFiles.standard(settings.policy_path.parent, settings.state_folder)
-    return PolicyFiles(settings.policy_path, standard.remembered, standard.trust)
+    return replace(standard, user=settings.policy_path)
 
 
 class Policies:

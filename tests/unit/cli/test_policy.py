@@ -85,6 +85,9 @@ def test_the_rules_are_shown_as_the_files_they_are(
     shown = capsys.readouterr().out
     assert builtin_text().rstrip() in shown
     mine = shown.index('name = "mine')
+    places = shown.index("==== places in use")
+    assert places < shown.index(f'"{world.user}"') < shown.index(f"your rules: {world.user}")
+    assert shown.index(f'"{world.state}"') < mine
     assert shown.index(str(world.user)) < mine < shown.index("(not trusted")
     assert "\u202e" not in shown
 
