@@ -164,7 +164,10 @@ class Loader:
 
 def problems_by_file(policy: Policy) -> Mapping[str, tuple[PolicyProblem, ...]]:
     """Return the problems of a policy by file, for diagnostics; good files have empty ones."""
-    found: dict[str, tuple[PolicyProblem, ...]] = {layer.file: () for layer in policy.layers}
+    # What is made here is no file, and has no problems of which anybody could be told.
+    found: dict[str, tuple[PolicyProblem, ...]] = {
+        layer.file: () for layer in policy.layers if layer.kind != "builtin"
+    }
     for problem in policy.problems:
         found[problem.file] = (*found.get(problem.file, ()), problem)
     return found
