@@ -59,7 +59,15 @@ Answer = Callable[[str, Decision], Awaitable[None]]
 
 @dataclass(slots=True)
 class _Open:
+    """A request without its decision.
+
+    Attributes:
+        followed: The verdict that was acted upon last.
+        claimed_by: Who is just deciding on it.
+    """
+
     approval: Approval
+    followed: Outcome
     claimed_by: str | None = None
 
 
@@ -158,11 +166,10 @@ class Broker:
             verdict=self._judge(message.action),
             requested_at=self._record.now(),
         )
-        for problem in self._policies.news(self._workspace):
-            self._note("error", PolicyInvalid.code, f"{problem} The last good rules stay in force.")
+        self.tell_problems()
         fact = ApprovalRequested(approval=approval)
         self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
-        self._open[approval.id] = _Open(approval)
+        self._open[approval.id] = _Open(approval, approval.verdict.outcome)
         self._follow(approval.id, approval.verdict)
 
     def _arrive_at_once(self) -> None:
@@ -199,6 +206,11 @@ class Broker:
             self._note("error", error.code, str(error))
         except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
             self._note("error", AgentError.code, f"Internal error while deciding: {error!r}.")
+
+    def tell_problems(self) -> None:
+        """Tell what is wrong with the policy's files, unless this server has told it already."""
+        for problem in self._policies.news(self._workspace):
+            self._note("error", PolicyInvalid.code, f"{problem} The last good rules stay in force.")
 
     def _note(self, severity: Literal["warning", "error"], code: str, message: str) -> None:
         try:
@@ -251,6 +263,7 @@ class Broker:
     def _require_still_allowed(self, entry: _Open, decision: Decision) -> None:
         """Judge again before an accept goes out: the mode or a grant may have changed meanwhile."""
         verdict = self._judge(entry.approval.action)
+        entry.followed = verdict.outcome
         if verdict.outcome is Outcome.DENY:
             entry.claimed_by = None
             self._follow(entry.approval.id, verdict)
@@ -379,10 +392,14 @@ class Broker:
             done.set()
 
     def judge_again(self) -> None:
-        """Judge what waits anew, by a changed mode: what is denied or allowed now is answered at once.
+        """Judge what waits anew, by a changed mode or policy: what no longer asks is answered at once.
 
         What is just being decided is judged once more before its answer goes out.
         """
         for entry in list(self._open.values()):
-            if entry.claimed_by is None:
-                self._follow(entry.approval.id, self._judge(entry.approval.action))
+            verdict = self._judge(entry.approval.action)
+            # What was allowed and waits all the same was held up by something else, which was told.
+            held_up = verdict.outcome is Outcome.ALLOW and entry.followed is Outcome.ALLOW
+            if entry.claimed_by is None and not held_up:
+                entry.followed = verdict.outcome
+                self._follow(entry.approval.id, verdict)

@@ -43,7 +43,7 @@ class Policies:
         self._loader = Loader(files)
         self._loaded: dict[Path, tuple[Fingerprint, Policy]] = {}
         self._announced: dict[Path, Policy] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, frozenset[str]] = {}
 
     def of(self, workspace: Path) -> Policy:
         """Return the policy in force in a workspace; never raises."""
@@ -92,12 +92,20 @@ class Policies:
         return self.of(workspace).judge(action, mode=mode, grants=grants, workspace=workspace)
 
     def news(self, workspace: Path) -> tuple[str, ...]:
-        """Return what is wrong with the files and was not told yet, a sentence each."""
-        problems = tuple(str(problem) for problem in self.of(workspace).problems)
-        fresh = tuple(problem for problem in problems if problem not in self._told)
-        # What was mended may go wrong again, and is news then.
-        self._told = set(problems)
-        return fresh
+        """Return what is wrong with a workspace's files and was not told yet, a sentence each.
+
+        Several workspaces share files, whose problems are told once.
+        """
+        found = self.problems(workspace)
+        fresh: list[str] = []
+        for file in dict.fromkeys((*found, *map(str, self._files.watched(workspace)))):
+            problems = tuple(map(str, found.get(file, ())))
+            told = self._told.pop(file, frozenset())
+            fresh += [problem for problem in problems if problem not in told]
+            # What was mended may go wrong again, and is news then.
+            if problems:
+                self._told[file] = frozenset(problems)
+        return tuple(fresh)
 
 
 def _look(path: Path) -> tuple[int, int, int] | None:

@@ -206,7 +206,14 @@ class Supervisor:
         return self._sessions.policies.problems(workspace)
 
     def _policy_changed(self, workspaces: Iterable[Path]) -> None:
-        del workspaces
+        changed = frozenset(workspaces)
+        concerned = [s for s in self._sessions if Path(s.record.state.cwd) in changed]
+        concerned.reverse()
+        # What is wrong is told once for all: where something goes on, and last begun, if anywhere.
+        for session in sorted(concerned, key=lambda session: session.is_idle):
+            session.broker.tell_problems()
+        for session in concerned:
+            session.broker.judge_again()
         for view in self._attached():
             try:
                 view.policy_changed()

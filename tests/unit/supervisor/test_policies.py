@@ -7,10 +7,12 @@ from pathlib import Path
 from autopilot_ls.model.approvals import DecisionKind
 from autopilot_ls.model.events import Notice
 from autopilot_ls.policy.policy import BUILTIN
+from autopilot_ls.supervisor.views import OpenDocument
 from tests.unit.supervisor.conftest import Stage
-from tests.unit.supervisor.played_runtime import command
+from tests.unit.supervisor.played_runtime import command, update
 
 ALLOW = '[[rule]]\nname = "mine"\nverdict = "allow"\ncommand = ["make …"]\n'
+EDITS = '[[rule]]\nname = "edits"\nverdict = "allow"\nedit = ["*.txt"]\nmodes = ["propose"]\n'
 DENY = '[[rule]]\nname = "never"\nverdict = "deny"\ncommand = ["ls …"]\n'
 
 
@@ -91,3 +93,63 @@ async def test_a_change_is_told_to_the_clients_with_what_is_wrong(stage: Stage) 
     before = stage.view.policy_changes
     own.unlink()
     await told({str(file): False})
+
+
+async def _waits(stage: Stage, text: str, key: str) -> str:
+    """Ask for a command that waits for a person; returns the approval's id."""
+    count = len(stage.waiting())
+    stage.agent.ask(command(text, stage.workspace), key=key)
+    found = stage.waiting()
+    assert len(found) == count + 1
+    return found[-1].id
+
+
+async def test_what_is_saved_applies_to_what_waits(stage: Stage) -> None:
+    file = stage.supervisor.settings.policy_path
+    await stage.start()
+    await _waits(stage, "make all", "k1")
+    await _waits(stage, "curl example.com", "k2")
+    await _waits(stage, "touch x", "k3")
+    _write(file, ALLOW + '[[rule]]\nname = "no"\nverdict = "deny"\ncommand = ["curl …"]\n')
+    answers = dict(await stage.agent.answered(2))
+    assert answers["k1"].kind is DecisionKind.ACCEPT
+    assert answers["k2"].kind is DecisionKind.DECLINE
+    assert {decision.decided_by for decision in answers.values()} == {"policy"}
+    assert [approval.native_key for approval in stage.waiting()] == ["k3"]
+
+
+async def test_what_waits_for_another_reason_than_the_policy_is_not_tried_at_each_change(
+    stage: Stage,
+) -> None:
+    file = stage.supervisor.settings.policy_path
+    _write(file, EDITS)
+    target = stage.workspace / "a.txt"
+    target.write_text("old\n")
+    stage.view.documents.append(OpenDocument(target, "unsaved\n"))
+    await stage.start()
+    stage.agent.ask(update(target, "old", "new"))
+    await stage.view.saw(Notice)
+    _write(file, EDITS + DENY)
+    await stage.view.until(lambda: stage.view.policy_changes > 0)
+    await _waits(stage, "make all", "k2")
+    _write(file, EDITS + ALLOW)
+    await stage.agent.answered(1)
+    assert len(stage.view.all(Notice)) == 1
+
+
+async def test_a_broken_file_is_told_at_once_and_once_for_all_sessions(stage: Stage) -> None:
+    file = stage.supervisor.settings.policy_path
+    await stage.start()
+    stage.agent.ask(command("make all", stage.workspace))
+    first, stage.session_id = stage.session_id, ""
+    await stage.start("Something else.")
+    stage.agent.ask(command("make all", stage.workspace))
+    _write(file, "nonsense = 1\n")
+    told = await stage.view.saw(Notice)
+    assert told.code == "policy-invalid"
+    changes = stage.view.policy_changes
+    _write(file, "nonsense = 1\n\n")
+    await stage.view.until(lambda: stage.view.policy_changes > changes)
+    said = [notice.message for notice in stage.view.all(Notice)]
+    assert len(said) == len(set(said))
+    assert first != stage.session_id
