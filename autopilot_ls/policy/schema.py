@@ -44,7 +44,7 @@ _LIMITS: Final = {
     "lines": "Lines changed in one turn.",
     "commands": "Commands run in one turn.",
     "tokens": "Tokens used in one turn, sub-agents included.",
-    "seconds": "Wall time of one turn.",
+    "seconds": "Wall time of one turn in seconds, without what it waited for a person.",
     "failures": "Failed commands and edits one after another.",
     "idle_turns": "Turns one after another that change no file.",
 }
@@ -78,7 +78,7 @@ def policy_schema() -> dict[str, object]:
     limits: dict[str, object] = {
         "type": "object",
         "additionalProperties": False,
-        "description": "What stops a runaway: reaching one asks a person. 0 is no limit.",
+        "description": "What stops a runaway: reaching one asks a person; tokens and seconds stop the turn. 0 is no limit.",
         "properties": {
             name: {"type": "integer", "minimum": 0, "description": _LIMITS[name]}
             for name in Limits.names()

@@ -61,11 +61,68 @@ def test_each_limit_is_reached_and_says_so() -> None:
     assert reached(Limits(), usage, 1e9) is None
 
 
+def test_time_that_waits_for_a_person_does_not_count() -> None:
+    usage = Usage()
+    usage.start_turn(100.0)
+    usage.hold(110.0)
+    usage.hold(120.0)
+    assert usage.elapsed(1_000.0) == 10.0
+    usage.go_on(1_000.0)
+    usage.go_on(1_005.0)
+    assert usage.elapsed(1_020.0) == 30.0
+    usage.end_turn()
+    usage.go_on(2_000.0)
+    assert usage.elapsed(3_000.0) == 0.0
+
+
+def test_a_turn_that_nobody_saw_begin_is_not_one_without_a_change() -> None:
+    usage = Usage()
+    usage.end_turn()
+    assert usage.idle_turns == 0
+
+
+def test_who_lets_a_turn_go_on_beyond_a_limit_gives_it_the_same_once_more() -> None:
+    usage, limits = Usage(), Limits(commands=2, files=1)
+    usage.start_turn(0.0)
+    usage.changed_files(("a",), 1)
+    usage.ran_command(failed=False)
+    usage.ran_command(failed=False)
+    usage.tell("commands")
+    usage.person_decided()
+    # Nobody was told of the files.
+    assert [found.limit for found in [reached(limits, usage, 0.0)] if found] == ["files"]
+    limits = Limits(commands=2)
+    assert reached(limits, usage, 0.0) is None
+    usage.person_decided()
+    usage.ran_command(failed=False)
+    usage.ran_command(failed=False)
+    found = reached(limits, usage, 0.0)
+    assert found is not None
+    assert found.reason == "The limit commands = 2 is reached again: 4 commands in this turn."
+
+
+def test_a_change_that_would_exceed_a_limit_has_reached_it() -> None:
+    usage = Usage()
+    usage.start_turn(0.0)
+    usage.changed_files(("a",), 5)
+    assert reached(Limits(files=2), usage, 0.0, files=("a", "b")) is None
+    assert reached(Limits(lines=10), usage, 0.0, lines=5) is None
+    found = reached(Limits(files=2), usage, 0.0, files=("a", "b", "c"))
+    assert found is not None
+    assert "files = 2 would be exceeded: 3 files changed in this turn with this" in found.reason
+    assert reached(Limits(lines=10), usage, 0.0, lines=6) is not None
+    assert reached(Limits(files=1), usage, 0.0, names=("tokens",)) is None
+
+
 def test_limits_of_an_untrusted_file_only_narrow() -> None:
     mine = Limits(files=10, approvals=5, approvals_window=60)
     theirs = Limits(files=99, lines=7, approvals=3, approvals_window=1)
     assert mine.narrowed(theirs) == Limits(files=10, lines=7, approvals=3, approvals_window=60)
     assert theirs.over(mine) == theirs
+    assert Limits(files=0).over(mine).of("files") == 0
+    assert mine.narrowed(Limits(files=0)).files == 10
+    # A window that no file says is a window all the same.
+    assert Limits(approvals=5).narrowed(Limits(approvals_window=1)).window == 300
     assert Limits(lines=1).over(mine) == Limits(lines=1, files=10, approvals=5, approvals_window=60)
 
 
