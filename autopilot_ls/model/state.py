@@ -138,6 +138,10 @@ class SessionState:
                 total = total.plus(usage)
         return total
 
+    def tokens_by_thread(self) -> dict[str | None, int]:
+        """Return the tokens that each thread has used since it began."""
+        return {thread: usage.total_tokens for thread, usage in self._usage.items()}
+
     def apply(self, event: Event) -> None:
         """Apply the next event.
 

@@ -3,7 +3,7 @@
 Judges each request by the policy, keeps those that wait for a person, takes the first decision and
 refuses later ones with a reason, and answers *cancel* when the request can no longer be decided.
 A decision is on disk before the agent hears it. Not aware of how an agent words requests, nor of
-editors. `session` stands above; the policy, `decisions`, `patches` and `record` below.
+editors. `session` stands above; the policy, `decisions`, `patches`, `runaway` and `record` below.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from autopilot_ls.supervisor.decisions import (
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.runaway import Runaway
 
 CANCEL_GRACE: Final = 5.0
 """Seconds that all answers of a general cancel have to reach the agent."""
@@ -69,6 +70,7 @@ class _Open:
     approval: Approval
     followed: Outcome
     claimed_by: str | None = None
+    counted: bool = False
 
 
 class Broker:
@@ -79,6 +81,8 @@ class Broker:
         record: SessionRecord,
         policies: Policies,
         patches: Patches,
+        runaway: Runaway,
+        *,
         answer: Answer,
         tasks: TaskGroup,
     ) -> None:
@@ -88,12 +92,14 @@ class Broker:
             record: Where requests and decisions become events.
             policies: Judge the requests.
             patches: Checks what accepting a patch would do.
+            runaway: Says when a rule is no longer followed without a person.
             answer: Sends a decision to the agent.
             tasks: Where answers run that nobody waits for (the policy's own).
         """
         self._record = record
         self._policies = policies
         self._patches = patches
+        self._runaway = runaway
         self._answer = answer
         self._tasks = tasks
         self._open: dict[str, _Open] = {}
@@ -163,7 +169,7 @@ class Broker:
             action=message.action,
             reason=message.reason,
             files=files,
-            verdict=self._judge(message.action),
+            verdict=self._runaway.limited(self._judge(message.action), files),
             requested_at=self._record.now(),
         )
         self.tell_problems()
@@ -178,6 +184,13 @@ class Broker:
             self._announce(approval_id, self._arriving.pop(approval_id), ())
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
+        entry = self._open.get(approval_id)
+        if verdict.outcome is Outcome.ALLOW and entry is not None and not entry.counted:
+            if self._runaway.limited(verdict, entry.approval.files).outcome is Outcome.ASK:
+                return  # It waits for a person.
+            # Counted before it is decided, since many may be asked for at the same time.
+            entry.counted = True
+            self._runaway.approved()
         if verdict.outcome is not Outcome.ASK:
             self._tasks.start_soon(self._decide_alone, approval_id, verdict)
 

@@ -38,7 +38,9 @@ class SessionRecord:
         trace: SessionTrace,
         state: SessionState,
         views: Callable[[], Iterable[ClientView]],
+        *,
         on_full: Callable[[TraceFull], None],
+        heard: Callable[[Sequence[Event]], None] = lambda _events: None,
         clock: Clock = time.time,
     ) -> None:
         """Create a record over an open trace and the state its events gave so far.
@@ -49,12 +51,14 @@ class SessionRecord:
             views: The clients that are attached at the moment.
             on_full: Called when something could not be recorded: the session must stop, since
                 nothing may happen that is not on record.
+            heard: Called with events once they are applied, before the views are told.
             clock: Gives seconds since the epoch.
         """
         self.trace = trace
         self.state = state
         self._views = views
         self._on_full = on_full
+        self._heard = heard
         self._clock = clock
         self._broken = False
         self._snapshot: SessionSnapshot | None = None
@@ -120,6 +124,7 @@ class SessionRecord:
         for event in events:
             self.state.apply(event)
         self._snapshot = None
+        self._heard(events)
         for view in self._views():
             try:
                 view.events_applied(self.session_id, events)

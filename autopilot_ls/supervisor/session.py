@@ -2,7 +2,7 @@
 
 Takes the agent's reports as its `RuntimeSink`, and carries out a client's commands. Not aware of
 editors, nor of how the agent's process lives. `sessions` and `supervisor` stand above; `agent`,
-`aftermath`, `record`, `broker` and `patches` below.
+`aftermath`, `record`, `broker`, `runaway` and `patches` below.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.policy.limits import Reached
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
     OpenOptions,
@@ -46,9 +47,11 @@ from autopilot_ls.runtimes.base import (
 from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.broker import Broker
+from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.runaway import Runaway
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.writer import SessionTrace
@@ -85,9 +88,16 @@ class Session:
         self._unwanted = False
         self._model: str | None = None
         self._effort: str | None = None
-        self.record = SessionRecord(trace, state, views, on_full=self._stop_at_once)
+        self.runaway = Runaway(
+            state, lambda: policies.of(Path(state.cwd)).limits, self._stop_runaway, tasks
+        )
+        self.record = SessionRecord(
+            trace, state, views, on_full=self._stop_at_once, heard=self.runaway.heard
+        )
         self._patches = Patches(lambda: Path(state.cwd), views)
-        self.broker = Broker(self.record, policies, self._patches, self._answer, tasks)
+        self.broker = Broker(
+            self.record, policies, self._patches, self.runaway, answer=self._answer, tasks=tasks
+        )
         self._aftermath = Aftermath(self.record, self.broker, self._patches, self._turn)
         self._agent = Agent(
             self.record,
@@ -289,6 +299,31 @@ class Session:
         message = f"The agent did not stop within {INTERRUPT_GRACE:.0f} seconds; it was ended."
         self.record.tell(Notice(severity="warning", code="agent-ended", message=message))
         await self._agent.stop()
+
+    async def _stop_runaway(self, turn_id: str, limit: Reached) -> None:
+        """Stop a turn that has reached a limit which no request of the agent stands in front of."""
+        if self.record.state.active_turn_id != turn_id:
+            return
+        message = (
+            f"Stopped by the limit {limit.limit}. {limit.reason} Look at what was done; start the next "
+            "turn in this session to go on, or raise the limit under [limits] in your policy file."
+        )
+        try:
+            notice = Notice(severity="error", code=f"limit-{limit.limit}", message=message)
+            self.record.tell(notice)
+            try:
+                await self.interrupt(POLICY)
+            except NoActiveTurn:
+                pass  # It has just ended.
+            except AgentError:
+                await self._agent.stop()
+            if self.runaway.has_sub_agents:
+                # Interrupting the turn does not reach them; the next turn resumes the thread.
+                await self._agent.stop()
+        except TraceFull:
+            return  # The session is being stopped for it.
+        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            self._stop_at_once(AgentError(f"Internal error while stopping the turn: {error!r}."))
 
     async def set_mode(self, mode: Mode, changed_by: str) -> None:
         """Change the mode: the broker judges by it at once, the agent's sandbox from the next turn."""

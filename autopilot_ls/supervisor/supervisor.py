@@ -138,6 +138,7 @@ class Supervisor:
             session, fresh = await self._sessions.open(request.session_id)
             mode = None if request.mode is None else (request.mode, by)
         text = compose(request, Path(session.record.state.cwd))
+        session.runaway.person_decided()
         async with self._sessions.released_on_failure(session, fresh=fresh):
             turn_id = await session.start_turn(text, request.model, request.effort, mode)
         return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
@@ -157,7 +158,9 @@ class Supervisor:
 
     async def steer(self, session_id: str, text: str) -> None:
         """Say something into a running turn; see `Session.steer`."""
-        await self._sessions[session_id].steer(text)
+        session = self._sessions[session_id]
+        await session.steer(text)
+        session.runaway.person_decided()
 
     async def interrupt(self, session_id: str, by: str) -> None:
         """Stop a running turn; returns when it has ended. See `Session.interrupt`."""

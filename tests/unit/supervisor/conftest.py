@@ -11,7 +11,7 @@ import pytest
 from autopilot_ls.model.approvals import Approval
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartTurn
-from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
+from autopilot_ls.supervisor.supervisor import Attachment, Supervisor, open_supervisor
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime
 
@@ -24,6 +24,7 @@ class Stage:
     factory: PlayedFactory
     view: Watcher
     workspace: Path
+    attachment: Attachment
     session_id: str = ""
 
     @property
@@ -49,5 +50,5 @@ async def stage(settings: Settings, tmp_path: Path) -> AsyncGenerator[Stage]:
     workspace.mkdir()
     factory, view = PlayedFactory(), Watcher()
     async with open_supervisor(settings, factories={"codex": factory}) as supervisor:
-        supervisor.attach(view)
-        yield Stage(supervisor, factory, view, workspace)
+        attachment = supervisor.attach(view)
+        yield Stage(supervisor, factory, view, workspace, attachment)
