@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
+from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import ModelInfo
@@ -102,6 +102,21 @@ class Backend(Protocol):
         message: str = "",
         answers: Mapping[str, Iterable[str]] | None = None,
         content: str | None = None,
+        hunks: Iterable[str] | None = None,
+        reasons: Mapping[str, str] | None = None,
+        in_editor: bool = False,
     ) -> Decision:
         """Give the one decision on an approval."""
+        ...
+
+    async def mark(
+        self,
+        approval_id: str,
+        hunks: Iterable[str],
+        mark: Mark | None,
+        *,
+        marked_by: str,
+        message: str = "",
+    ) -> Decision | None:
+        """Choose for single hunks of a patch that waits; returns the decision if it was the last."""
         ...

@@ -27,7 +27,7 @@ from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.protocol import INVALID_PARAMS, REQUEST_FAILED
 from autopilot_ls.lsp.references import references_of
-from autopilot_ls.model.approvals import Approval, DecisionKind, QuestionAction
+from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.errors import (
     AutopilotError,
@@ -35,6 +35,7 @@ from autopilot_ls.model.errors import (
     NoActiveTurn,
     SessionNotFound,
 )
+from autopilot_ls.model.review import units_of
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line, visible
 from autopilot_ls.presentation.status import status
@@ -116,6 +117,7 @@ class Commands:
             methods.SESSION_DELETE: _typed(params.SessionParams, self._delete),
             methods.APPROVAL_LIST: _typed(params.OptionalSessionParams, self._list_approvals),
             methods.APPROVAL_DECIDE: _typed(params.ApprovalDecideParams, self._decide),
+            methods.APPROVAL_MARK: _typed(params.ApprovalMarkParams, self._mark),
             methods.APPROVAL_ANSWER: _typed(params.ApprovalAnswerParams, self._answer),
             methods.APPROVAL_PREVIEW: _typed(params.ApprovalPreviewParams, self._show_patch),
             methods.GRANT_REVOKE: _typed(params.GrantRevokeParams, self._revoke),
@@ -311,9 +313,27 @@ class Commands:
             message=request.message,
             answers=request.answers or None,
             content=content,
+            hunks=request.hunks,
+            reasons=request.reasons,
         )
         self._answers.pop(request.approval_id, None)
         return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)
+
+    async def _mark(self, request: params.ApprovalMarkParams) -> params.ApprovalMarked:
+        mark = None if request.mark == "none" else Mark(request.mark)
+        decision = await self._backend.mark(
+            request.approval_id,
+            request.hunks,
+            mark,
+            marked_by=self._name(),
+            message=request.message,
+        )
+        if decision is not None:
+            return params.ApprovalMarked(approval_id=request.approval_id, decision=decision)
+        approval = self._backend.approval(request.approval_id)
+        chosen = {choice.hunk_id for choice in approval.marks}
+        missing = tuple(unit.id for unit in units_of(approval) if unit.id not in chosen)
+        return params.ApprovalMarked(approval_id=approval.id, marks=approval.marks, missing=missing)
 
     async def _answer(self, request: params.ApprovalAnswerParams) -> params.ApprovalAnswered:
         approval = self._backend.approval(request.approval_id)

@@ -61,6 +61,7 @@ SESSION_CLOSE: Final = "autopilot.session.close"
 SESSION_DELETE: Final = "autopilot.session.delete"
 APPROVAL_LIST: Final = "autopilot.approval.list"
 APPROVAL_DECIDE: Final = "autopilot.approval.decide"
+APPROVAL_MARK: Final = "autopilot.approval.mark"
 APPROVAL_ANSWER: Final = "autopilot.approval.answer"
 APPROVAL_PREVIEW: Final = "autopilot.approval.preview"
 GRANT_REVOKE: Final = "autopilot.grant.revoke"
@@ -110,6 +111,12 @@ COMMANDS: Final[tuple[Method, ...]] = (
         "Give the one decision on an approval",
         "ApprovalDecideParams",
         "ApprovalDecided",
+    ),
+    Method(
+        APPROVAL_MARK,
+        "Accept or reject single hunks of a pending patch; the last one makes the decision",
+        "ApprovalMarkParams",
+        "ApprovalMarked",
     ),
     Method(
         APPROVAL_ANSWER,

@@ -15,6 +15,7 @@ from autopilot_ls.model.approvals import (
     Decision,
     DecisionKind,
     Grant,
+    HunkMark,
     Mode,
 )
 from autopilot_ls.model.base import Frozen
@@ -27,6 +28,8 @@ from autopilot_ls.trace.summary import SessionSummary
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Reason = Annotated[str, StringConstraints(max_length=20_000)]
+Hunks = Annotated[tuple[Name, ...], Field(max_length=10_000)]
 LineNumber = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -178,16 +181,21 @@ class ApprovalDecideParams(Frozen):
     """Give the one decision on an approval.
 
     Attributes:
-        message: Why; told to the agent on a decline.
+        message: Why; told to the agent on a decline, and with hunks that are not accepted.
         answers: For questions: question id to chosen answers.
         content: For MCP elicitations: what is handed to the server, by the schema it gave.
+        hunks: With `accept`, for patches: ids of the hunks to accept, all others being rejected. The id
+            of a file, `<approvalId>-f<its place, from 0>`, stands for all of its hunks.
+        reasons: Why single hunks are rejected, by their ids; told to the agent.
     """
 
     approval_id: Name
     decision: DecisionKind
-    message: Annotated[str, StringConstraints(max_length=20_000)] = ""
+    message: Reason = ""
     answers: dict[str, tuple[Text, ...]] = Field(default_factory=dict, max_length=50)
     content: JsonValue = None
+    hunks: Hunks | None = None
+    reasons: dict[str, Reason] = Field(default_factory=dict, max_length=10_000)
 
 
 class ApprovalDecided(Frozen):
@@ -195,6 +203,37 @@ class ApprovalDecided(Frozen):
 
     approval_id: str
     decision: Decision
+
+
+class ApprovalMarkParams(Frozen):
+    """Choose for single hunks of a pending patch.
+
+    Attributes:
+        hunks: Their ids; the id of a file, `<approvalId>-f<its place, from 0>`, stands for all of its
+            hunks, and for a change that has none.
+        mark: `none` takes the choice back.
+        message: Why it is rejected; told to the agent with the decision.
+    """
+
+    approval_id: Name
+    hunks: Hunks = Field(min_length=1)
+    mark: Literal["accept", "reject", "none"]
+    message: Reason = ""
+
+
+class ApprovalMarked(Frozen):
+    """The choices so far.
+
+    Attributes:
+        marks: All of them.
+        missing: The hunks that have none yet.
+        decision: The decision, when this was the last choice.
+    """
+
+    approval_id: str
+    marks: tuple[HunkMark, ...] = ()
+    missing: tuple[str, ...] = ()
+    decision: Decision | None = None
 
 
 class ApprovalAnswerParams(Frozen):

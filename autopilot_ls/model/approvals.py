@@ -246,9 +246,14 @@ class Decision(Frozen):
 
     Attributes:
         decided_by: Who: a client's name, `policy`, or `autopilot` for shutdown and faults.
-        message: Reason given; told to the agent on a decline.
+        message: Reason given; told to the agent on a decline, and for the hunks that are not accepted.
         answers: Question id to chosen answers, for questions.
         content: JSON text of the content, for elicitations.
+        hunks: Ids of what is accepted of a patch, all else being rejected; None for the whole. What
+            is accepted so is written by Autopilot, and the agent is told.
+        reasons: Why single hunks are rejected, by their ids.
+        in_editor: Whether the accepted hunks stand in the person's editor already, so that nothing
+            is written to disk for them.
     """
 
     kind: DecisionKind
@@ -256,6 +261,29 @@ class Decision(Frozen):
     message: str = ""
     answers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     content: str | None = None
+    hunks: tuple[str, ...] | None = None
+    reasons: dict[str, str] = Field(default_factory=dict)
+    in_editor: bool = False
+
+
+class Mark(StrEnum):
+    """What the person has chosen for one hunk while the approval still waits."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+
+
+class HunkMark(Frozen):
+    """The choice for one hunk, or for a change without hunks; see `review.units_of` for the ids.
+
+    Attributes:
+        message: Why it is rejected; told to the agent with the decision.
+    """
+
+    hunk_id: str
+    mark: Mark
+    message: str = ""
+    marked_by: str
 
 
 class Grant(Frozen):
@@ -283,6 +311,7 @@ class Approval(Frozen):
         item_id: The agent's item the request belongs to.
         reason: The agent's stated reason, raw; show it through `text.visible`.
         files: The patch by hunks, for a `PatchAction`.
+        marks: What the person has chosen for single hunks so far.
         requested_at: Seconds since the epoch.
     """
 
@@ -295,5 +324,6 @@ class Approval(Frozen):
     action: Action
     reason: str = ""
     files: tuple[FileChange, ...] = ()
+    marks: tuple[HunkMark, ...] = ()
     verdict: Verdict
     requested_at: float

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.approvals import Approval, Decision, Grant, HunkMark, Mode
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.items import Item, PlanStep, RateLimit, TextField, TokenUsage
 
@@ -196,6 +196,38 @@ class ApprovalResolved(Frozen):
     waited: float
 
 
+class HunksMarked(Frozen):
+    """The person's choices for single hunks of an approval that waits are now these, all of them."""
+
+    type: Literal["hunksMarked"] = "hunksMarked"
+    approval_id: str
+    marks: tuple[HunkMark, ...]
+
+
+class FactsDue(Frozen):
+    """The agent has to be told what became of a patch that was accepted in part.
+
+    Attributes:
+        text: What it is told.
+    """
+
+    type: Literal["factsDue"] = "factsDue"
+    approval_id: str
+    text: str
+
+
+class FactsTold(Frozen):
+    """The agent was told what became of these patches.
+
+    Attributes:
+        how: `inTurn` into the turn that ran; `nextTurn` at the beginning of a later one.
+    """
+
+    type: Literal["factsTold"] = "factsTold"
+    approval_ids: tuple[str, ...]
+    how: Literal["inTurn", "nextTurn"]
+
+
 class FilesSettled(Frozen):
     """What the disk says about a patch that was accepted.
 
@@ -281,6 +313,9 @@ Body = Annotated[
     | AccountUpdated
     | ApprovalRequested
     | ApprovalResolved
+    | HunksMarked
+    | FactsDue
+    | FactsTold
     | FilesSettled
     | ModeChanged
     | GrantAdded

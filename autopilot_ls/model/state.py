@@ -18,9 +18,12 @@ from autopilot_ls.model.events import (
     Compacted,
     DiffUpdated,
     Event,
+    FactsDue,
+    FactsTold,
     FilesSettled,
     GrantAdded,
     GrantRevoked,
+    HunksMarked,
     ItemCompleted,
     ItemStarted,
     ModeChanged,
@@ -48,6 +51,7 @@ from autopilot_ls.model.items import (
     Reasoning,
     TokenUsage,
 )
+from autopilot_ls.model.review import chosen
 from autopilot_ls.model.snapshots import NoteEntry, ResolvedApproval, SessionSnapshot
 from autopilot_ls.model.turns import ItemState, TurnState
 
@@ -59,6 +63,9 @@ MAX_LATE_TURNS: Final = 5
 
 MAX_DIFF: Final = 1_000_000
 """Characters that are kept of the beginning of a turn's diff."""
+
+MAX_FACTS: Final = 20
+"""Patches of which the agent still has to be told; beyond them the oldest is given up."""
 
 MAX_NATIVE_UNKNOWN: Final = 200
 """Names of something unknown that are counted."""
@@ -84,6 +91,8 @@ class SessionState:
         self.pending: dict[str, Approval] = {}
         self.unsettled: dict[str, Approval] = {}
         """Patches that were accepted, and of which it is not recorded what the disk holds."""
+        self.facts_due: dict[str, str] = {}
+        """What the agent has to be told of patches that were accepted in part, by their approval."""
         self.grants: dict[str, Grant] = {}
         self.account = ""
         self.limits: tuple[RateLimit, ...] = ()
@@ -233,8 +242,11 @@ class SessionState:
         approval = self.pending.pop(body.approval_id, None)
         if approval is None:
             return
-        if body.decision.kind.accepts and isinstance(approval.action, PatchAction):
-            self.unsettled[approval.id] = approval
+        decision = body.decision
+        writes = decision.kind.accepts and not decision.in_editor
+        if writes and isinstance(approval.action, PatchAction):
+            accepted = chosen(approval, decision.hunks)
+            self.unsettled[approval.id] = approval.model_copy(update={"files": accepted})
         asked_in = [
             turn for turn in self._turns if turn.approvals.get(approval.id, approval) is None
         ]
@@ -243,6 +255,23 @@ class SessionState:
             turn.cached = None
         turn = asked_in[-1] if asked_in else self.turn_for(event)
         turn.waited += body.waited
+
+    def mark(self, event: Event, body: HunksMarked) -> None:
+        """Set the choices for the hunks of an approval that waits. Used by `apply` only."""
+        approval = self.pending.get(body.approval_id)
+        if approval is None:
+            return
+        self.pending[approval.id] = approval.model_copy(update={"marks": body.marks})
+        self.turn_for(event)
+        for turn in self._turns:
+            if approval.id in turn.approvals:
+                turn.cached = None
+
+    def owe(self, body: FactsDue) -> None:
+        """Note what the agent has to be told; the number is bounded. Used by `apply` only."""
+        self.facts_due[body.approval_id] = body.text
+        if len(self.facts_due) > MAX_FACTS:
+            del self.facts_due[next(iter(self.facts_due))]
 
     def count_unknown(self, method: str) -> None:
         """Count something unknown; the number of names is bounded. Used by `apply` only."""
@@ -266,6 +295,9 @@ def _apply(state: SessionState, event: Event) -> None:
         case (
             ApprovalRequested()
             | ApprovalResolved()
+            | HunksMarked()
+            | FactsDue()
+            | FactsTold()
             | FilesSettled()
             | GrantAdded()
             | GrantRevoked()
@@ -329,6 +361,9 @@ def _apply_decision(
     event: Event,
     body: ApprovalRequested
     | ApprovalResolved
+    | HunksMarked
+    | FactsDue
+    | FactsTold
     | FilesSettled
     | GrantAdded
     | GrantRevoked
@@ -340,6 +375,13 @@ def _apply_decision(
             state.ask(event, body.approval)
         case ApprovalResolved():
             state.resolve(event, body)
+        case HunksMarked():
+            state.mark(event, body)
+        case FactsDue():
+            state.owe(body)
+        case FactsTold():
+            for approval_id in body.approval_ids:
+                state.facts_due.pop(approval_id, None)
         case FilesSettled():
             state.unsettled.pop(body.approval_id, None)
             if body.outcome != "applied":

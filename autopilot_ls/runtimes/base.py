@@ -219,10 +219,12 @@ class AgentRuntime(Protocol):
         """Ask the running turn to end; that it did is reported as `TurnCompleted`."""
         ...
 
-    async def answer(self, key: str, decision: Decision) -> None:
+    async def answer(self, key: str, decision: Decision) -> bool:
         """Answer a `RuntimeApproval`, exactly once; nothing lasting is ever granted.
 
-        A decline's message is told to the agent where it has a way to hear it.
+        Returns:
+            Whether the agent was told a decline's message too: not where it has no way to hear it,
+            or its turn has just ended.
         """
         ...
 

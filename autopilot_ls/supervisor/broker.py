@@ -8,7 +8,7 @@ editors. `session` stands above; the policy, `decisions`, `patches`, `runaway` a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -23,6 +23,7 @@ from autopilot_ls.model.approvals import (
     Decision,
     DecisionKind,
     FileChange,
+    Mark,
     Outcome,
     PatchAction,
     Verdict,
@@ -37,16 +38,26 @@ from autopilot_ls.model.errors import (
     PolicyInvalid,
     TraceFull,
 )
-from autopilot_ls.model.events import ApprovalRequested, ApprovalResolved, GrantAdded, Notice
+from autopilot_ls.model.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    FactsTold,
+    GrantAdded,
+    HunksMarked,
+    Notice,
+)
 from autopilot_ls.model.ids import new_approval_id
+from autopilot_ls.model.review import completed, marked
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
 from autopilot_ls.supervisor.decisions import (
     POLICY,
     cancel,
+    exact,
     grant_from,
     require_complete,
     without_secrets,
 )
+from autopilot_ls.supervisor.partial import Partials, Prepared
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
@@ -55,7 +66,8 @@ from autopilot_ls.supervisor.runaway import Runaway
 CANCEL_GRACE: Final = 5.0
 """Seconds that all answers of a general cancel have to reach the agent."""
 
-Answer = Callable[[str, Decision], Awaitable[None]]
+Answer = Callable[[str, Decision], Awaitable[bool]]
+"""Sends a decision to the agent; tells whether its message was told as well."""
 
 
 @dataclass(slots=True)
@@ -100,6 +112,7 @@ class Broker:
         self._policies = policies
         self._patches = patches
         self._runaway = runaway
+        self._partials = Partials(record, patches)
         self._answer = answer
         self._tasks = tasks
         self._open: dict[str, _Open] = {}
@@ -246,32 +259,63 @@ class Broker:
         """
         entry = self._claim(approval_id, decision)
         try:
+            decision = exact(entry.approval, decision)
+            prepared = Prepared()
             if decision.kind.accepts:
                 require_complete(entry.approval, decision)
-                await self._patches.check(entry.approval)
+                prepared = await self._partials.prepare(entry.approval, decision)
         except BaseException:
             entry.claimed_by = None
             raise
-        if self._open.get(approval_id) is not entry:
-            raise self._already(approval_id)
-        if decision.kind.accepts:
-            self._require_still_allowed(entry, decision)
+        with prepared:
+            if self._open.get(approval_id) is not entry:
+                raise self._already(approval_id)
+            if decision.kind.accepts:
+                self._require_still_allowed(entry, decision)
+            await self._carry_out(entry, decision, prepared)
+        return decision
+
+    async def _carry_out(self, entry: _Open, decision: Decision, prepared: Prepared) -> None:
         process = self._process
         self._resolve(entry, decision)
         self._sending += 1
         try:
             with CancelScope(shield=True):
                 await self._record.sync()
-                await self._send(entry, decision, process)
+                reply = await self._partials.reply(entry.approval, decision, prepared)
+                told = await self._send(entry, reply, process)
+                if told and decision.hunks is not None:
+                    self._record.tell(FactsTold(approval_ids=(entry.approval.id,), how="inTurn"))
         finally:
             self._sending -= 1
-        return decision
 
-    async def _send(self, entry: _Open, decision: Decision, process: int) -> None:
+    async def mark(
+        self, approval_id: str, hunks: Iterable[str], mark: Mark | None, *, by: str, message: str
+    ) -> Decision | None:
+        """Note the person's choice for single hunks; the last one makes the decision.
+
+        Returns:
+            The decision when every hunk has its mark now, else None.
+
+        Raises:
+            InvalidRequest: It is no patch, a hunk is unknown, or what is accepted cannot be.
+            AutopilotError: As `decide`, when it was the last one; the marks stay then.
+        """
+        entry = self._free(approval_id)
+        approval = entry.approval
+        marks = marked(approval, hunks, mark, message, by)
+        if marks != approval.marks:
+            fact = HunksMarked(approval_id=approval_id, marks=marks)
+            self._record.emit([RuntimeEvent(fact, approval.thread_id, approval.turn_id)])
+            entry.approval = approval.model_copy(update={"marks": marks})
+        decision = completed(entry.approval, by)
+        return None if decision is None else await self.decide(approval_id, decision)
+
+    async def _send(self, entry: _Open, decision: Decision, process: int) -> bool:
         # Another process may use the same key for another request.
         if process != self._process:
             raise AgentDied("The agent's process has ended; the decision is recorded only.")
-        await self._answer(entry.approval.native_key, decision)
+        return await self._answer(entry.approval.native_key, decision)
 
     def _require_still_allowed(self, entry: _Open, decision: Decision) -> None:
         """Judge again before an accept goes out: the mode or a grant may have changed meanwhile."""
@@ -284,6 +328,11 @@ class Broker:
                 f"Not accepted: {verdict.reason}",
                 advice="Change the mode, then ask the agent again.",
             )
+        if decision.decided_by == POLICY and entry.approval.marks:
+            entry.claimed_by = None
+            raise DecisionRefused(
+                "A person has begun to decide on it hunk by hunk.", advice="Go on with it."
+            )
         if decision.decided_by == POLICY and verdict.outcome is not Outcome.ALLOW:
             entry.claimed_by = None
             raise DecisionRefused(
@@ -291,13 +340,17 @@ class Broker:
             )
 
     def _claim(self, approval_id: str, decision: Decision) -> _Open:
+        entry = self._free(approval_id)
+        entry.claimed_by = decision.decided_by
+        return entry
+
+    def _free(self, approval_id: str) -> _Open:
         entry = self._open.get(approval_id)
         if entry is None:
             raise self._already(approval_id)
         if entry.claimed_by is not None:
             message = f"{entry.claimed_by} is just deciding on {approval_id}."
             raise ApprovalAlreadyResolved(message)
-        entry.claimed_by = decision.decided_by
         return entry
 
     def _already(self, approval_id: str) -> AutopilotError:
@@ -326,7 +379,7 @@ class Broker:
             events.append(RuntimeEvent(GrantAdded(grant=grant), approval.thread_id))
         self._record.emit(events)
         del self._open[approval.id]
-        if decision.kind.accepts:
+        if decision.kind.accepts and decision.hunks is None:
             self._patches.accept(approval)
         else:
             self._patches.forget(approval.id)

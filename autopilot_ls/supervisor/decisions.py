@@ -19,6 +19,7 @@ from autopilot_ls.model.approvals import (
     QuestionAction,
 )
 from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.review import expanded, units_of
 
 POLICY: Final = "policy"
 """Who decided, when a rule did."""
@@ -52,6 +53,36 @@ def require_complete(approval: Approval, decision: Decision) -> None:
                 "Only patches and plain sandboxed commands can be accepted for the session.",
                 advice="Accept it once instead.",
             )
+
+
+def exact(approval: Approval, decision: Decision) -> Decision:
+    """Return the decision with its hunks checked and in the patch's order, and as a whole if it is one.
+
+    Raises:
+        InvalidRequest: Hunks are named that are none, or where none can be.
+    """
+    if decision.reasons:
+        meant = set(expanded(approval, decision.reasons))
+        reasons = {
+            unit.id: decision.reasons.get(unit.id) or decision.reasons.get(unit.file_id, "")
+            for unit in units_of(approval)
+            if unit.id in meant
+        }
+        decision = decision.model_copy(update={"reasons": reasons})
+    if decision.hunks is None:
+        return decision
+    if decision.kind is not DecisionKind.ACCEPT:
+        raise InvalidRequest(
+            "Hunks are named to be accepted, all others are rejected then.",
+            advice='Use the decision "accept" with the hunks to accept, or mark the others.',
+        )
+    hunks = expanded(approval, decision.hunks)
+    if not hunks:
+        raise InvalidRequest(
+            "No hunk was named.", advice="Use the decision decline to reject all of them."
+        )
+    whole = len(hunks) == sum(1 for _ in units_of(approval)) and not decision.in_editor
+    return decision.model_copy(update={"hunks": None if whole else hunks})
 
 
 def cancel(message: str) -> Decision:

@@ -7,7 +7,7 @@ decides or of how the agent reports. `broker`, `aftermath` and `session` stand a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from autopilot_ls.edits.check import affected_paths, check_acceptable, check_doc
 from autopilot_ls.edits.convert import file_changes
 from autopilot_ls.edits.settle import settle
 from autopilot_ls.edits.snapshot import FileState, capture, read_target
+from autopilot_ls.edits.unsaved import dirty_documents
 from autopilot_ls.model.approvals import Action, Approval, ChangeKind, FileChange, PatchAction
 from autopilot_ls.model.errors import DecisionRefused
 from autopilot_ls.model.events import FilesSettled
@@ -100,7 +101,7 @@ class Patches:
         if not isinstance(action, PatchAction):
             return ()
         read = partial(_examine, approval_id, action, self._workspace())
-        patch = self._patches[approval_id] = await _looked(read)
+        patch = self._patches[approval_id] = await looked(read)
         return patch.files
 
     def unreadable(self, approval_id: str, action: Action, why: str) -> tuple[FileChange, ...]:
@@ -125,25 +126,59 @@ class Patches:
         """
         if not isinstance(approval.action, PatchAction):
             return
-        patch = self._patches.get(approval.id)
+        patch = self._known(approval.id)
+        patch.before = await self._checked(patch, patch.files)
+
+    async def check_part(
+        self, approval: Approval, files: Sequence[FileChange]
+    ) -> Mapping[Path, FileState]:
+        """Check that making a part of a patch would lose nothing; returns the files as they are.
+
+        Raises:
+            DecisionRefused: As `check`.
+        """
+        return await self._checked(self._known(approval.id), files)
+
+    def _known(self, approval_id: str) -> _Patch:
+        patch = self._patches.get(approval_id)
         if patch is None:
             raise DecisionRefused(
                 "Not accepted: what the files were when the change was proposed is not known.",
                 advice="Reject it; the agent can propose anew.",
             )
-        patch.before = await _looked(
+        return patch
+
+    async def _checked(
+        self, patch: _Patch, files: Sequence[FileChange]
+    ) -> Mapping[Path, FileState]:
+        before = await looked(
             partial(
                 check_acceptable,
-                patch.files,
+                files,
                 disk_at_proposal=patch.at_proposal,
                 documents=self._documents(),
                 root=self._workspace(),
             )
         )
         # The person may have typed while the disk was read.
+        self.require_saved(before)
+        return before
+
+    def require_saved(self, files: Mapping[Path, FileState]) -> None:
+        """Check that no editor holds unsaved changes of these files now.
+
+        Raises:
+            DecisionRefused: One does.
+        """
         documents = self._documents()
-        for state in patch.before.values():
+        for state in files.values():
             check_documents(state, documents, self._workspace())
+
+    async def unsaved_of(self, paths: Iterable[Path]) -> list[Path]:
+        """Return those of the files that an editor holds unsaved changes of."""
+        wanted = set(paths)
+        documents = [document for document in self._documents() if document.path in wanted]
+        return await looked(lambda: dirty_documents(documents, self._workspace()))
 
     def accept(self, approval: Approval) -> None:
         """Note that a patch was accepted, so that it is settled when the agent has reported on it."""
@@ -191,7 +226,7 @@ class Patches:
             del self._patches[key]
         root = self._workspace()
         try:
-            return await _looked(lambda: [_settle(key, patch, root) for key, patch in due])
+            return await looked(lambda: [_settle(key, patch, root) for key, patch in due])
         except DecisionRefused as error:
             return [_untold(key, patch, error) for key, patch in due]
 
@@ -227,7 +262,7 @@ def _examine(approval_id: str, action: PatchAction, root: Path) -> _Patch:
     return _Patch(files, state)
 
 
-async def _looked(look: Callable[[], T]) -> T:
+async def looked(look: Callable[[], T]) -> T:
     """Run a look at the disk in a thread; a thread that hangs is left behind."""
     with anyio.move_on_after(DISK_LIMIT):
         return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)

@@ -25,6 +25,7 @@ from autopilot_ls.model.errors import (
     TraceFull,
 )
 from autopilot_ls.model.events import (
+    FactsTold,
     ItemCompleted,
     ModeChanged,
     Notice,
@@ -48,6 +49,7 @@ from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.broker import Broker
 from autopilot_ls.supervisor.decisions import POLICY
+from autopilot_ls.supervisor.facts import opening
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
@@ -240,7 +242,9 @@ class Session:
             turns = self.record.state.turn_count
             self._turn.expect()
             try:
-                turn_id = await runtime.start_turn(text, self._thread_options())
+                due = dict(self.record.state.facts_due)
+                opened = opening(due.values(), text)
+                turn_id = await runtime.start_turn(opened, self._thread_options())
             except BaseException:
                 if self.record.state.active_turn_id is None:
                     self._turn.ended.set()
@@ -248,6 +252,8 @@ class Session:
             # A command that follows at once (steer, interrupt) must find the turn in the state.
             with anyio.move_on_after(TURN_BEGIN_GRACE):
                 await self._turn.began.wait()
+            if due:
+                self.record.tell(FactsTold(approval_ids=tuple(due), how="nextTurn"))
             if self.record.state.turn_count == turns and self._agent.is_gone:
                 raise self._agent.fault or AgentDied(
                     "The agent's process ended before the turn began."
@@ -332,12 +338,12 @@ class Session:
             await self.record.sync()
             self.broker.judge_again()
 
-    async def _answer(self, key: str, decision: Decision) -> None:
+    async def _answer(self, key: str, decision: Decision) -> bool:
         runtime = self._agent.runtime
         if runtime is None:
             raise AgentDied("The agent's process has ended; the decision is recorded only.")
         self._agent.note_use()
-        await runtime.answer(key, decision)
+        return await runtime.answer(key, decision)
 
     async def wait_turn_ended(self) -> None:
         """Wait until the turn started last has ended, however it did."""

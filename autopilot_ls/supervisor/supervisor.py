@@ -20,7 +20,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from autopilot_ls.edits.unsaved import dirty_documents
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mode
+from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode
 from autopilot_ls.model.errors import (
     ApprovalNotFound,
     InvalidRequest,
@@ -35,6 +35,7 @@ from autopilot_ls.supervisor.composition import default_factories, transient_run
 from autopilot_ls.supervisor.following import follow
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.sessions import Sessions
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceLimits, TraceStore
@@ -258,6 +259,9 @@ class Supervisor:
         message: str = "",
         answers: Mapping[str, Iterable[str]] | None = None,
         content: str | None = None,
+        hunks: Iterable[str] | None = None,
+        reasons: Mapping[str, str] | None = None,
+        in_editor: bool = False,
     ) -> Decision:
         """Give the one decision on an approval; see `Broker.decide` for what it raises."""
         decision = Decision(
@@ -266,11 +270,30 @@ class Supervisor:
             message=message,
             answers={key: tuple(value) for key, value in (answers or {}).items()},
             content=content,
+            hunks=None if hunks is None else tuple(hunks),
+            reasons=dict(reasons or {}),
+            in_editor=in_editor,
         )
+        return await self._session_of(approval_id).broker.decide(approval_id, decision)
+
+    async def mark(
+        self,
+        approval_id: str,
+        hunks: Iterable[str],
+        mark: Mark | None,
+        *,
+        marked_by: str,
+        message: str = "",
+    ) -> Decision | None:
+        """Choose for single hunks of a patch that waits; see `Broker.mark`."""
+        broker = self._session_of(approval_id).broker
+        return await broker.mark(approval_id, hunks, mark, by=marked_by, message=message)
+
+    def _session_of(self, approval_id: str) -> Session:
         for session in self._sessions:
             state = session.record.state
             if approval_id in state.pending or state.resolved(approval_id) is not None:
-                return await session.broker.decide(approval_id, decision)
+                return session
         raise ApprovalNotFound(
             f"There is no approval {approval_id}.",
             advice="List the waiting ones with autopilot.approval.list.",

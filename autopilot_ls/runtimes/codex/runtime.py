@@ -273,11 +273,14 @@ class CodexRuntime:
         """Ask the running turn to end; that it did is reported as `TurnCompleted`."""
         await self._conversation.interrupt()
 
-    async def answer(self, key: str, decision: Decision) -> None:
+    async def answer(self, key: str, decision: Decision) -> bool:
         """Answer a `RuntimeApproval`, exactly once; nothing lasting is ever granted.
 
         A decline's message is steered into the turn before the decline is sent: the other way round,
         the model may end the turn before it hears it. Not interrupted by cancellation.
+
+        Returns:
+            Whether Codex was told a decline's message.
 
         Raises:
             AgentDied: Codex has ended.
@@ -286,27 +289,38 @@ class CodexRuntime:
             InvalidRequest: The content is not JSON; the request was declined.
         """
         opened = self._desk.claim(key)
+        told: list[bool] = []
         with anyio.CancelScope(shield=True):
-            try:
-                result = answer_for(opened.method, opened.params, decision)
-            except ValueError as error:
-                declined = decision.model_copy(update={"kind": DecisionKind.DECLINE})
-                refused = answer_for(opened.method, opened.params, declined)
-                await self._connection.respond(opened.request_id, refused)
-                raise InvalidRequest(
-                    "The content of the answer is not JSON. The request was declined.",
-                    advice="Start the turn again and give the content as JSON text.",
-                ) from error
-            if not decision.kind.accepts:
-                await self._speak_first(opened, decision)
-                if not self._desk.is_awaited(opened):
-                    return
-            await self._connection.respond(opened.request_id, result)
+            told.append(await self._answer(opened, decision))
+        return any(told)
 
-    async def _speak_first(self, opened: OpenRequest, decision: Decision) -> None:
-        """Do what must reach Codex before the refusal does; whatever fails, the refusal follows."""
+    async def _answer(self, opened: OpenRequest, decision: Decision) -> bool:
+        try:
+            result = answer_for(opened.method, opened.params, decision)
+        except ValueError as error:
+            declined = decision.model_copy(update={"kind": DecisionKind.DECLINE})
+            refused = answer_for(opened.method, opened.params, declined)
+            await self._connection.respond(opened.request_id, refused)
+            raise InvalidRequest(
+                "The content of the answer is not JSON. The request was declined.",
+                advice="Start the turn again and give the content as JSON text.",
+            ) from error
+        told = False
+        if not decision.kind.accepts:
+            told = await self._speak_first(opened, decision)
+            if not self._desk.is_awaited(opened):
+                return told
+        await self._connection.respond(opened.request_id, result)
+        return told or (decision.kind is DecisionKind.DECLINE and tells_reason(opened.method))
+
+    async def _speak_first(self, opened: OpenRequest, decision: Decision) -> bool:
+        """Do what must reach Codex before the refusal does; whatever fails, the refusal follows.
+
+        Returns:
+            Whether the decision's message was told.
+        """
         if opened.turn_id is None:
-            return
+            return False
         thread, turn = opened.thread_id, opened.turn_id
         try:
             if decision.kind is DecisionKind.CANCEL and not ends_turn(opened.method):
@@ -319,8 +333,10 @@ class CodexRuntime:
                 await self._conversation.steer(
                     decision.message, thread=thread, turn=turn, timeout=_ASIDE_TIMEOUT
                 )
+                return True
         except (AgentError, WireError, NoActiveTurn):
-            return
+            pass
+        return False
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
         """Return the models that Codex offers."""

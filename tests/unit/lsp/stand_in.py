@@ -26,6 +26,7 @@ from autopilot_ls.model.approvals import (
     DecisionKind,
     FileChange,
     Hunk,
+    Mark,
     Mode,
     Outcome,
     PatchAction,
@@ -38,9 +39,11 @@ from autopilot_ls.model.events import (
     ApprovalResolved,
     Body,
     Event,
+    HunksMarked,
     SessionCreated,
     TurnStarted,
 )
+from autopilot_ls.model.review import marked
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.language import PolicyProblem
@@ -197,6 +200,9 @@ class StandIn:
         message: str = "",
         answers: Mapping[str, Iterable[str]] | None = None,
         content: str | None = None,
+        hunks: Iterable[str] | None = None,
+        reasons: Mapping[str, str] | None = None,
+        in_editor: bool = False,
     ) -> Decision:
         if approval_id not in self.state.pending:
             raise ApprovalAlreadyResolved(f"{approval_id} has its decision.")
@@ -206,9 +212,26 @@ class StandIn:
             message=message,
             answers={key: tuple(value) for key, value in (answers or {}).items()},
             content=content,
+            hunks=None if hunks is None else tuple(hunks),
+            reasons=dict(reasons or {}),
+            in_editor=in_editor,
         )
         self.emit(ApprovalResolved(approval_id=approval_id, decision=decision, waited=1.0))
         return decision
+
+    async def mark(
+        self,
+        approval_id: str,
+        hunks: Iterable[str],
+        mark: Mark | None,
+        *,
+        marked_by: str,
+        message: str = "",
+    ) -> Decision | None:
+        approval = self.approval(approval_id)
+        marks = marked(approval, hunks, mark, message, marked_by)
+        self.emit(HunksMarked(approval_id=approval_id, marks=marks))
+        return None
 
 
 class Editor:

@@ -50,10 +50,12 @@ class PlayedRuntime:
     def __init__(self, sink: RuntimeSink) -> None:
         self.sink = sink
         self.answers: list[tuple[str, Decision]] = []
+        self.told: list[str] = []
         self.steered: list[str] = []
         self.resumed: list[str] = []
         self.turns = 0
         self.obeys_interrupt = True
+        self.hears = True
         self.on_answer: Callable[[str, Decision], None] = lambda _key, _decision: None
         self._changed = anyio.Event()
 
@@ -69,6 +71,7 @@ class PlayedRuntime:
     async def start_turn(self, text: str, options: ThreadOptions) -> str:
         del options
         self.turns += 1
+        self.told.append(text)
         self.sink.record("out", [text.encode()])
         self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
         return f"turn{self.turns}"
@@ -80,11 +83,12 @@ class PlayedRuntime:
         if self.obeys_interrupt:
             self.end_turn(TurnStatus.INTERRUPTED)
 
-    async def answer(self, key: str, decision: Decision) -> None:
+    async def answer(self, key: str, decision: Decision) -> bool:
         self.answers.append((key, decision))
         self.on_answer(key, decision)
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
+        return self.hears
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
         return ()
