@@ -199,3 +199,9 @@ class TraceUnreadable(TraceError):
     """A recorded session cannot be read back."""
 
     code = "trace-unreadable"
+
+
+class BaselineUnavailable(AutopilotError):
+    """What the files were cannot be kept or had again; reviewing after the fact is off."""
+
+    code = "baseline-unavailable"

@@ -1,0 +1,269 @@
+"""Baselines of one workspace: what its files are at a moment, and what differs between two moments.
+
+The way in. It sees to it that one at a time looks at a workspace, in all processes, within a limit of
+time, and that every failure is one kind of error: whoever calls goes on without a baseline then.
+Not aware of sessions, turns or reviews, which stand above. The values are in `values`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from autopilot_ls.edits.baselines.history import History
+from autopilot_ls.edits.baselines.lock import locked
+from autopilot_ls.edits.baselines.looking import Looker
+from autopilot_ls.edits.baselines.repository import (
+    KEPT,
+    TAKEN,
+    GitFailed,
+    Repository,
+    find_git,
+    is_id,
+)
+from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits, Changes
+from autopilot_ls.model.errors import BaselineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class Baselines:
+    """The baselines of one workspace. Safe for several tasks, and for several processes."""
+
+    def __init__(
+        self,
+        store: Path,
+        workspace: Path,
+        *,
+        limits: BaselineLimits | None = None,
+        environ: Mapping[str, str] | None = None,
+        private: Sequence[Path] = (),
+    ) -> None:
+        """Describe them; nothing is made or read before the first call.
+
+        Args:
+            store: Folder for the baselines of all workspaces; its parent exists and is private.
+            workspace: The folder that is looked at.
+            limits: `BaselineLimits()` when omitted.
+            environ: Where PATH and HOME are taken from; the process's own when omitted.
+            private: Folders besides the store that are never looked at, such as the state folder.
+        """
+        self._limits = limits or BaselineLimits()
+        self._environ = dict(os.environ if environ is None else environ)
+        self._workspace = Path(os.path.realpath(workspace))
+        self._store = Path(os.path.realpath(store))
+        self._private = tuple(Path(os.path.realpath(one)) for one in (store, *private))
+        key = hashlib.sha256(os.fsencode(self._workspace)).hexdigest()[:32]
+        self.folder: Final = self._store / key
+        self._turn = anyio.Lock()
+        self._looker: Looker | None = None
+
+    # -- looking
+
+    async def take(self, *, extra: Iterable[str] = ()) -> Baseline:
+        """Look at the workspace and keep what its files are.
+
+        Args:
+            extra: Paths, relative to the workspace, that are covered from now on even if ignored.
+
+        Raises:
+            BaselineUnavailable: There is no usable git, the workspace is too large, or it cannot be
+                looked at; nothing else is affected.
+        """
+        async with self._alone() as looker:
+            return await looker.look(extra)
+
+    async def changes(self, since: str, until: str | None = None) -> Changes:
+        """Return what differs between a baseline and another, or the disk now.
+
+        Args:
+            since: Id of a baseline.
+            until: Id of a later one; None looks at the workspace now, which `Changes.until` tells.
+
+        Raises:
+            BaselineUnavailable: As for `take`, or a baseline is not known any more.
+        """
+        _require_id(since)
+        if until is not None:
+            looker = await self._open()
+            with self._failing():
+                return Changes(await self._history(looker).compare(since, _require_id(until)))
+        async with self._alone() as looker:
+            now = await looker.look(())
+            files = () if now.id == since else await self._history(looker).compare(since, now.id)
+            return Changes(files, now, now.notices)
+
+    async def read(self, baseline: str, path: str) -> bytes | None:
+        """Return a file's bytes at a baseline, of a link its target; None when it had no content there.
+
+        Args:
+            baseline: Its id.
+            path: Relative to the workspace, as in `ChangedFile.path`.
+
+        Raises:
+            BaselineUnavailable: The baseline is not known any more, or its store is damaged.
+        """
+        looker = await self._open()
+        with self._failing():
+            return await self._history(looker).read(_require_id(baseline), os.fsencode(path))
+
+    async def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents that `Side.blob` names; what is not known any more is left out.
+
+        Raises:
+            BaselineUnavailable: They are more than `BaselineLimits.read_bytes` together.
+        """
+        names = sorted({_require_id(one) for one in blobs})
+        looker = await self._open()
+        with self._failing():
+            return await self._history(looker).contents(names, self._limits.read_bytes)
+
+    def _history(self, looker: Looker) -> History:
+        return History(looker.repository, looker.watched, self._limits)
+
+    # -- the life of what is kept
+
+    async def keep(self, name: str, baseline: str) -> None:
+        """Hold a baseline under a name until `drop`, however old it gets.
+
+        Args:
+            name: Letters, digits, `-` and `_`; what it held before is given up.
+            baseline: Its id.
+
+        Raises:
+            BaselineUnavailable: The baseline is not known any more.
+        """
+        _require_name(name)
+        _require_id(baseline)
+        async with self._alone() as looker:
+            await looker.repository.run("cat-file", "-e", f"{baseline}^{{tree}}")
+            looker.repository.hold(f"{KEPT}{name}", baseline)
+
+    async def drop(self, name: str) -> None:
+        """Give up what is held under the name; nothing happens when nothing is."""
+        _require_name(name)
+        async with self._alone() as looker:
+            (looker.repository.folder / KEPT / name).unlink(missing_ok=True)
+
+    async def prune(self) -> int:
+        """Remove what nobody keeps and is older than the retention; return the bytes still in use.
+
+        Raises:
+            BaselineUnavailable: It could not be done in time; it can be tried again.
+        """
+        async with self._alone() as looker:
+            repository = looker.repository
+            await anyio.to_thread.run_sync(self._forget, repository.folder / TAKEN)
+            if repository.resolve("refs/heads/disk"):
+                await repository.run(
+                    "repack", "-a", "-d", "-q", "--window=0", "--no-write-bitmap-index"
+                )
+            await repository.run("prune", "--expire=now")
+        return await self.size()
+
+    def _forget(self, folder: Path) -> None:
+        oldest = time.time() - self._limits.retention
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.lstat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+
+    async def size(self) -> int:
+        """Return the bytes that the store of this workspace takes."""
+        return await anyio.to_thread.run_sync(_size, self.folder)
+
+    # -- who may
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[Looker]:
+        """Be the only one to look at the workspace, in this process and in all others."""
+        limits = self._limits
+        with self._failing():
+            async with AsyncExitStack() as stack:
+                with anyio.fail_after(limits.wait):
+                    await stack.enter_async_context(self._turn)
+                looker = await self._open()
+                await stack.enter_async_context(locked(self.folder / "lock", limits.wait))
+                with anyio.fail_after(limits.seconds):
+                    yield looker
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise BaselineUnavailable(
+                "Looking at the workspace took too long.",
+                advice="Open a smaller folder, or have large generated folders ignored by git.",
+            ) from error
+        except GitFailed as error:
+            raise BaselineUnavailable(
+                f"A baseline of this workspace cannot be used: {error}"
+            ) from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BaselineUnavailable(f"The workspace cannot be looked at: {reason}.") from error
+
+    async def _open(self) -> Looker:
+        with self._failing():
+            self._require_sensible()
+            if self._looker is None:
+                git = await find_git(self._environ, self._workspace)
+                self.folder.mkdir(0o700, parents=True, exist_ok=True)
+                repository = Repository(
+                    self.folder / "git", self._workspace, git, self._limits.seconds
+                )
+                self._looker = Looker(repository, self._private, self._limits)
+            # Each time: nothing that was put there meanwhile is to be obeyed.
+            await anyio.to_thread.run_sync(self._looker.repository.prepare)
+            return self._looker
+
+    def _require_sensible(self) -> None:
+        workspace = self._workspace
+        if not workspace.is_dir():
+            raise BaselineUnavailable("The workspace is no folder.")
+        if workspace == Path(workspace.anchor):
+            raise BaselineUnavailable(
+                "The workspace is the whole file system, so that changes cannot be reviewed afterwards.",
+                advice="Open the folder of a project.",
+            )
+        for folder in self._private:
+            if workspace.is_relative_to(folder):
+                raise BaselineUnavailable(
+                    "The workspace lies in Autopilot's own folder, so that changes in it cannot be "
+                    "reviewed afterwards.",
+                    advice="Work somewhere else.",
+                )
+
+
+def _require_id(text: str) -> str:
+    if not is_id(text):
+        raise BaselineUnavailable("There is no such baseline.")
+    return text
+
+
+def _require_name(text: str) -> None:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name for a baseline")
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for name, _, files in os.walk(folder):
+        for file in files:
+            try:
+                total += (Path(name) / file).lstat().st_size
+            except OSError:
+                continue
+    return total

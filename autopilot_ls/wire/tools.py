@@ -1,0 +1,160 @@
+"""Short-lived helper programs, such as git: fed, read to the end, bounded, and ended with their group.
+
+For programs of our own choosing that leave nobody behind, so that their end costs no look at all
+processes of the machine as an agent's does. Not aware of what they do. `process` starts them;
+`incoming`, `outgoing` and `exits` stand below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from autopilot_ls.model.errors import AgentDied, AgentError, WireError
+from autopilot_ls.wire.exits import ExitWatch
+from autopilot_ls.wire.incoming import DrainedPipe, IncomingPipe
+from autopilot_ls.wire.outgoing import OutgoingPipe
+from autopilot_ls.wire.process import _pipe, _start
+
+if TYPE_CHECKING:
+    from subprocess import Popen  # noqa: TID251 reason: only the type; nothing is spawned here
+
+_CHUNK: Final = 1024 * 1024
+_KILL_LIMIT: Final = 5.0
+_ERRORS_KEPT: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """How a tool ended.
+
+    Attributes:
+        code: Exit code; minus the signal's number if a signal ended it.
+        output: All of its standard output.
+        errors: The end of its standard error, not yet made safe to display.
+    """
+
+    code: int
+    output: bytes
+    errors: str
+
+
+async def run_tool(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    feed: AsyncIterable[bytes] | bytes = b"",
+    seconds: float,
+    max_output: int,
+) -> ToolResult:
+    """Run a program to its end; however this is left, its process group is gone and reaped.
+
+    Args:
+        command: Program and arguments.
+        cwd: Its working folder.
+        env: Its whole environment.
+        feed: What it gets on standard input. An iterable's own error ends the program.
+        seconds: Time that all of it may take.
+        max_output: Bytes of standard output that are accepted.
+
+    Raises:
+        AgentNotFound: The program does not exist or may not be executed.
+        AgentStartFailed: The system could not start it, or `cwd` is no folder.
+        TimeoutError: It took longer than `seconds`.
+        WireError: It wrote more than `max_output`.
+    """
+    with anyio.fail_after(seconds):
+        async with _running(command, cwd, env, seconds) as tool:
+            return await tool.finish(feed, max_output)
+
+
+class _Tool:
+    def __init__(self, popen: Popen[bytes], seconds: float) -> None:
+        self._popen = popen
+        self._stdin = OutgoingPipe(_pipe(popen.stdin), timeout=seconds)
+        self._stdout = IncomingPipe(_pipe(popen.stdout))
+        self._stderr = DrainedPipe(_pipe(popen.stderr), limit=_ERRORS_KEPT)
+        self._exited = anyio.Event()
+        self._watch = ExitWatch(popen, self._exited.set)
+
+    async def finish(self, feed: AsyncIterable[bytes] | bytes, max_output: int) -> ToolResult:
+        failures: list[Exception] = []
+        pieces: list[bytes] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def write() -> None:
+                # Raised later, and as it is: not inside of a group of exceptions.
+                try:
+                    await self._feed(feed)
+                except Exception as error:  # noqa: BLE001
+                    failures.append(error)
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(write)
+            size = 0
+            while piece := await self._stdout.read(_CHUNK):
+                size += len(piece)
+                if size > max_output:
+                    failures.append(WireError(f"It wrote more than {max_output:,} bytes."))
+                    tasks.cancel_scope.cancel()
+                    break
+                pieces.append(piece)
+            else:
+                # Who closed its output reads no more either, or it will end without.
+                await self._exited.wait()
+                tasks.cancel_scope.cancel()
+        if failures:
+            raise failures[0]
+        self._stderr.catch_up()
+        code, number = self._watch.status()
+        result = code if code is not None else -(number or 0)
+        return ToolResult(result, b"".join(pieces), self._stderr.tail())
+
+    async def _feed(self, feed: AsyncIterable[bytes] | bytes) -> None:
+        # A tool that does not want all of its input tells why by its exit code and its words.
+        with contextlib.suppress(AgentError):
+            if isinstance(feed, bytes):
+                if feed:
+                    await self._stdin.write(feed)
+            else:
+                async for piece in feed:
+                    await self._stdin.write(piece)
+        self._stdin.close(AgentDied("The input is over."))
+
+    async def end(self) -> None:
+        """Kill what is left of the group, reap the leader, close the pipes."""
+        self._signal()
+        with anyio.move_on_after(_KILL_LIMIT):
+            await self._exited.wait()
+        self._stdin.close(AgentDied("The tool has ended."))
+        self._stdout.close()
+        self._stderr.close()
+        self._watch.close()
+        self._popen.poll()
+
+    def _signal(self) -> None:
+        # The group's id cannot be another's, because its leader is not reaped yet.
+        if self._popen.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def _running(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float
+) -> AsyncGenerator[_Tool]:
+    tool = _Tool(_start(command, cwd, dict(env)), seconds)
+    try:
+        yield tool
+    finally:
+        with anyio.CancelScope(shield=True):
+            await tool.end()
