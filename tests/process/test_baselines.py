@@ -593,7 +593,7 @@ async def test_a_git_that_hangs_is_ended(workspace: Path, home: Path, tmp_path: 
     store.mkdir()
     limits = BaselineLimits(seconds=2)
     environ = {"PATH": str(folder), "HOME": str(home)}
-    with anyio.fail_after(30), pytest.raises(BaselineUnavailable, match="too long|longer than"):
+    with anyio.fail_after(30), pytest.raises(BaselineUnavailable, match=r"too long|longer than"):
         await Baselines(store, workspace, limits=limits, environ=environ).take()
     with anyio.fail_after(20):
         while alive(int(pid_file.read_text())):  # noqa: ASYNC110 - another process's end
