@@ -50,6 +50,7 @@ from autopilot_ls.model.items import (
 )
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation import approvals as approval_words
+from autopilot_ls.presentation.verdicts import explained
 
 Lookup = Callable[[str | None, str], Item | None]
 """Gives an item in its present form, by thread and id."""
@@ -238,6 +239,7 @@ class Narrator:
             self._terminal.line(
                 f"? {approval_words.title(approval, root=self._cwd)}", Style.WARNING
             )
+            self._terminal.line(f"  {explained(approval.verdict)}", Style.DIM)
 
     def _approval_resolved(self, body: ApprovalResolved) -> None:
         approval = self._approvals.pop(body.approval_id, None)
@@ -256,7 +258,11 @@ class Narrator:
             "decline": "declined",
             "cancel": "cancelled",
         }[decision.kind]
-        why = f": {one_line(decision.message)}" if decision.message else ""
+        said = one_line(decision.message)
+        if approval is not None and decision.message == approval.verdict.reason:
+            # A rule decided: where it stands and on what is told with its reason.
+            said = explained(approval.verdict)
+        why = f": {said}" if said else ""
         style = Style.GOOD if decision.kind.accepts else Style.WARNING
         self._terminal.line(f"  {how} by {decision.decided_by} ({what}){why}", style)
 

@@ -28,6 +28,7 @@ from autopilot_ls.model.approvals import (
 )
 from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation import approvals as words
+from autopilot_ls.presentation.verdicts import explained
 
 _SHOWN_AT_ONCE: Final = 60
 """Lines of a diff that are shown unasked."""
@@ -270,9 +271,7 @@ def _facts(approval: Approval) -> list[tuple[str, str]]:
             assert_never(action)
     if approval.reason:
         facts += [("why", approval.reason)]
-    if not isinstance(action, QuestionAction | ElicitationAction):
-        facts += [("rule", f"{approval.verdict.rule}: {approval.verdict.reason}")]
-    return facts
+    return [*facts, ("verdict", explained(approval.verdict))]
 
 
 def _file_line(change: FileChange) -> str:

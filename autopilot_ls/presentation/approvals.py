@@ -27,6 +27,7 @@ from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, code, fence, plain, said, unchanged
+from autopilot_ls.presentation.verdicts import explained
 
 _PERMISSIONS: Final = 2
 """Permissions that a title has room for, and characters of each."""
@@ -136,15 +137,11 @@ def describe(approval: Approval, *, root: str | None = None, redact: Redact = un
 
 
 def why(approval: Approval, *, redact: Redact = unchanged) -> list[str]:
-    """Return the agent's reason, and which rule says what, as markdown lines."""
+    """Return the agent's reason, and how the verdict explains itself, as markdown lines."""
     lines: list[str] = []
     if approval.reason.strip():
         lines.extend(["", "The agent's reason:", "", *said(redact(approval.reason)), ""])
-    verdict = approval.verdict
-    lines.append(
-        f"- **Rule:** {code(verdict.rule)} ({plain(verdict.source)}) says {verdict.outcome.value}: "
-        f"{plain(redact(verdict.reason))}"
-    )
+    lines.append(f"- **Verdict:** {explained(approval.verdict, redact=redact, markdown=True)}")
     return lines
 
 

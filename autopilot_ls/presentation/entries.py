@@ -49,6 +49,7 @@ from autopilot_ls.presentation.markdown import (
     shortened,
 )
 from autopilot_ls.presentation.progress import duration
+from autopilot_ls.presentation.verdicts import explained
 
 MAX_CHANGE: Final = 60_000
 """Characters of one file's diff that are shown."""
@@ -235,8 +236,8 @@ def _approval(entry: ApprovalEntry, frame: Frame) -> list[str]:
     verdict = approval.verdict
     if decision is not None and decision.kind.accepts and verdict.outcome is Outcome.ALLOW:
         # What a rule let pass is on record, but needs no heading among what a person decided.
-        by = f"rule {code(verdict.rule)} ({plain(verdict.source)})"
-        return [f"*Allowed by {by}:* {name}. {plain(frame.redact(verdict.reason))}"]
+        why = explained(verdict, redact=frame.redact, markdown=True)
+        return [f"*Without asking:* {name}. {why}"]
     lines = [f"### Approval {_heading(decision)}: {name}", ""]
     lines.extend(approvals.details(approval, root=frame.root, redact=frame.redact))
     lines.extend(approvals.why(approval, redact=frame.redact))

@@ -15,6 +15,7 @@ from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation import approvals, progress
 from autopilot_ls.presentation.markdown import Redact, unchanged
+from autopilot_ls.presentation.verdicts import explained
 
 
 class PendingApproval(Frozen):
@@ -24,6 +25,7 @@ class PendingApproval(Frozen):
         kind: The type of its action: command, patch, permission, question, elicitation or tool.
         title: One visible line.
         rule: Name of the rule that asked.
+        why: How the verdict explains itself: the rule, where it stands, the part, the risk, the reason.
         age: Seconds that it has waited.
         paths: Files that it is about, absolute.
         hunks: How many hunks its patch has.
@@ -34,6 +36,7 @@ class PendingApproval(Frozen):
     kind: str
     title: str
     rule: str
+    why: str
     age: float
     paths: tuple[str, ...] = ()
     hunks: int = 0
@@ -153,6 +156,7 @@ def _pending(
         kind=approval.action.type,
         title=approvals.title(approval, root=snapshot.cwd, redact=redact),
         rule=approval.verdict.rule,
+        why=explained(approval.verdict, redact=redact),
         age=max(0.0, now - approval.requested_at),
         paths=tuple(change.path for change in approval.files),
         hunks=sum(len(change.hunks) for change in approval.files),

@@ -204,7 +204,10 @@ def test_a_decision_is_told_with_who_and_why() -> None:
     told = tell(
         ApprovalRequested(approval=approval(Outcome.ASK)), resolved(DecisionKind.DECLINE, "no")
     )
-    assert told == "? Run: make\n  declined by me (Run: make): no\n"
+    assert (
+        told
+        == "? Run: make\n  Asked by the mode itself (r): because\n  declined by me (Run: make): no\n"
+    )
 
 
 def test_what_is_asked_for_at_a_prompt_is_not_told_twice() -> None:

@@ -345,7 +345,7 @@ def test_approvals_are_found_at_their_lines() -> None:
     renderer = TranscriptRenderer(zone=UTC)
     lines = renderer.render(snapshot).split("\n")
     starts = {
-        "apr-1": "*Allowed by rule `plain reading` (mode):* Run: cat shop/cart.py.",
+        "apr-1": "*Without asking:* Run: cat shop/cart.py. Allowed by",
         "apr-2": "### Approval accepted: Change shop/cart.py (+2 −1)",
         "apr-3": "### Approval declined: Run outside the sandbox: pip install",
         "apr-4": "### Approval accepted: Answer: Rounding",

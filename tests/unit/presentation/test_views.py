@@ -136,7 +136,7 @@ PATCH = PatchAction(changes=())
 def test_titles(asked: Approval, said: str) -> None:
     assert approvals.title(asked, root="/ws") == said
     # Every kind can be described, and names its rule.
-    assert "**Rule:** `propose` (mode) says ask: Everything asks." in approvals.describe(asked)
+    assert "**Verdict:** Asked by the mode `propose`: Everything asks." in approvals.describe(asked)
 
 
 def test_a_title_hides_secrets_and_is_bounded() -> None:
@@ -284,6 +284,7 @@ def test_status() -> None:
         "kind": "patch",
         "title": "Change a.py (+2 −1)",
         "rule": "propose",
+        "why": "Asked by the mode propose: Everything asks.",
         "age": 10.0,
         "paths": ("/ws/a.py",),
         "hunks": 1,
