@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode
+from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode, Verdict
 from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
@@ -83,6 +84,12 @@ class Backend(Protocol):
 
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         """Take a grant back."""
+        ...
+
+    def explain(
+        self, command: str, *, mode: Mode, workspace: Path
+    ) -> tuple[Verdict, tuple[PartVerdict, ...]]:
+        """Judge a command line that nobody wants to run."""
         ...
 
     def policy_problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:

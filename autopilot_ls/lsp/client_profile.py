@@ -82,6 +82,7 @@ class ClientProfile:
     preferred_actions: bool = False
     diagnostic_versions: bool = False
     diagnostic_data: bool = False
+    markdown_hovers: bool = False
     configuration: bool = False
     registers_configuration: bool = False
 
@@ -123,6 +124,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
     action = text.code_action if text else None
     diagnostics = text.publish_diagnostics if text else None
     tags = action.tag_support if action else None
+    hover = text.hover if text else None
     configured = workspace.did_change_configuration if workspace else None
     return ClientProfile(
         family=family,
@@ -140,6 +142,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         preferred_actions=bool(action and action.is_preferred_support),
         diagnostic_versions=bool(diagnostics and diagnostics.version_support),
         diagnostic_data=bool(diagnostics and diagnostics.data_support),
+        markdown_hovers=types.MarkupKind.Markdown in ((hover and hover.content_format) or ()),
         configuration=bool(workspace and workspace.configuration),
         registers_configuration=bool(configured and configured.dynamic_registration),
     )

@@ -17,7 +17,7 @@ from lsprotocol import types
 from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 
-from autopilot_ls.lsp import methods, params
+from autopilot_ls.lsp import methods, params, policy_params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
@@ -25,6 +25,7 @@ from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.protocol import INVALID_PARAMS, REQUEST_FAILED
 from autopilot_ls.lsp.references import references_of
 from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
@@ -79,6 +80,7 @@ class Commands:
         unsaved: UnsavedTasks,
         preview: Preview,
         transcripts: Transcripts,
+        policies: PolicyCommands,
         started: Callable[[str, Sequence[Reference]], None],
     ) -> None:
         """Create the commands over what they use.
@@ -92,6 +94,7 @@ class Commands:
             unsaved: Holds tasks until everything is saved.
             preview: Shows patches and documents.
             transcripts: Writes transcripts.
+            policies: Carries out what is about the policy.
             started: Hears which session began to work on which places.
         """
         self._connection = connection
@@ -102,6 +105,7 @@ class Commands:
         self._unsaved = unsaved
         self._preview = preview
         self._transcripts = transcripts
+        self._policies = policies
         self._started = started
         self.starting = 0
         self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -122,6 +126,9 @@ class Commands:
             methods.APPROVAL_PREVIEW: _typed(params.ApprovalPreviewParams, self._show_patch),
             methods.GRANT_REVOKE: _typed(params.GrantRevokeParams, self._revoke),
             methods.MODE_SET: _typed(params.ModeSetParams, self._set_mode),
+            methods.POLICY_TRUST: _typed(policy_params.PolicyTrustParams, policies.trust),
+            methods.POLICY_UNTRUST: _typed(policy_params.PolicyUntrustParams, policies.untrust),
+            methods.POLICY_EXPLAIN: _typed(policy_params.PolicyExplainParams, policies.explain),
             methods.MODEL_LIST: _typed(params.ModelListParams, self._list_models),
             methods.TRANSCRIPT_OPEN: _typed(params.OptionalSessionParams, self._open_transcript),
             methods.STATUS: _typed(params.OptionalSessionParams, self._status),
@@ -389,6 +396,9 @@ class Commands:
         return params.StatusResult(
             sessions=tuple(status(snapshot, redact=self._redact) for snapshot in snapshots),
             mode=self._backend.mode,
+            policies=await self._policies.files(
+                [*(snapshot.cwd for snapshot in snapshots), *self._connection.folders]
+            ),
             waiting_tasks=tuple(
                 params.WaitingTaskShown(
                     task_id=task.id,

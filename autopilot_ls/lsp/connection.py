@@ -30,7 +30,7 @@ READY_TIMEOUT: Final = 60.0
 """Seconds a command waits for the server to be ready."""
 
 ACTIONS_TIMEOUT: Final = 5.0
-"""Seconds that code actions wait for it; then there are none yet."""
+"""Seconds that code actions and hovers wait for it; then there are none yet."""
 
 CLOSE_GRACE: Final = 2.0
 """Seconds the editor has to read what was sent last."""
@@ -73,6 +73,10 @@ class Features(Protocol):
         self, params: types.CodeActionParams
     ) -> Sequence[types.Command | types.CodeAction]:
         """Return the code actions at a place."""
+        ...
+
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """Return what is to be shown over a place."""
         ...
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
@@ -251,6 +255,14 @@ class Connection:
             return ()
         return await features.code_actions(params)
 
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """See `Endpoint`."""
+        try:
+            features = await self._wait_for_features(ACTIONS_TIMEOUT)
+        except JsonRpcException:
+            return None
+        return await features.hover(params)
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Endpoint`."""
         features = await self._wait_for_features(READY_TIMEOUT)
@@ -278,6 +290,7 @@ def _capabilities(encoding: str) -> types.ServerCapabilities:
         code_action_provider=types.CodeActionOptions(
             code_action_kinds=CODE_ACTION_KINDS, resolve_provider=False
         ),
+        hover_provider=True,
         execute_command_provider=types.ExecuteCommandOptions(
             commands=[method.name for method in COMMANDS]
         ),

@@ -1,7 +1,7 @@
 """Every command and notification of ours, declared once.
 
 From here come the list in `executeCommandProvider`, the dispatch, the schema and the README's table. The
-models of parameters and results stand in `params` and are named by their class, because `initialize` is
+models of parameters and results stand in `params` and `policy_params`, named by their class, because `initialize` is
 answered before pydantic is loaded. Not aware of what a command does; `commands` has the handlers. Light.
 """
 
@@ -41,10 +41,10 @@ class Method:
 
 
 def _model(name: str) -> type[Frozen]:
-    from autopilot_ls.lsp import params
+    from autopilot_ls.lsp import params, policy_params
     from autopilot_ls.model.base import Frozen
 
-    found: object = getattr(params, name)
+    found: object = getattr(params, name, None) or getattr(policy_params, name)
     if not (isinstance(found, type) and issubclass(found, Frozen)):
         raise TypeError(f"{name} is no model of parameters")
     return found
@@ -66,6 +66,9 @@ APPROVAL_ANSWER: Final = "autopilot.approval.answer"
 APPROVAL_PREVIEW: Final = "autopilot.approval.preview"
 GRANT_REVOKE: Final = "autopilot.grant.revoke"
 MODE_SET: Final = "autopilot.mode.set"
+POLICY_TRUST: Final = "autopilot.policy.trust"
+POLICY_UNTRUST: Final = "autopilot.policy.untrust"
+POLICY_EXPLAIN: Final = "autopilot.policy.explain"
 MODEL_LIST: Final = "autopilot.model.list"
 TRANSCRIPT_OPEN: Final = "autopilot.transcript.open"
 STATUS: Final = "autopilot.status"
@@ -141,6 +144,24 @@ COMMANDS: Final[tuple[Method, ...]] = (
         "Change the mode of a session, or of new sessions when none is named",
         "ModeSetParams",
         "Done",
+    ),
+    Method(
+        POLICY_TRUST,
+        "Let a workspace's policy allow things too, if it is exactly the content that was seen",
+        "PolicyTrustParams",
+        "PolicyTrusted",
+    ),
+    Method(
+        POLICY_UNTRUST,
+        "Trust a workspace's policy no longer",
+        "PolicyUntrustParams",
+        "PolicyTrusted",
+    ),
+    Method(
+        POLICY_EXPLAIN,
+        "Tell what the policy says to a command line and to each part of it, and why",
+        "PolicyExplainParams",
+        "PolicyExplained",
     ),
     Method(MODEL_LIST, "List the models that the agent offers", "ModelListParams", "ModelList"),
     Method(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
+from autopilot_ls.lsp.policy_params import PolicyFileShown
 from autopilot_ls.model.approvals import (
     Approval,
     Decision,
@@ -330,11 +331,12 @@ class WaitingTaskShown(Frozen):
 
 
 class StatusResult(Frozen):
-    """The status of open sessions, and the tasks that wait for files to be saved."""
+    """The status of open sessions, the tasks that wait for files to be saved, and the policy's files."""
 
     sessions: tuple[StatusView, ...]
     mode: Mode
     waiting_tasks: tuple[WaitingTaskShown, ...] = ()
+    policies: tuple[PolicyFileShown, ...] = ()
 
 
 class EventNotification(Frozen):

@@ -92,6 +92,10 @@ class Endpoint(Protocol):
         """Return the code actions at a place."""
         ...
 
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """Return what is to be shown over a place."""
+        ...
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """Carry out a command and return its result as plain JSON."""
         ...
@@ -288,6 +292,7 @@ class LspProtocol(LanguageServerProtocol):
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: self._configuration_changed,
             types.WINDOW_WORK_DONE_PROGRESS_CANCEL: self._progress_cancelled,
             types.TEXT_DOCUMENT_CODE_ACTION: self._code_actions,
+            types.TEXT_DOCUMENT_HOVER: self._hover,
             types.WORKSPACE_EXECUTE_COMMAND: self._execute,
         }
         cast("dict[str, object]", self.fm.builtin_features).update(handlers)
@@ -334,6 +339,9 @@ class LspProtocol(LanguageServerProtocol):
         self, params: types.CodeActionParams
     ) -> Sequence[types.Command | types.CodeAction]:
         return await self._server.endpoint.code_actions(params)
+
+    async def _hover(self, params: types.HoverParams) -> types.Hover | None:
+        return await self._server.endpoint.hover(params)
 
     async def _execute(self, params: types.ExecuteCommandParams) -> object:
         return await self._server.endpoint.execute(params.command, params.arguments or ())

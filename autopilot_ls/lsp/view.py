@@ -23,8 +23,10 @@ from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.code_actions import CodeActions
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
+from autopilot_ls.lsp.features.hover import hover_at
 from autopilot_ls.lsp.features.messages import REJECT, SHOW, Messages
 from autopilot_ls.lsp.features.notifications import Notifications
+from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.progress import Progress
 from autopilot_ls.lsp.features.transcript import Transcripts
@@ -32,6 +34,7 @@ from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.params import TurnStartParams
+from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -41,12 +44,14 @@ from autopilot_ls.model.events import (
     FilesSettled,
     Notice,
     RuntimeExited,
+    SessionCreated,
     TextDelta,
     TurnCompleted,
     TurnStarted,
     TurnStatus,
 )
 from autopilot_ls.presentation.approvals import title as title_of
+from autopilot_ls.supervisor.policies import policy_files
 from autopilot_ls.supervisor.requests import Reference
 from autopilot_ls.supervisor.views import OpenDocument
 from autopilot_ls.trace.redaction import Redactor
@@ -95,6 +100,15 @@ class EditorView:
         )
         self._preview = Preview(connection, messages, jobs, folder)
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
+        files = policy_files(settings)
+        self._policies = PolicyFilesShown(
+            connection,
+            files,
+            self._diagnostics,
+            jobs,
+            folders=self._session_folders,
+            follow=backend.policy_problems,
+        )
         self._commands = Commands(
             connection,
             backend,
@@ -104,9 +118,15 @@ class EditorView:
             unsaved=self._unsaved,
             preview=self._preview,
             transcripts=self._transcripts,
+            policies=PolicyCommands(connection, backend, files, self._policies.look_again),
             started=self._started,
         )
-        self._actions = CodeActions(connection, self, self._diagnostics, self._unsaved)
+        self._actions = CodeActions(
+            connection, self, self._diagnostics, self._unsaved, self._policies
+        )
+
+    def _session_folders(self) -> list[str]:
+        return [self.folder(session_id) for session_id in self._backend.live_sessions()]
 
     def _started(self, session_id: str, references: Sequence[Reference]) -> None:
         place = self._last
@@ -139,6 +159,8 @@ class EditorView:
             self._ask(approval)
         for document in self._connection.documents:
             self._follow_transcript(document)
+            self._policies.look(document)
+        self._policies.look_again()
         self._jobs.start(self._configuration.follow)
 
     def close(self) -> None:
@@ -164,7 +186,8 @@ class EditorView:
         self._notifications.written(paths)
 
     def policy_changed(self) -> None:
-        """What is wrong with a policy file is told as an event."""
+        """Show what there is to say about the policy's files now."""
+        self._policies.look_again()
 
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
         """Show what happened: at once what is urgent, the rest with the next frame."""
@@ -186,6 +209,8 @@ class EditorView:
                 self._requested(body.approval)
             case ApprovalResolved() as body:
                 self._resolved(session_id, body)
+            case SessionCreated():
+                self._policies.look_again()
             case TurnStarted():
                 self._diagnostics.clear_failures()
                 self._progress.begin(session_id, event.turn_id or "")
@@ -317,6 +342,7 @@ class EditorView:
     def document_changed(self, document: Document) -> None:
         """See `Features`."""
         self._diagnostics.refresh(document)
+        self._policies.look(document)
         if self._follow_transcript(document) or document.path is None:
             return
         if self._last is None or self._last[0] != document.path:
@@ -335,10 +361,12 @@ class EditorView:
             self._transcripts.close(session_id)
         self._diagnostics.clear_failures(document.key)
         self._diagnostics.refresh(document)
+        self._policies.look(document)
         self._unsaved.look_again(document.key)
 
     def document_saved(self, document: Document) -> None:
         """See `Features`."""
+        self._policies.look(document)
         self._unsaved.look_again(document.key)
 
     def configuration_changed(self, pushed: object) -> None:
@@ -378,6 +406,10 @@ class EditorView:
         if document is not None and document.path and not self._follow_transcript(document):
             self._last = (document.path, params.range.start.line)
         return self._actions.at(params)
+
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """See `Features`."""
+        return hover_at(self._connection, self._diagnostics, self.folder, params)
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Features`."""

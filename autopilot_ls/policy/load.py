@@ -83,13 +83,16 @@ def read_file(path: Path) -> FileText:
         return FileText(missing=True)
     except (OSError, ValueError) as error:
         return FileText(problem=f"the file cannot be read: {error}")
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return FileText(problem="this is not a regular file")
+    try:
+        # Looked at before it is made a file of Python's, which refuses a folder by an error.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return FileText(problem="this is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_TEXT + 1)
-        except OSError as error:
-            return FileText(problem=f"the file cannot be read: {error}")
+    except OSError as error:
+        return FileText(problem=f"the file cannot be read: {error}")
+    finally:
+        os.close(descriptor)
     if not data:
         # Many editors empty a file before they write it: its rules must not be gone meanwhile.
         return FileText(problem="the file is empty; to have no rules, delete it or keep a comment")

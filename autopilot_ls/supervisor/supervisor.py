@@ -20,7 +20,15 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from autopilot_ls.edits.unsaved import dirty_documents
-from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode
+from autopilot_ls.model.approvals import (
+    Approval,
+    CommandAction,
+    Decision,
+    DecisionKind,
+    Mark,
+    Mode,
+    Verdict,
+)
 from autopilot_ls.model.errors import (
     ApprovalNotFound,
     InvalidRequest,
@@ -28,6 +36,7 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.events import GrantRevoked
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
+from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
@@ -208,6 +217,23 @@ class Supervisor:
             workspace: Absolute folder; it need not have a session.
         """
         return self._sessions.policies.problems(workspace)
+
+    def explain(
+        self, command: str, *, mode: Mode, workspace: Path
+    ) -> tuple[Verdict, tuple[PartVerdict, ...]]:
+        """Judge a command line that nobody wants to run: the verdict, and what each part gets.
+
+        Args:
+            command: The command line.
+            mode: The mode to judge in.
+            workspace: Absolute folder that it would run in and whose policy counts.
+        """
+        policy = self._sessions.policies.of(workspace)
+        action = CommandAction(command=command, cwd=str(workspace))
+        return (
+            policy.judge(action, mode=mode, workspace=workspace),
+            policy.explain(action, mode=mode, workspace=workspace),
+        )
 
     def _policy_changed(self, workspaces: Iterable[Path]) -> None:
         changed = frozenset(workspaces)

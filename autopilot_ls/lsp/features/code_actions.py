@@ -2,7 +2,7 @@
 
 At the hunks of a pending patch: to decide on it. Everywhere in the session's workspace, and in its
 transcript: to decide on what has no place in a file. On unsaved files that a task waits for: to start
-anyway. And to begin work. Not aware of how a decision is carried out. `view` stands above.
+anyway. In a workspace's policy: to trust it. And to begin work. Not aware of how a decision is carried out. `view` stands above.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features import approval_actions, start_actions
 from autopilot_ls.lsp.features.actions import Offer, present, wanted
 from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics
+from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import Approval
@@ -54,12 +55,14 @@ class CodeActions:
         waiting: Waiting,
         diagnostics: Diagnostics,
         unsaved: UnsavedTasks,
+        policies: PolicyFilesShown,
     ) -> None:
         """Create the feature over what it looks things up in."""
         self._connection = connection
         self._waiting = waiting
         self._diagnostics = diagnostics
         self._unsaved = unsaved
+        self._policies = policies
 
     def at(self, params: types.CodeActionParams) -> list[types.Command | types.CodeAction]:
         """Return the code actions at a place."""
@@ -72,7 +75,8 @@ class CodeActions:
         if session_id is not None:
             offers = self._in_transcript(session_id, params.range, selection)
         else:
-            offers = self._in_file(document, params, selection)
+            offers = self._policies.offers(document)
+            offers += self._in_file(document, params, selection)
             offers += start_actions.offers(document, params.range, context.diagnostics, selection)
         profile = self._connection.profile
         return [present(offer, profile) for offer in offers if wanted(offer.kind, context.only)]

@@ -1,4 +1,4 @@
-"""Diagnostics: the hunks of pending patches, files to be saved for a waiting task, turns that failed.
+"""Diagnostics: hunks of pending patches, files to be saved for a task, failed turns, policy files.
 
 A hunk is shown where its old lines stand in the text as the editor has it now, and published again
 whenever that text changes, since editors move or drop what they were told. Found again by its id, never
@@ -66,6 +66,7 @@ class Diagnostics:
         self._hunks: dict[str, list[ShownHunk]] = {}
         self._unsaved: dict[str, list[UnsavedFile]] = {}
         self._failures: dict[str, list[Failure]] = {}
+        self._policies: dict[str, tuple[types.Diagnostic, ...]] = {}
         self._paths: dict[str, str] = {}
         self._published: dict[str, set[str]] = {}
 
@@ -116,6 +117,16 @@ class Diagnostics:
             if self._failures.pop(there, None):
                 self.publish(there)
 
+    def show_policy(self, key: str, path: str, found: tuple[types.Diagnostic, ...]) -> None:
+        """Show what there is to say about a policy file; replaces what was said of it."""
+        if found == self._policies.get(key, ()):
+            return
+        self._paths.setdefault(key, path)
+        self._policies[key] = found
+        self.publish(key)
+        if not found:
+            del self._policies[key]
+
     # What is asked by others --------------------------------------------------------------------
 
     def hunks_at(self, document: Document | None, key: str, place: types.Range) -> list[ShownHunk]:
@@ -138,7 +149,8 @@ class Diagnostics:
 
     def refresh(self, document: Document) -> None:
         """Publish again for a document that was opened or changed."""
-        if any(document.key in shown for shown in (self._hunks, self._unsaved, self._failures)):
+        shown = (self._hunks, self._unsaved, self._failures, self._policies)
+        if any(document.key in there for there in shown):
             self.publish(document.key, document)
 
     def publish(self, key: str, document: Document | None = None) -> None:
@@ -149,6 +161,7 @@ class Diagnostics:
         diagnostics = [self._hunk(shown, document) for shown in self._hunks.get(key, ())]
         diagnostics += [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
         diagnostics += [self._failure(failure, document) for failure in self._failures.get(key, ())]
+        diagnostics += self._policies.get(key, ())
         version = None
         if document is not None and self._connection.profile.diagnostic_versions:
             version = document.version

@@ -22,6 +22,7 @@ from autopilot_ls.model.approvals import (
     Action,
     Approval,
     ChangeKind,
+    CommandAction,
     Decision,
     DecisionKind,
     FileChange,
@@ -46,7 +47,9 @@ from autopilot_ls.model.events import (
 from autopilot_ls.model.review import marked
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
+from autopilot_ls.policy.policy import builtin_policy
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
@@ -184,6 +187,16 @@ class StandIn:
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         raise NotImplementedError
 
+    def explain(
+        self, command: str, *, mode: Mode, workspace: Path
+    ) -> tuple[Verdict, tuple[PartVerdict, ...]]:
+        action = CommandAction(command=command, cwd=str(workspace))
+        policy = builtin_policy()
+        return (
+            policy.judge(action, mode=mode, workspace=workspace),
+            policy.explain(action, mode=mode, workspace=workspace),
+        )
+
     def policy_problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
         del workspace
         return self.problems
@@ -298,7 +311,9 @@ class Place:
 
     def __init__(self, root: Path, tasks: anyio.abc.TaskGroup) -> None:
         self.root = root
-        self.backend = StandIn(Settings(state_dir=root / "state"), root)
+        self.backend = StandIn(
+            Settings(state_dir=root / "state", policy_file=root / "config" / "policy.toml"), root
+        )
         self._jobs = Jobs(tasks)
 
     def editor(self, name: str = "test", capabilities: Any = FULL) -> Editor:

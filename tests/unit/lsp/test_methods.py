@@ -11,6 +11,7 @@ import pytest
 
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.commands import Commands
+from autopilot_ls.lsp.policy_commands import PolicyCommands
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
         unsaved=nothing,  # pyright: ignore[reportArgumentType]
         preview=nothing,  # pyright: ignore[reportArgumentType]
         transcripts=nothing,  # pyright: ignore[reportArgumentType]
+        policies=PolicyCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
         started=lambda *_: None,
     )
     assert set(commands._handlers) == {method.name for method in methods.COMMANDS}

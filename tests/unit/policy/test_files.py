@@ -88,6 +88,11 @@ def test_a_file_that_is_broken_from_the_start_allows_nothing(
     os.mkfifo(files.user)
     assert outcome(Loader(files).load(workspace), "ls", workspace) is Outcome.ASK
     files.user.unlink()
+    files.user.mkdir()
+    policy = Loader(files).load(workspace)
+    assert outcome(policy, "ls", workspace) is Outcome.ASK
+    assert "not a regular file" in str(policy.problems)
+    files.user.rmdir()
     assert outcome(Loader(files).load(workspace), "ls", workspace) is Outcome.ALLOW
 
 
