@@ -70,10 +70,14 @@ def policy_schema() -> dict[str, object]:
         "required": ["verdict"],
         "properties": {key: _property(key) for key in sorted(KEYS)},
         "oneOf": [{"required": [key]} for key in MATCHERS],
-        "dependentSchemas": {
-            key: {"anyOf": [{"required": [one]} for one in others]}
+        # In words that the older drafts have too, which is what editors' TOML tools go by.
+        "allOf": [
+            {
+                "if": {"required": [key]},
+                "then": {"anyOf": [{"required": [one]} for one in others]},
+            }
             for key, others in ONLY_WITH.items()
-        },
+        ],
     }
     limits: dict[str, object] = {
         "type": "object",

@@ -113,7 +113,7 @@ async def test_malformed_messages_are_answered_and_survived(tmp_path: Path) -> N
             await client.request("textDocument/codeAction", {"range": 1})
         assert wrong.value.code == -32602
         with pytest.raises(ServerError) as unknown:
-            await client.request("textDocument/hover", {"textDocument": {"uri": "file:///a"}})
+            await client.request("textDocument/rename", {"textDocument": {"uri": "file:///a"}})
         assert unknown.value.code == -32601
         # A message that embeds one must not be taken apart.
         nested = {"text": "x", "sessionId": {"jsonrpc": "2.0", "method": "exit"}}

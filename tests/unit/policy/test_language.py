@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autopilot_ls.cli.schema import render
 from autopilot_ls.policy.language import command_patterns, read_policy
 from autopilot_ls.policy.lint import lint
+from autopilot_ls.policy.places import places_text
 from autopilot_ls.policy.policy import builtin_layer, builtin_text, layer_of
+from autopilot_ls.policy.remember import Offer, added
 from autopilot_ls.policy.schema import policy_schema
+
+ROOT = Path(__file__).parents[3]
 
 ERRORS = [
     ("[[rule]\n", 1, 7, "valid TOML"),
@@ -77,10 +83,42 @@ def test_patterns_of_commands() -> None:
 def test_the_schema_fits_the_language() -> None:
     schema = policy_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-    validator.validate(tomllib.loads(builtin_text()))
-    for text, *_, message in ERRORS[2:8]:
-        assert not validator.is_valid(tomllib.loads(str(text))), message
+    assert (ROOT / "schemas" / "policy.json").read_text() == render(schema)
+    # Editors' TOML tools go by the seventh draft.
+    for kind in (jsonschema.Draft202012Validator, jsonschema.Draft7Validator):
+        validator = kind(schema)
+        validator.validate(tomllib.loads(builtin_text()))
+        validator.validate(tomllib.loads(places_text([Path("/a/b")])))
+        remembered = added("", Offer("", "line", "x"), workspace=Path("/w"), reason="me")
+        validator.validate(tomllib.loads(remembered))
+        for text, *_, message in ERRORS[2:8]:
+            assert not validator.is_valid(tomllib.loads(str(text))), message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'verdict = "allow"\nedit = "x"\nwith = "-x"',
+        'verdict = "allow"\nedit = "x"\nwithout = ["-x"]',
+        'verdict = "allow"\ncommand = "x"\nkinds = "add"',
+        'verdict = "ask"\nread = "x"\nescalated = true',
+        'verdict = "ask"\nread = "x"\nedit = "x"',
+        'verdict = "alow"\nedit = "x"',
+        'verdict = "allow"',
+        'edit = "x"',
+        'verdict = "allow"\ncommand = ""',
+        'verdict = "allow"\ncommand = []',
+        'verdict = "allow"\ncomand = "x"',
+        'verdict = "allow"\ncommand = 3',
+        'verdict = "allow"\ncommand = "x"\nmodes = ["fast"]',
+        'verdict = "allow"\ncommand = "x"\nrisk = "medium"',
+    ],
+)
+def test_the_schema_refuses_what_the_language_refuses(wrong: str) -> None:
+    text = f"[[rule]]\n{wrong}\n"
+    assert read_policy(text, "p").problems
+    for kind in (jsonschema.Draft202012Validator, jsonschema.Draft7Validator):
+        assert not kind(policy_schema()).is_valid(tomllib.loads(text))
 
 
 def test_lint_finds_what_is_probably_not_meant() -> None:
