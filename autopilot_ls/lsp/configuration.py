@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 INITIALIZED_LIMIT: Final = 5.0
 """Seconds to wait for `initialized`, before which nothing may be asked of an editor."""
 
+_SHARED: Final = ("didChangeConfiguration", "workspace/configuration")
+"""Layers that editors merge with a repository's own settings."""
+
 ANSWER_LIMIT: Final = 3.0
 """Seconds an editor has to tell its configuration."""
 
@@ -48,7 +51,7 @@ class Configuration:
             layers.append(("didChangeConfiguration", self._connection.pushed_settings))
         if pulled is not None:
             layers.append(("workspace/configuration", {SECTION: pulled}))
-        settings, problems = load(layers)
+        settings, problems = load(layers, shared=_SHARED)
         self._tell(problems)
         _apply_logging(settings)
         return settings

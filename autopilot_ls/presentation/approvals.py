@@ -17,6 +17,8 @@ from autopilot_ls.model.approvals import (
     ElicitationAction,
     FileChange,
     Hunk,
+    Mode,
+    Outcome,
     PatchAction,
     PermissionAction,
     Question,
@@ -28,6 +30,9 @@ from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, code, fence, plain, said, unchanged
 from autopilot_ls.presentation.verdicts import explained
+
+LIMITS: Final = "limits of the policy"
+"""Where the rule of an approval stands that waits because a limit is reached."""
 
 _PERMISSIONS: Final = 2
 """Permissions that a title has room for, and characters of each."""
@@ -41,6 +46,25 @@ def relative(path: str, root: str | None) -> str:
         if whole.is_relative_to(root):
             return str(whole.relative_to(root))
     return path
+
+
+def is_limited(approval: Approval) -> bool:
+    """Tell whether it waits because a limit is reached, whatever the rules say."""
+    return approval.verdict.rule.startswith("limit-") and approval.verdict.source == LIMITS
+
+
+def alarm(approval: Approval, mode: Mode) -> str:
+    """Return what must be said loudly of an approval that waits, nothing for an ordinary one.
+
+    Args:
+        approval: The approval.
+        mode: The session's mode; in escalate, the person is taken to be away.
+    """
+    if approval.verdict.outcome is not Outcome.ASK:
+        return ""
+    if is_limited(approval):
+        return "LIMIT REACHED"
+    return "HIGH RISK" if approval.verdict.risk == "high" and mode is Mode.ESCALATE else ""
 
 
 def title(

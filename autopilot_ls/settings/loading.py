@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, cast, get_origin
@@ -43,6 +43,10 @@ _WRONG_TYPE: Final = {
     "string_type": "must be text",
     "tuple_type": "must be a list",
 }
+_NOT_HERE: Final = (
+    "can only be set in the environment or in initializationOptions, because a repository's own settings "
+    "could reach it here"
+)
 _MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 _SWITCHES: Final = {
     "1": True,
@@ -76,7 +80,10 @@ class SettingsProblem:
 
 
 def load(
-    layers: Sequence[tuple[str, object]], *, environ: Mapping[str, str] | None = None
+    layers: Sequence[tuple[str, object]],
+    *,
+    environ: Mapping[str, str] | None = None,
+    shared: Collection[str] = (),
 ) -> tuple[Settings, list[SettingsProblem]]:
     """Merge the environment and the layers into settings.
 
@@ -85,6 +92,8 @@ def load(
             themselves or an object that has them under `autopilot`. None is an empty layer, and a
             setting that is None is not set in that layer.
         environ: The environment variables, weaker than all layers; the process's own when omitted.
+        shared: Names of the layers in which a repository may have a say, as in an editor's configuration
+            that it merges with a file of the workspace. What runs a command is not taken from there.
 
     Returns:
         The settings, and what did not apply. Wrong content never raises.
@@ -94,7 +103,7 @@ def load(
     for source, content in _from_environment(os.environ if environ is None else environ, problems):
         _Layer(source, merged, problems).apply(content)
     for source, content in layers:
-        _Layer(source, merged, problems).apply(content)
+        _Layer(source, merged, problems, shared=source in shared).apply(content)
     if len(problems) > MAX_PROBLEMS:
         more = len(problems) - MAX_PROBLEMS
         problems[MAX_PROBLEMS:] = [SettingsProblem("", "settings", f"and {more} further problems")]
@@ -192,6 +201,7 @@ class _Layer:
     source: str
     merged: dict[str, object]
     problems: list[SettingsProblem] = field(repr=False)
+    shared: bool = False
 
     def apply(self, content: object) -> None:
         """Apply a layer as it came, with or without `autopilot` around the settings."""
@@ -219,6 +229,8 @@ class _Layer:
             info = fields.get(str(key))
             if info is None:
                 self._report(path, _unknown(str(key), fields))
+            elif self.shared and value is not None and _is_own(info):
+                self._report(path, _NOT_HERE)
             elif value is not None:
                 self._apply_value(group, info, target, value, path)
 
@@ -278,6 +290,11 @@ def _merge(target: dict[str, object], key: str, value: object) -> None:
         target[key] = merged
     else:
         target[key] = value
+
+
+def _is_own(info: FieldInfo) -> bool:
+    extra = info.json_schema_extra
+    return isinstance(extra, dict) and "x-own" in extra
 
 
 def _by_alias(group: type[Group]) -> dict[str, FieldInfo]:

@@ -26,8 +26,11 @@ from pydantic import (
 
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.base import Frozen
+from autopilot_ls.settings.templates import check_template
 
 _MACHINE: Final[dict[str, JsonValue]] = {"scope": "machine"}
+_OWN: Final[dict[str, JsonValue]] = {**_MACHINE, "x-own": True}
+"""Further kept from what a repository's settings can reach in any editor; see `loading`."""
 
 
 def _to_mode(value: object) -> object:
@@ -94,6 +97,7 @@ VariableName = Annotated[
     str, StringConstraints(max_length=1000), AfterValidator(_check_variable_name)
 ]
 VariableValue = Annotated[SecretStr, AfterValidator(_check_variable_value)]
+News = Literal["limit", "high-risk", "approval", "turn-end"]
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -223,6 +227,33 @@ class ApprovalSettings(Group):
     )
 
 
+class NotifySettings(Group):
+    """The command that tells a person who is away."""
+
+    command: Annotated[tuple[Argument, ...], AfterValidator(check_template)] = Field(
+        default=(),
+        strict=False,
+        max_length=100,
+        description=(
+            "The command that tells you what happens while you are away: a list of words, never run by a "
+            'shell, for instance `["notify-send", "--", "{title}", "{text}"]`. In them `{title}`, '
+            "`{text}`, `{session}`, `{workspace}` and `{kind}` are replaced. Only from the environment "
+            "or initializationOptions. Empty: none."
+        ),
+        json_schema_extra=_OWN,
+    )
+    on: tuple[News, ...] = Field(
+        default=("limit", "high-risk"),
+        strict=False,
+        max_length=10,
+        description=(
+            "What the command tells. limit: a limit is reached. high-risk: something of high risk waits for "
+            "you in auto or escalate. approval: anything waits for you. turn-end: a turn has ended."
+        ),
+        json_schema_extra=_OWN,
+    )
+
+
 class Settings(Group):
     """All settings of Autopilot."""
 
@@ -283,6 +314,10 @@ class Settings(Group):
     approvals: ApprovalSettings = Field(
         default_factory=ApprovalSettings,
         description="How a waiting approval makes itself known.",
+    )
+    notify: NotifySettings = Field(
+        default_factory=NotifySettings,
+        description="The command that tells a person who is away.",
     )
 
     @property

@@ -11,7 +11,6 @@ the policy has at that moment. Not aware of how a turn is stopped or a person is
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -32,11 +31,9 @@ from autopilot_ls.model.events import (
 from autopilot_ls.model.items import CommandExecution, FileChanges, ItemStatus
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import STOPPING, Limits, Reached, Usage, reached
+from autopilot_ls.presentation.approvals import LIMITS
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed
 from autopilot_ls.supervisor.decisions import AUTOPILOT, POLICY
-
-LIMIT_SOURCE: Final = "limits of the policy"
-"""Where the rule stands that a limit is."""
 
 Stop = Callable[[str, Reached], Coroutine[object, object, None]]
 Clock = Callable[[], float]
@@ -195,7 +192,7 @@ class Runaway:
         return Verdict(
             outcome=Outcome.ASK,
             rule=f"limit-{found.limit}",
-            source=LIMIT_SOURCE,
+            source=LIMITS,
             reason=f"{found.reason} {allowed}",
             part=verdict.part,
             risk="high",

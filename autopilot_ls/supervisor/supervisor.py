@@ -32,8 +32,9 @@ from autopilot_ls.model.approvals import (
 from autopilot_ls.model.errors import (
     ApprovalNotFound,
     InvalidRequest,
+    TraceFull,
 )
-from autopilot_ls.model.events import GrantRevoked
+from autopilot_ls.model.events import GrantRevoked, Notice
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.policy.judging import PartVerdict
@@ -42,11 +43,13 @@ from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, Runt
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.composition import default_factories, transient_runtime
 from autopilot_ls.supervisor.following import follow
+from autopilot_ls.supervisor.notifier import Notifier
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.sessions import Sessions
 from autopilot_ls.supervisor.views import ClientView
+from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
 
@@ -79,6 +82,16 @@ class Supervisor:
         self._views: list[ClientView] = []
         self._sessions = Sessions(settings, self.store, factories, self._attached, tasks)
         self._mode = settings.mode
+        self._notifier = Notifier(
+            settings.notify,
+            self.snapshot,
+            self._tell,
+            redact=Redactor(settings.trace.redact).redact,
+            environment=dict(os.environ),
+            tasks=tasks,
+        )
+        if settings.notify.command:
+            self.attach(self._notifier)
 
     # Views --------------------------------------------------------------------------------------
 
@@ -357,6 +370,14 @@ class Supervisor:
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
         await self._sessions.shut_down()
+        await self._notifier.finish()
+
+    def _tell(self, session_id: str, notice: Notice) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and not session.is_closed:
+            # Without a session it can be told in, nobody waits for it either.
+            with contextlib.suppress(TraceFull):
+                session.record.tell(notice)
 
 
 @asynccontextmanager

@@ -108,6 +108,10 @@ class Process:
         """
         return await self._stdout.read(limit)
 
+    def end_input(self) -> None:
+        """Close its standard input: nothing more can be written. May be repeated."""
+        self._stdin.close(AgentDied(f"{self.name} gets no more input."))
+
     def stderr_tail(self) -> str:
         """Return the end of its standard error so far, not yet made safe to display."""
         return self._stderr.tail()
