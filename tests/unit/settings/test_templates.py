@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from autopilot_ls.settings.loading import load
@@ -108,3 +111,14 @@ def test_the_environment_gives_it_as_a_line_or_as_a_list() -> None:
 def test_what_the_command_is_given_is_not_taken_for_a_setting_with_a_slip() -> None:
     names = ("TITLE", "TEXT", "SESSION", "WORKSPACE", "KIND")
     assert load([], environ={f"AUTOPILOT_{name}": "x" for name in names})[1] == []
+
+
+def test_the_lines_of_the_readme_are_taken() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    block = readme.split("```jsonc")[1].split("```")[0]
+    lines = [tuple(json.loads(line)) for line in block.splitlines() if line.startswith("[")]
+    assert len(lines) == 6
+    for words in lines:
+        settings, problems = load([("initializationOptions", {"notify": {"command": list(words)}})])
+        assert problems == []
+        assert settings.notify.command == words
