@@ -11,13 +11,13 @@ in the lines that are UTF-8; a change whose own lines are not cannot be shown, a
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from autopilot_ls.edits.compare import changes as changes_between
 from autopilot_ls.edits.lines import Edit, splice, split
 from autopilot_ls.edits.paths import absolute, inside, real, shown
 from autopilot_ls.edits.unified import parse
@@ -26,8 +26,6 @@ from autopilot_ls.model.errors import PatchInvalid
 
 MAX_TEXT: Final = 16 * 1024 * 1024
 """Bytes of a proposed text that can still be reviewed by hunks."""
-MAX_COMPARED: Final = 2_000
-"""Lines up to which two texts are compared line by line; longer ones become one hunk."""
 
 Read = Callable[[Path], bytes | None]
 """Returns a file's bytes, None when there is none; raises `PatchInvalid` or `OSError`."""
@@ -196,26 +194,17 @@ def _compared(old: bytes, new: bytes) -> tuple[tuple[Edit, int], ...]:
     """Return the edits between two texts: the fewest lines in bounded time."""
     old.decode()  # A line that is not UTF-8 could not be shown: UnicodeError becomes a problem.
     before, after = split(old), split(new)
-    start = _common(before, after)
-    end = _common(before[start:][::-1], after[start:][::-1])
-    middle, fresh = before[start : len(before) - end], after[start : len(after) - end]
-    if len(middle) + len(fresh) > MAX_COMPARED:
-        return ((Edit(start, tuple(middle), tuple(fresh)), start),)
-    matcher = difflib.SequenceMatcher(None, middle, fresh, autojunk=False)
     return tuple(
-        (Edit(start + i1, tuple(middle[i1:i2]), tuple(fresh[j1:j2])), start + j1)
-        for tag, i1, i2, j1, j2 in matcher.get_opcodes()
-        if tag != "equal"
+        (
+            Edit(
+                change.old_start,
+                tuple(before[change.old_start : change.old_end]),
+                tuple(after[change.new_start : change.new_end]),
+            ),
+            change.new_start,
+        )
+        for change in changes_between(before, after)
     )
-
-
-def _common(one: Sequence[bytes], other: Sequence[bytes]) -> int:
-    count = 0
-    for first, second in zip(one, other, strict=False):
-        if first != second:
-            break
-        count += 1
-    return count
 
 
 def _hunk(edit: Edit, new_at: int, hunk_id: str) -> Hunk:
