@@ -104,18 +104,28 @@ class Undone:
 
 @dataclass(slots=True)
 class Weave:
-    """The lines of a file with their history; create it with `begin`."""
+    """The lines of a file with their history; create it with `begin`.
 
+    Attributes:
+        whole: Whether the content is one piece, as that of a binary file, and not lines.
+    """
+
+    whole: bool = False
     steps: list[Step] = field(default_factory=list[Step])
     lines: list[Line] = field(default_factory=list[Line])
     next_id: int = 0
 
     @classmethod
-    def begin(cls, text: bytes) -> Weave:
+    def begin(cls, text: bytes, *, whole: bool = False) -> Weave:
         """Return the weave of a text that is nobody's change."""
-        weave = cls()
-        weave.lines = [weave._line(data, None) for data in split(text)]
+        weave = cls(whole)
+        weave.lines = [weave._line(data, None) for data in weave._split(text)]
         return weave
+
+    def _split(self, text: bytes) -> list[bytes]:
+        if self.whole:
+            return [text] if text else []
+        return split(text)
 
     def _line(self, data: bytes, added: int | None, *, kept: bool = False) -> Line:
         line = Line(self.next_id, data, added, added_kept=kept)
@@ -130,15 +140,30 @@ class Weave:
 
     def reference(self) -> bytes:
         """Return the text without what nobody has reviewed."""
-        return _joined(line for line in self.lines if self._in_reference(line))
+        return self._joined(line for line in self.lines if self._in_reference(line))
 
     def without(self, is_out: Callable[[Step], bool]) -> bytes:
         """Return the text without the steps that a predicate chooses, reviewed or not."""
+        return self._joined(self._without(is_out))
+
+    def pieces(self, is_out: Callable[[Step], bool]) -> int:
+        """Return of how many lines `without` is made; those of a whole cannot be joined."""
+        return len(self._without(is_out))
+
+    def _without(self, is_out: Callable[[Step], bool]) -> list[Line]:
         out = {index for index, step in enumerate(self.steps) if is_out(step)}
-        return _joined(
+        return [
             line
             for line in self.lines
             if line.added not in out and (line.removed is None or line.removed in out)
+        ]
+
+    def _joined(self, lines: Iterable[Line]) -> bytes:
+        found = list(lines)
+        end, last = _line_end(found), len(found) - 1
+        return b"".join(
+            line.data if self.whole or at == last or is_terminated(line.data) else line.data + end
+            for at, line in enumerate(found)
         )
 
     def _is_open(self, step: int | None) -> bool:
@@ -166,7 +191,7 @@ class Weave:
             reviewed: Whether a person has seen the change already, as when an approval was accepted.
         """
         number = self._begin(step)
-        fresh = split(text)
+        fresh = self._split(text)
         present = [at for at, line in enumerate(self.lines) if line.removed is None]
         woven: list[Line] = []
         done = 0
@@ -329,20 +354,12 @@ class Weave:
 
     def _mend_joints(self) -> None:
         """End lines that were last in the file and are in its middle now."""
+        if self.whole:
+            return
         here = [line for line in self.lines if line.removed is None]
         for line in here[:-1]:
             if not is_terminated(line.data):
                 line.data += _line_end(here)
-
-
-def _joined(lines: Iterable[Line]) -> bytes:
-    found = list(lines)
-    end = _line_end(found)
-    last = len(found) - 1
-    return b"".join(
-        line.data if at == last or is_terminated(line.data) else line.data + end
-        for at, line in enumerate(found)
-    )
 
 
 def _line_end(lines: Iterable[Line]) -> bytes:
