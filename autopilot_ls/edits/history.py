@@ -217,6 +217,18 @@ class History:
             for shape in self.shapes:
                 shape.kept = True
 
+    def keep_what_is_in(self, text: bytes | None) -> None:
+        """Take as reviewed what another version of the file has as well, such as a commit's.
+
+        Args:
+            text: The other version's content; None when it has no such file.
+        """
+        now = self.current()
+        if text == (None if now.kind == "absent" else now.data):
+            self.keep({FILE, MODE})
+        elif text is not None and not self.weave.whole:
+            self.weave.keep_what_is_in(text)
+
     # Taking back ------------------------------------------------------------------------------
 
     def undo(self, names: Collection[str], step: Step) -> TakenBack:

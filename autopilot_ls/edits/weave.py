@@ -293,6 +293,21 @@ class Weave:
                 line.added_kept = line.added_kept or self._is_open(line.added)
                 line.removed_kept = line.removed_kept or self._is_open(line.removed)
 
+    def keep_what_is_in(self, text: bytes) -> None:
+        """Take as reviewed the hunks by which another text does not differ from the present one."""
+        present = [line.data for line in self.lines if line.removed is None]
+        differing = list(changes(present, split(text)))
+        self.keep(
+            line
+            for hunk in self.hunks()
+            # A difference right before or behind it may be about the same lines.
+            if not any(
+                change.old_start <= hunk.start + len(hunk.new) and hunk.start <= change.old_end
+                for change in differing
+            )
+            for line in hunk.lines
+        )
+
     def undo_lines(self, lines: Iterable[int], step: Step) -> Undone:
         """Take back what nobody has reviewed of these lines; what the person did stays.
 

@@ -1,0 +1,128 @@
+"""Who changed a file: what is known of the time between two looks at the disk, and what follows.
+
+Never guesses in the person's disfavour: what may be the agent's or another program's is *unknown*, what
+happened while no agent was at work is nobody's to review. Pure; the time is handed in. Not aware of how
+changes are found; `workspace` stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from autopilot_ls.edits.weave import Author, Step
+from autopilot_ls.model.text import one_line
+
+OTHERS: Final = Step(Author.PERSON)
+"""The step of the person, and of programs that ran while no agent did."""
+
+CLOCK_SLACK: Final = 2.0
+"""Seconds by which a file's time may differ from ours: some file systems count in such steps."""
+
+_MAX_COMMANDS: Final = 200
+
+
+@dataclass(slots=True)
+class Work:
+    """A command of an agent, or what one left running.
+
+    Attributes:
+        turn: The turn it belongs to.
+        by: What it is, for a person.
+        started: Seconds since the epoch.
+        ended: The same; None while it runs.
+    """
+
+    turn: str
+    by: str
+    started: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """A patch that was written: by which turn, and whether a person had seen it before."""
+
+    turn: str
+    reviewed: bool
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of the time since the last look at the disk.
+
+    Attributes:
+        turns: The turns that were at work, in their order.
+        work: Commands by the agent's id of them.
+        patches: The patches that were written, by path relative to the workspace.
+        head_moved: Whether the repository has another commit checked out than before.
+    """
+
+    turns: dict[str, None] = field(default_factory=dict[str, None])
+    work: dict[str, Work] = field(default_factory=dict[str, Work])
+    patches: dict[str, Patched] = field(default_factory=dict[str, Patched])
+    head_moved: bool = False
+
+    def begins(self, key: str, turn: str, by: str, now: float) -> None:
+        """Note that a command begins."""
+        if len(self.work) < _MAX_COMMANDS:
+            self.work[key] = Work(turn, one_line(by, 80), now)
+
+    def ends(self, key: str, now: float) -> None:
+        """Note that a command has ended."""
+        work = self.work.get(key)
+        if work is not None and work.ended is None:
+            work.ended = now
+
+    def stops(self, turn: str, now: float) -> None:
+        """Note that nothing of a turn runs any more."""
+        for work in self.work.values():
+            if work.turn == turn and work.ended is None:
+                work.ended = now
+
+    def looked(self, running: Iterable[str]) -> None:
+        """Begin anew after a look: what still runs stays.
+
+        Args:
+            running: The turns that are still at work.
+        """
+        self.turns = dict.fromkeys(running)
+        self.work = {key: work for key, work in self.work.items() if work.ended is None}
+        self.patches = {}
+        self.head_moved = False
+
+
+def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[Step, bool]:
+    """Return who changed a file, and whether a person has seen the change already.
+
+    Args:
+        path: Relative to the workspace.
+        modified: When the file was written, in seconds since the epoch; None when it is gone.
+        evidence: What is known of the time in which it was changed.
+    """
+    if not evidence.turns:
+        return OTHERS, False
+    patched = evidence.patches.get(path)
+    if patched is not None:
+        return Step(Author.AGENT, patched.turn, "a patch"), patched.reviewed
+    work = [each for each in evidence.work.values() if _was_running(each, modified)]
+    turns = {each.turn for each in work}
+    turn = next(iter(evidence.turns)) if len(evidence.turns) == 1 else ""
+    foreign = evidence.head_moved and not any(_may_move_head(each) for each in work)
+    if len(turns) != 1 or foreign:
+        return Step(Author.UNKNOWN, turn), False
+    names = dict.fromkeys(each.by for each in work)
+    return Step(Author.AGENT, turns.pop(), next(iter(names)) if len(names) == 1 else ""), False
+
+
+def _was_running(work: Work, modified: float | None) -> bool:
+    if modified is None:
+        return True
+    ended = modified if work.ended is None else work.ended
+    return work.started - CLOCK_SLACK <= modified <= ended + CLOCK_SLACK
+
+
+def _may_move_head(work: Work) -> bool:
+    return any(PurePosixPath(word).name == "git" for word in work.by.replace("'", " ").split())

@@ -1,0 +1,495 @@
+"""The review of one workspace: what was changed in it without asking, by whom, and what a person says to it.
+
+Looks at the disk when something may have changed it, compares with the look before, and keeps each file's
+history. The agent's word is never taken for what changed, only for when it was at work. Not aware of
+agents, editors or who asks; `reviews` stands above, `attribution`, `storage` and `edits.history` below.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import secrets
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+import anyio.to_thread
+
+from autopilot_ls.edits.baselines.values import Baseline, ChangedFile, Changes, Side
+from autopilot_ls.edits.history import ABSENT, Content, History, TakenBack, Touched, Unreviewed
+from autopilot_ls.edits.weave import Author, Step
+from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.supervisor.review.attribution import Evidence, Patched, attribute
+
+MAX_FILES: Final = 2_000
+"""Files whose history is kept at most; beyond it the oldest without anything to review go."""
+
+MAX_TURNS: Final = 50
+"""Turns that can be gone back to."""
+
+MAX_UNDONE: Final = 50
+"""Times of taking back that can be taken back themselves."""
+
+LINK_MODE: Final = 0o120000
+PERSON: Final = Step(Author.PERSON)
+
+
+class Snapshots(Protocol):
+    """What the workspace's files were at any of our looks; `edits.baselines` is one.
+
+    Every method may raise an `AutopilotError`: the workspace cannot be looked at.
+    """
+
+    async def take(self) -> Baseline:
+        """Look at the disk now."""
+        ...
+
+    async def changes(self, since: str, until: str) -> Changes:
+        """Return what differs between two looks, which are named by their baselines' ids."""
+        ...
+
+    async def read(self, side: Side) -> bytes:
+        """Return the bytes of a file whose content was kept."""
+        ...
+
+    async def head(self) -> str:
+        """Return which commit the user's repository has checked out; empty when that is not known."""
+        ...
+
+    async def committed(self, head: str, path: str) -> bytes | None:
+        """Return what a commit holds at a path; None when it has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """Something to be reviewed, as clients see it.
+
+    Attributes:
+        id: Names it in the workspace while it lasts.
+        path: Relative to the workspace.
+    """
+
+    id: str
+    path: str
+    change: Unreviewed
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn that can be gone back to.
+
+    Attributes:
+        name: Names it among all turns of the workspace.
+        session_id: Whose it is.
+        began: Seconds since the epoch.
+        at_work: Whether it, or what it left running, may still change files.
+    """
+
+    name: str
+    session_id: str
+    began: float
+    at_work: bool = True
+
+
+@dataclass(slots=True)
+class UndoRecord:
+    """What was taken back at once, by which it can be done again."""
+
+    id: str
+    what: str
+    files: dict[str, TakenBack] = field(default_factory=dict[str, TakenBack])
+
+
+@dataclass(slots=True)
+class Plan:
+    """What taking back would write; nothing has happened yet.
+
+    Attributes:
+        record: By which it can be done again.
+        files: What each file is now, and what it would be, by path relative to the workspace.
+        touched: Files left as they are, since what the person did there cannot be kept apart.
+        histories: What the files' histories are afterwards.
+    """
+
+    record: UndoRecord
+    files: dict[str, tuple[Content, Content]] = field(
+        default_factory=dict[str, tuple[Content, Content]]
+    )
+    touched: list[str] = field(default_factory=list[str])
+    histories: dict[str, History] = field(default_factory=dict[str, History])
+
+
+Place = Callable[[Mapping[str, tuple[Content, Content]]], Awaitable[Collection[str]]]
+"""Puts new contents in the place of the present ones, by path; returns the paths where it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the wish to take something back.
+
+    Attributes:
+        undo_id: By which it can be done again; empty when nothing was taken back.
+        written: Files that were changed.
+        touched: Files left as they are, since what the person did there cannot be kept apart.
+        left: Files that could not be written.
+    """
+
+    undo_id: str
+    written: tuple[str, ...]
+    touched: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class WorkspaceReview:
+    """See the module's docstring. All of it runs in one event loop; looks come one after another."""
+
+    def __init__(
+        self,
+        folder: Path,
+        snapshots: Snapshots,
+        *,
+        tell: Callable[[], None],
+        save: Callable[[WorkspaceReview], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Create it with nothing to review.
+
+        Args:
+            folder: The workspace.
+            snapshots: Looks at it.
+            tell: Called after what is to be reviewed has changed.
+            save: Called then, too, to have it stored.
+            clock: Gives seconds since the epoch.
+        """
+        self.histories: dict[str, History] = {}
+        self.turns: list[Turn] = []
+        self.undone: list[UndoRecord] = []
+        self.last: str = ""
+        self.last_head: str = ""
+        self.folder = folder
+        self.notices: tuple[str, ...] = ()
+        self._snapshots = snapshots
+        self._tell = tell
+        self._save = save
+        self._clock = clock
+        self._evidence = Evidence()
+        self._looking = anyio.Lock()
+
+    # What happens -----------------------------------------------------------------------------
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a turn, or what one left running, may be changing files."""
+        return any(turn.at_work for turn in self.turns)
+
+    async def begin_turn(self, name: str, session_id: str) -> tuple[str, ...]:
+        """Take the baseline of a turn that is about to begin.
+
+        Returns:
+            What it does not cover, in sentences for a person.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at.
+        """
+        async with self._looking:
+            await self._look()
+            self.turns.append(Turn(name, session_id, self._clock()))
+            self._evidence.turns[name] = None
+            self._forget_old()
+            return self.notices
+
+    async def end_turn(self, name: str) -> None:
+        """Look for the last time at what a turn did; nothing of it runs any more.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at.
+        """
+        self._evidence.stops(name, self._clock())
+        async with self._looking:
+            try:
+                await self._look()
+            finally:
+                for turn in self.turns:
+                    turn.at_work = turn.at_work and turn.name != name
+                self._evidence.looked(self._running())
+
+    def _running(self) -> Iterable[str]:
+        return (turn.name for turn in self.turns if turn.at_work)
+
+    def command_begins(self, key: str, turn: str, by: str) -> None:
+        """Note that a command of a turn begins to run."""
+        self._evidence.begins(key, turn, by, self._clock())
+
+    def command_ends(self, key: str) -> None:
+        """Note that a command has ended; the caller has a look taken."""
+        self._evidence.ends(key, self._clock())
+
+    def patched(self, paths: Iterable[str], turn: str, *, reviewed: bool) -> None:
+        """Note that a patch was written to these paths; the caller has a look taken."""
+        for path in paths:
+            self._evidence.patches[path] = Patched(turn, reviewed)
+
+    async def saved(self, path: str, before: Content | None, now: Content) -> None:
+        """Take what a person has just saved from an editor.
+
+        Args:
+            path: Relative to the workspace.
+            before: What the editor had loaded or saved before; None when that is not known.
+            now: What the disk holds right after the save.
+        """
+        async with self._looking:
+            history = self.histories.get(path)
+            if history is None:
+                # It need not be told apart from anything: the next baseline has it.
+                if not self.is_at_work or before is None:
+                    return
+                history = self.histories[path] = History.begin(before)
+            if before is not None and before != history.current():
+                self._advance(path, history, before, None)
+            history.advance(now, PERSON)
+            self._changed()
+
+    async def look(self) -> None:
+        """Look at what has changed since the last look, and at whose change it is.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at.
+        """
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
+        head = await self._snapshots.head()
+        self._evidence.head_moved = bool(self.last_head) and head != self.last_head
+        seen = await self._snapshots.take()
+        self.notices = seen.notices
+        changes = Changes(())
+        if self.last and self.last != seen.id:
+            changes = await self._snapshots.changes(self.last, seen.id)
+        modified = await anyio.to_thread.run_sync(self._modified, changes.files)
+        for change in changes.files:
+            await self._take(change, modified[change.path])
+        if self._evidence.head_moved:
+            await self._keep_committed(head)
+        news = bool(changes.files) or self._evidence.head_moved
+        self.last, self.last_head = seen.id, head
+        self._evidence.looked(self._running())
+        if news:
+            self._changed()
+
+    def _modified(self, files: Iterable[ChangedFile]) -> dict[str, float | None]:
+        found: dict[str, float | None] = {}
+        for file in files:
+            try:
+                found[file.path] = (self.folder / file.path).lstat().st_mtime
+            except OSError:
+                found[file.path] = None
+        return found
+
+    async def _take(self, change: ChangedFile, modified: float | None) -> None:
+        history = self.histories.get(change.path)
+        if history is None and (not self._evidence.turns or not change.certain):
+            return
+        now = await self._content(change.after)
+        before = await self._content(change.before) if history is None else None
+        if now is None or (history is None and before is None):
+            return  # Its content was not kept, which was told when the look was taken.
+        if history is None:
+            history = self.histories[change.path] = History.begin(before or ABSENT)
+        self._advance(change.path, history, now, modified)
+
+    async def _content(self, side: Side | None) -> Content | None:
+        """Return what a file was, None when its content was not kept."""
+        if side is None:
+            return ABSENT
+        if not side.blob:
+            return None
+        data = await self._snapshots.read(side)
+        if side.mode == LINK_MODE:
+            return Content("link", data)
+        return Content("file", data, bool(side.mode & 0o100))
+
+    def _advance(
+        self, path: str, history: History, content: Content, modified: float | None
+    ) -> None:
+        if content != history.current():
+            step, reviewed = attribute(path, modified, self._evidence)
+            history.advance(content, step, reviewed=reviewed)
+
+    async def _keep_committed(self, head: str) -> None:
+        """Take what a commit has as reviewed: who commits a change is content with it."""
+        for path, history in self.histories.items():
+            if any(True for _ in history.unreviewed()):
+                held = await self._snapshots.committed(head, path)
+                history.keep_what_is_in(held)
+
+    def _changed(self) -> None:
+        self._forget_old()
+        self._save(self)
+        self._tell()
+
+    def _forget_old(self) -> None:
+        """Drop turns, histories and undo records beyond the limits, those without use first."""
+        del self.turns[:-MAX_TURNS]
+        del self.undone[:-MAX_UNDONE]
+        known = {turn.name for turn in self.turns}
+        useless = [
+            path
+            for path, history in self.histories.items()
+            if not any(step.turn in known for step in history.weave.steps)
+            and not any(True for _ in history.unreviewed())
+        ]
+        surplus = len(self.histories) - len(useless) - MAX_FILES
+        if surplus > 0:
+            useless += [path for path in self.histories if path not in useless][:surplus]
+        for path in useless if not self.is_at_work or surplus > 0 else ():
+            del self.histories[path]
+
+    # What a person says -----------------------------------------------------------------------
+
+    def items(self) -> tuple[ReviewItem, ...]:
+        """Return what is to be reviewed, by path and place."""
+        return tuple(
+            ReviewItem(f"{zlib.crc32(os.fsencode(path)):08x}-{each.part.id}", path, each)
+            for path, history in sorted(self.histories.items())
+            for each in history.unreviewed()
+        )
+
+    def keep(self, ids: Collection[str]) -> tuple[ReviewItem, ...]:
+        """Take these as reviewed; returns them, without those that are none any more."""
+        chosen = tuple(item for item in self.items() if item.id in ids)
+        for path, names in _by_path(chosen).items():
+            self.histories[path].keep(names)
+        if chosen:
+            self._changed()
+        return chosen
+
+    async def undo(self, ids: Collection[str], place: Place) -> Outcome:
+        """Take these back; what a person did in between stays.
+
+        Args:
+            ids: Of items.
+            place: Writes what was worked out.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at, or nothing could be written.
+        """
+
+        def plan() -> Plan:
+            plan = _plan("changes taken back")
+            for path, names in _by_path(item for item in self.items() if item.id in ids).items():
+                self._plan_file(plan, path, partial(_undo_parts, names=frozenset(names)))
+            return plan
+
+        return await self._take_back(plan, place)
+
+    async def go_back(self, turn: str, place: Place) -> Outcome:
+        """Take back a turn and all turns since. Arguments and errors as `undo`.
+
+        Raises:
+            InvalidRequest: It is not among the turns that can be gone back to.
+        """
+
+        def plan() -> Plan:
+            names = [each.name for each in self.turns]
+            if turn not in names:
+                raise InvalidRequest(f"Turn {turn} is not among those that can be undone.")
+            out = frozenset(names[names.index(turn) :])
+            plan = _plan("a turn taken back" if len(out) == 1 else f"{len(out)} turns taken back")
+            for path in self.histories:
+                self._plan_file(plan, path, partial(_undo_turns, turns=out))
+            return plan
+
+        return await self._take_back(plan, place)
+
+    async def redo(self, name: str, place: Place) -> Outcome:
+        """Do again what was taken back. Arguments and errors as `undo`.
+
+        Raises:
+            InvalidRequest: There is no such undo, or it was done again already.
+        """
+
+        def plan() -> Plan:
+            record = next((each for each in self.undone if each.id == name), None)
+            if record is None:
+                raise InvalidRequest(f"There is no undo {name} that could be taken back.")
+            plan = _plan("")
+            for path, taken in record.files.items():
+                self._plan_file(plan, path, partial(_redo, taken=taken))
+            return plan
+
+        outcome = await self._take_back(plan, place)
+        if outcome.written:
+            self.undone = [each for each in self.undone if each.id != name]
+            self._changed()
+        return outcome
+
+    async def _take_back(self, make: Callable[[], Plan], place: Place) -> Outcome:
+        async with self._looking:
+            # What is on disk now counts, and nothing else may look until it is rewritten.
+            await self._look()
+            plan = make()
+            with anyio.CancelScope(shield=True):
+                return await self._carry_out(plan, place)
+
+    async def _carry_out(self, plan: Plan, place: Place) -> Outcome:
+        written = await place(plan.files) if plan.files else frozenset[str]()
+        for path in written:
+            self.histories[path] = plan.histories[path]
+        files = {path: taken for path, taken in plan.record.files.items() if path in written}
+        if files:
+            self.undone.append(replace(plan.record, files=files))
+        self._changed()
+        left = tuple(path for path in plan.files if path not in written)
+        return Outcome(plan.record.id if files else "", tuple(written), tuple(plan.touched), left)
+
+    def _plan_file(
+        self, plan: Plan, path: str, change: Callable[[History], TakenBack | None]
+    ) -> None:
+        history = self.histories.get(path)
+        if history is None:
+            plan.touched.append(path)
+            return
+        after = copy.deepcopy(history)
+        try:
+            taken = change(after)
+        except Touched:
+            plan.touched.append(path)
+            return
+        if after.current() != history.current():
+            plan.files[path] = (history.current(), after.current())
+            plan.histories[path] = after
+            if taken is not None:
+                plan.record.files[path] = taken
+
+
+def _plan(what: str) -> Plan:
+    return Plan(UndoRecord(f"undo-{secrets.token_hex(4)}", what))
+
+
+def _by_path(items: Iterable[ReviewItem]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for item in items:
+        found.setdefault(item.path, set()).add(item.change.part.id)
+    return found
+
+
+def _undo_parts(history: History, names: frozenset[str]) -> TakenBack:
+    return history.undo(names, PERSON)
+
+
+def _undo_turns(history: History, turns: frozenset[str]) -> TakenBack:
+    return history.undo_steps(
+        lambda step: step.author is Author.AGENT and step.turn in turns, PERSON
+    )
+
+
+def _redo(history: History, taken: TakenBack) -> None:
+    history.redo(taken, PERSON)
