@@ -213,3 +213,12 @@ class Family:
             ) == process:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(process.pid, os.WNOHANG)
+
+
+def living_descendants(root: int) -> frozenset[tuple[int, int]]:
+    """Return what descends from a process and is alive, each by its pid and its start.
+
+    Nothing where there is no /proc.
+    """
+    found = _descendants(scan(), root).values()
+    return frozenset((each.pid, each.started) for each in found if each.alive)

@@ -17,7 +17,8 @@ from autopilot_ls.edits.history import ContentKind, Shape, TakenBack
 from autopilot_ls.edits.stored_history import dump, load
 from autopilot_ls.edits.weave import Undone
 from autopilot_ls.model.errors import TraceError
-from autopilot_ls.supervisor.review.workspace import Turn, UndoRecord, WorkspaceReview
+from autopilot_ls.supervisor.review.plans import UndoRecord
+from autopilot_ls.supervisor.review.workspace import Turn, WorkspaceReview
 from autopilot_ls.trace.files import read_private, replace_private
 
 VERSION: Final = 1

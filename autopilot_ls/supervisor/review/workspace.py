@@ -7,14 +7,11 @@ agents, editors or who asks; `reviews` stands above, `attribution`, `storage` an
 
 from __future__ import annotations
 
-import copy
 import os
-import secrets
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,10 +19,19 @@ import anyio
 import anyio.to_thread
 
 from autopilot_ls.edits.baselines.values import Baseline, ChangedFile, Changes, Side
-from autopilot_ls.edits.history import ABSENT, Content, History, TakenBack, Touched, Unreviewed
-from autopilot_ls.edits.weave import Author, Step
+from autopilot_ls.edits.contents import read_content
+from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.supervisor.review.attribution import Evidence, Patched, attribute
+from autopilot_ls.supervisor.review.attribution import OTHERS, Evidence, Patched, attribute
+from autopilot_ls.supervisor.review.plans import (
+    Outcome,
+    Place,
+    Plan,
+    UndoRecord,
+    redo,
+    undo_parts,
+    undo_turns,
+)
 
 MAX_FILES: Final = 2_000
 """Files whose history is kept at most; beyond it the oldest without anything to review go."""
@@ -37,7 +43,6 @@ MAX_UNDONE: Final = 50
 """Times of taking back that can be taken back themselves."""
 
 LINK_MODE: Final = 0o120000
-PERSON: Final = Step(Author.PERSON)
 
 
 class Snapshots(Protocol):
@@ -98,55 +103,6 @@ class Turn:
     at_work: bool = True
 
 
-@dataclass(slots=True)
-class UndoRecord:
-    """What was taken back at once, by which it can be done again."""
-
-    id: str
-    what: str
-    files: dict[str, TakenBack] = field(default_factory=dict[str, TakenBack])
-
-
-@dataclass(slots=True)
-class Plan:
-    """What taking back would write; nothing has happened yet.
-
-    Attributes:
-        record: By which it can be done again.
-        files: What each file is now, and what it would be, by path relative to the workspace.
-        touched: Files left as they are, since what the person did there cannot be kept apart.
-        histories: What the files' histories are afterwards.
-    """
-
-    record: UndoRecord
-    files: dict[str, tuple[Content, Content]] = field(
-        default_factory=dict[str, tuple[Content, Content]]
-    )
-    touched: list[str] = field(default_factory=list[str])
-    histories: dict[str, History] = field(default_factory=dict[str, History])
-
-
-Place = Callable[[Mapping[str, tuple[Content, Content]]], Awaitable[Collection[str]]]
-"""Puts new contents in the place of the present ones, by path; returns the paths where it did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the wish to take something back.
-
-    Attributes:
-        undo_id: By which it can be done again; empty when nothing was taken back.
-        written: Files that were changed.
-        touched: Files left as they are, since what the person did there cannot be kept apart.
-        left: Files that could not be written.
-    """
-
-    undo_id: str
-    written: tuple[str, ...]
-    touched: tuple[str, ...]
-    left: tuple[str, ...]
-
-
 class WorkspaceReview:
     """See the module's docstring. All of it runs in one event loop; looks come one after another."""
 
@@ -155,8 +111,7 @@ class WorkspaceReview:
         folder: Path,
         snapshots: Snapshots,
         *,
-        tell: Callable[[], None],
-        save: Callable[[WorkspaceReview], None],
+        changed: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Create it with nothing to review.
@@ -164,8 +119,7 @@ class WorkspaceReview:
         Args:
             folder: The workspace.
             snapshots: Looks at it.
-            tell: Called after what is to be reviewed has changed.
-            save: Called then, too, to have it stored.
+            changed: Called after what is to be reviewed or stored has changed.
             clock: Gives seconds since the epoch.
         """
         self.histories: dict[str, History] = {}
@@ -176,8 +130,7 @@ class WorkspaceReview:
         self.folder = folder
         self.notices: tuple[str, ...] = ()
         self._snapshots = snapshots
-        self._tell = tell
-        self._save = save
+        self._tell = changed
         self._clock = clock
         self._evidence = Evidence()
         self._looking = anyio.Lock()
@@ -200,6 +153,10 @@ class WorkspaceReview:
         """
         async with self._looking:
             await self._look()
+            if not self.is_at_work:
+                seen = await self._snapshots.take()
+                self.last, self.notices = seen.id, seen.notices
+                self.last_head = await self._snapshots.head()
             self.turns.append(Turn(name, session_id, self._clock()))
             self._evidence.turns[name] = None
             self._forget_old()
@@ -253,7 +210,7 @@ class WorkspaceReview:
                 history = self.histories[path] = History.begin(before)
             if before is not None and before != history.current():
                 self._advance(path, history, before, None)
-            history.advance(now, PERSON)
+            history.advance(now, OTHERS)
             self._changed()
 
     async def look(self) -> None:
@@ -266,23 +223,43 @@ class WorkspaceReview:
             await self._look()
 
     async def _look(self) -> None:
+        if not self.histories and not self.is_at_work:
+            return
         head = await self._snapshots.head()
         self._evidence.head_moved = bool(self.last_head) and head != self.last_head
+        self.last_head = head
+        news = await (self._compare() if self.is_at_work else self._read_known())
+        if self._evidence.head_moved:
+            await self._keep_committed(head)
+        if news or self._evidence.head_moved:
+            self._changed()
+        self._evidence.looked(self._running())
+
+    async def _compare(self) -> bool:
+        """Take what differs from the last look; tells whether anything does."""
         seen = await self._snapshots.take()
-        self.notices = seen.notices
         changes = Changes(())
-        if self.last and self.last != seen.id:
+        if self.last != seen.id:
             changes = await self._snapshots.changes(self.last, seen.id)
         modified = await anyio.to_thread.run_sync(self._modified, changes.files)
         for change in changes.files:
             await self._take(change, modified[change.path])
-        if self._evidence.head_moved:
-            await self._keep_committed(head)
-        news = bool(changes.files) or self._evidence.head_moved
-        self.last, self.last_head = seen.id, head
-        self._evidence.looked(self._running())
-        if news:
-            self._changed()
+        self.last, self.notices = seen.id, seen.notices
+        return bool(changes.files)
+
+    async def _read_known(self) -> bool:
+        """Take what others did, while no agent was at work, to files that have a history."""
+        paths = tuple(self.histories)
+        found = await anyio.to_thread.run_sync(
+            lambda: [(path, read_content(self.folder / path)) for path in paths]
+        )
+        news = False
+        for path, content in found:
+            history = self.histories.get(path)
+            if content is not None and history is not None and content != history.current():
+                history.advance(content, OTHERS)
+                news = True
+        return news
 
     def _modified(self, files: Iterable[ChangedFile]) -> dict[str, float | None]:
         found: dict[str, float | None] = {}
@@ -332,7 +309,6 @@ class WorkspaceReview:
 
     def _changed(self) -> None:
         self._forget_old()
-        self._save(self)
         self._tell()
 
     def _forget_old(self) -> None:
@@ -382,13 +358,11 @@ class WorkspaceReview:
             AutopilotError: The workspace cannot be looked at, or nothing could be written.
         """
 
-        def plan() -> Plan:
-            plan = _plan("changes taken back")
+        def fill(plan: Plan) -> None:
             for path, names in _by_path(item for item in self.items() if item.id in ids).items():
-                self._plan_file(plan, path, partial(_undo_parts, names=frozenset(names)))
-            return plan
+                plan.add(path, self.histories.get(path), undo_parts(frozenset(names)))
 
-        return await self._take_back(plan, place)
+        return await self._take_back("changes taken back", fill, place)
 
     async def go_back(self, turn: str, place: Place) -> Outcome:
         """Take back a turn and all turns since. Arguments and errors as `undo`.
@@ -397,17 +371,15 @@ class WorkspaceReview:
             InvalidRequest: It is not among the turns that can be gone back to.
         """
 
-        def plan() -> Plan:
+        def fill(plan: Plan) -> None:
             names = [each.name for each in self.turns]
             if turn not in names:
                 raise InvalidRequest(f"Turn {turn} is not among those that can be undone.")
             out = frozenset(names[names.index(turn) :])
-            plan = _plan("a turn taken back" if len(out) == 1 else f"{len(out)} turns taken back")
-            for path in self.histories:
-                self._plan_file(plan, path, partial(_undo_turns, turns=out))
-            return plan
+            for path, history in self.histories.items():
+                plan.add(path, history, undo_turns(out))
 
-        return await self._take_back(plan, place)
+        return await self._take_back("turns taken back", fill, place)
 
     async def redo(self, name: str, place: Place) -> Outcome:
         """Do again what was taken back. Arguments and errors as `undo`.
@@ -416,62 +388,44 @@ class WorkspaceReview:
             InvalidRequest: There is no such undo, or it was done again already.
         """
 
-        def plan() -> Plan:
+        def fill(plan: Plan) -> None:
             record = next((each for each in self.undone if each.id == name), None)
             if record is None:
                 raise InvalidRequest(f"There is no undo {name} that could be taken back.")
-            plan = _plan("")
             for path, taken in record.files.items():
-                self._plan_file(plan, path, partial(_redo, taken=taken))
-            return plan
+                plan.add(path, self.histories.get(path), redo(taken))
 
-        outcome = await self._take_back(plan, place)
+        outcome = await self._take_back("", fill, place)
         if outcome.written:
             self.undone = [each for each in self.undone if each.id != name]
             self._changed()
         return outcome
 
-    async def _take_back(self, make: Callable[[], Plan], place: Place) -> Outcome:
+    async def _take_back(self, what: str, fill: Callable[[Plan], None], place: Place) -> Outcome:
         async with self._looking:
             # What is on disk now counts, and nothing else may look until it is rewritten.
             await self._look()
-            plan = make()
+            plan = Plan.empty(what)
+            fill(plan)
+            outcome = plan.refused()
             with anyio.CancelScope(shield=True):
-                return await self._carry_out(plan, place)
+                outcome = await self._carry_out(plan, place)
+            return outcome  # noqa: RET504 reason: a scope may end early, so that it is not always set above
 
     async def _carry_out(self, plan: Plan, place: Place) -> Outcome:
         written = await place(plan.files) if plan.files else frozenset[str]()
         for path in written:
             self.histories[path] = plan.histories[path]
-        files = {path: taken for path, taken in plan.record.files.items() if path in written}
-        if files:
-            self.undone.append(replace(plan.record, files=files))
+        record = plan.record.only(written)
+        if record.files:
+            self.undone.append(record)
         self._changed()
-        left = tuple(path for path in plan.files if path not in written)
-        return Outcome(plan.record.id if files else "", tuple(written), tuple(plan.touched), left)
-
-    def _plan_file(
-        self, plan: Plan, path: str, change: Callable[[History], TakenBack | None]
-    ) -> None:
-        history = self.histories.get(path)
-        if history is None:
-            plan.touched.append(path)
-            return
-        after = copy.deepcopy(history)
-        try:
-            taken = change(after)
-        except Touched:
-            plan.touched.append(path)
-            return
-        if after.current() != history.current():
-            plan.files[path] = (history.current(), after.current())
-            plan.histories[path] = after
-            if taken is not None:
-                plan.record.files[path] = taken
-
-
-def _plan(what: str) -> Plan:
-    return Plan(UndoRecord(f"undo-{secrets.token_hex(4)}", what))
+        return Outcome(
+            record.id if record.files else "",
+            tuple(written),
+            tuple(plan.touched),
+            tuple(path for path in plan.files if path not in written),
+        )
 
 
 def _by_path(items: Iterable[ReviewItem]) -> dict[str, set[str]]:
@@ -479,17 +433,3 @@ def _by_path(items: Iterable[ReviewItem]) -> dict[str, set[str]]:
     for item in items:
         found.setdefault(item.path, set()).add(item.change.part.id)
     return found
-
-
-def _undo_parts(history: History, names: frozenset[str]) -> TakenBack:
-    return history.undo(names, PERSON)
-
-
-def _undo_turns(history: History, turns: frozenset[str]) -> TakenBack:
-    return history.undo_steps(
-        lambda step: step.author is Author.AGENT and step.turn in turns, PERSON
-    )
-
-
-def _redo(history: History, taken: TakenBack) -> None:
-    history.redo(taken, PERSON)

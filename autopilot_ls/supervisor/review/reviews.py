@@ -1,0 +1,166 @@
+"""The open reviews, one for each workspace, and what keeps them up to date.
+
+Opens a review when it is first needed and keeps it for as long as the server runs; has the disk looked at
+when something says that it may have changed, never more often than the looks take; stores what is open.
+Not aware of sessions or editors. `session_review` and the supervisor stand above, `workspace`, `storage`
+and `edits.baselines` below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from autopilot_ls.model.errors import AutopilotError
+from autopilot_ls.supervisor.review.storage import read_into, to_bytes, write
+from autopilot_ls.supervisor.review.workspace import Snapshots, WorkspaceReview
+
+_LOG: Final = logging.getLogger(__name__)
+
+LOOK_PAUSE: Final = 0.2
+"""Seconds between two looks at a workspace, at least."""
+
+LOOK_SHARE: Final = 3.0
+"""How much longer than the last look the pause after it is."""
+
+SAVE_PAUSE: Final = 0.5
+"""Seconds between two writings of a review, at least."""
+
+FOLDER: Final = "reviews"
+
+MakeSnapshots = Callable[[Path, Path], Snapshots]
+"""Makes the snapshots of a workspace (the second folder) in a folder of ours (the first)."""
+
+
+class OpenReview:
+    """The review of one workspace, with its file and the wish to look."""
+
+    def __init__(self, review: WorkspaceReview, file: Path) -> None:
+        """Create it for a review whose content is stored in this file."""
+        self.review = review
+        self.file = file
+        self.problem = ""
+        """Why it cannot be kept up to date at the moment, as a sentence; empty when it is."""
+        self.wanted = anyio.Event()
+        self.unsaved = anyio.Event()
+
+    def want_look(self) -> None:
+        """Have the workspace looked at soon."""
+        self.wanted.set()
+
+
+class Reviews:
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        state_folder: Path,
+        snapshots: MakeSnapshots,
+        tasks: TaskGroup,
+        tell: Callable[[Path], None],
+    ) -> None:
+        """Create it with no review open.
+
+        Args:
+            state_folder: Where reviews and baselines are kept.
+            snapshots: Makes the snapshots of a workspace.
+            tasks: Where the looking and writing runs.
+            tell: Called with a workspace when what is to be reviewed there has changed.
+        """
+        self._folder = state_folder / FOLDER
+        self._make = snapshots
+        self._tasks = tasks
+        self._tell = tell
+        self._open: dict[Path, OpenReview] = {}
+        self._opening = anyio.Lock()
+
+    def __iter__(self) -> Iterator[OpenReview]:
+        return iter(tuple(self._open.values()))
+
+    def get(self, workspace: Path) -> OpenReview | None:
+        """Return the review of a workspace if it is open."""
+        return self._open.get(_real(workspace))
+
+    def has_stored(self, workspace: Path) -> bool:
+        """Tell whether a review of this workspace may be open from an earlier time; blocking, quick."""
+        return self._file(_real(workspace)).exists()
+
+    def _file(self, workspace: Path) -> Path:
+        name = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:24]
+        return self._folder / f"{name}.json"
+
+    async def of(self, workspace: Path) -> OpenReview:
+        """Return the review of a workspace, opened with what was stored of it."""
+        workspace = _real(workspace)
+        async with self._opening:
+            found = self._open.get(workspace)
+            if found is None:
+                found = self._open[workspace] = await self._start(workspace)
+        return found
+
+    async def _start(self, workspace: Path) -> OpenReview:
+        file = self._file(workspace)
+
+        def tell() -> None:
+            opened.unsaved.set()
+            self._tell(workspace)
+
+        review = WorkspaceReview(
+            workspace, self._make(file.with_suffix(""), workspace), changed=tell
+        )
+        opened = OpenReview(review, file)
+        problem = await anyio.to_thread.run_sync(read_into, file, review)
+        if problem:
+            _LOG.warning("%s", problem)
+        self._tasks.start_soon(self._look, opened)
+        self._tasks.start_soon(self._save, opened)
+        if review.histories:
+            opened.want_look()
+        return opened
+
+    async def _look(self, opened: OpenReview) -> None:
+        while True:
+            await opened.wanted.wait()
+            opened.wanted = anyio.Event()
+            began = anyio.current_time()
+            try:
+                await opened.review.look()
+                opened.problem = ""
+            except AutopilotError as error:
+                opened.problem = str(error)
+            except Exception:  # noqa: BLE001 reason: it must go on looking, and end no sessions
+                _LOG.exception("looking at %s failed", opened.review.folder)
+            took = anyio.current_time() - began
+            await anyio.sleep(max(LOOK_PAUSE, LOOK_SHARE * took))
+
+    async def _save(self, opened: OpenReview) -> None:
+        while True:
+            await opened.unsaved.wait()
+            await self._write(opened)
+            await anyio.sleep(SAVE_PAUSE)
+
+    async def _write(self, opened: OpenReview) -> None:
+        opened.unsaved = anyio.Event()
+        data = to_bytes(opened.review)
+        try:
+            await anyio.to_thread.run_sync(write, opened.file, data)
+        except AutopilotError as error:
+            _LOG.warning("the open review of %s is not stored: %s", opened.review.folder, error)
+
+    async def shut_down(self) -> None:
+        """Write what is not written yet."""
+        for opened in tuple(self._open.values()):
+            if opened.unsaved.is_set():
+                await self._write(opened)
+
+
+def _real(workspace: Path) -> Path:
+    return Path(os.path.realpath(workspace))
