@@ -73,6 +73,10 @@ class RunView:
     def files_written(self, paths: Sequence[Path]) -> None:
         """Nothing is open here that would have to be read again."""
 
+    def review_changed(self, workspace: Path) -> None:
+        """Take that there is something else to review."""
+        del workspace
+
     def policy_changed(self) -> None:
         """What is wrong with a policy file is told as an event."""
 

@@ -299,7 +299,7 @@ class History:
         Raises:
             Touched: The file has come or gone since; nothing was changed.
         """
-        if taken.after is not None and self.shapes[-1] is not taken.after:
+        if taken.after is not None and self.shapes[-1] != taken.after:
             raise Touched
         complete = self.weave.redo(taken.lines, step)
         if taken.before is not None:

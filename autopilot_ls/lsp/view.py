@@ -185,6 +185,10 @@ class EditorView:
         """Tell the editor to reload what it has not changed."""
         self._notifications.written(paths)
 
+    def review_changed(self, workspace: Path) -> None:
+        """Take that there is something else to review."""
+        del workspace
+
     def policy_changed(self) -> None:
         """Show what there is to say about the policy's files now."""
         self._policies.look_again()

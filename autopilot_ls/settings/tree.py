@@ -254,6 +254,19 @@ class NotifySettings(Group):
     )
 
 
+class ReviewSettings(Group):
+    """Reviewing afterwards what an agent changed without asking, and undoing it."""
+
+    enabled: bool = Field(
+        default=True,
+        description=(
+            "Whether a baseline of the workspace is taken before each turn, by which all that changes "
+            "can be reviewed afterwards and undone. It needs git."
+        ),
+        json_schema_extra=_MACHINE,
+    )
+
+
 class Settings(Group):
     """All settings of Autopilot."""
 
@@ -318,6 +331,10 @@ class Settings(Group):
     notify: NotifySettings = Field(
         default_factory=NotifySettings,
         description="The command that tells a person who is away.",
+    )
+    review: ReviewSettings = Field(
+        default_factory=ReviewSettings,
+        description="Reviewing afterwards what an agent changed without asking, and undoing it.",
     )
 
     @property

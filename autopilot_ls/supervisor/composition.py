@@ -6,8 +6,11 @@ sessions. `supervisor` stands above, `runtimes` below.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+from anyio.abc import TaskGroup
 
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
@@ -16,6 +19,8 @@ from autopilot_ls.runtimes.base import (
     Unrecorded,
 )
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.review.reviews import Reviews
+from autopilot_ls.supervisor.review.workspace import Snapshots
 
 
 def default_factories(settings: Settings) -> Mapping[str, RuntimeFactory]:
@@ -36,3 +41,27 @@ async def transient_runtime(
     """
     async with factory.open(options, Unrecorded()) as runtime:
         yield runtime
+
+
+def make_reviews(
+    settings: Settings, tasks: TaskGroup, changed: Callable[[Path], None]
+) -> Reviews | None:
+    """Return where it is kept what agents change; None when the settings say that it is not.
+
+    Args:
+        settings: The checked settings.
+        tasks: Where the looking at workspaces runs.
+        changed: Called with a workspace when what is to be reviewed there has changed.
+    """
+    if not settings.review.enabled:
+        return None
+    folder = settings.state_folder
+
+    def snapshots(store: Path, workspace: Path) -> Snapshots:
+        # Git is looked for when a turn begins, and no sooner.
+        from autopilot_ls.edits.baselines.baselines import Baselines
+        from autopilot_ls.supervisor.review.snapshots import GitSnapshots
+
+        return GitSnapshots(Baselines(store, workspace, private=[folder]), workspace)
+
+    return Reviews(folder, snapshots, tasks, changed)

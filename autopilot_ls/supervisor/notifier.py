@@ -115,6 +115,10 @@ class Notifier:
                 case _:
                     pass
 
+    def review_changed(self, workspace: Path) -> None:
+        """Let it pass."""
+        del workspace
+
     def policy_changed(self) -> None:
         """Nothing of this is news."""
 

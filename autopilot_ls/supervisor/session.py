@@ -25,6 +25,7 @@ from autopilot_ls.model.errors import (
     TraceFull,
 )
 from autopilot_ls.model.events import (
+    Event,
     FactsTold,
     ItemCompleted,
     ModeChanged,
@@ -53,6 +54,8 @@ from autopilot_ls.supervisor.facts import opening
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.review.reviews import Reviews
+from autopilot_ls.supervisor.review.session_review import SessionReview
 from autopilot_ls.supervisor.runaway import Runaway
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
@@ -77,6 +80,7 @@ class Session:
         private: Path,
         environment: Mapping[str, str],
         policies: Policies,
+        reviews: Reviews | None,
         views: Callable[[], Iterable[ClientView]],
         tasks: TaskGroup,
     ) -> None:
@@ -94,8 +98,11 @@ class Session:
             state, lambda: policies.of(Path(state.cwd)).limits, self._stop_runaway, tasks
         )
         self.record = SessionRecord(
-            trace, state, views, on_full=self._stop_at_once, heard=self.runaway.heard
+            trace, state, views, on_full=self._stop_at_once, heard=self._heard
         )
+        self._review = None
+        if reviews is not None:
+            self._review = SessionReview(self.record, reviews, self._agent_pid, tasks)
         self._patches = Patches(lambda: Path(state.cwd), views)
         self.broker = Broker(
             self.record, policies, self._patches, self.runaway, answer=self._answer, tasks=tasks
@@ -112,6 +119,15 @@ class Session:
             sink=_Sink(self),
             tasks=tasks,
         )
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        self.runaway.heard(events)
+        if self._review is not None:
+            self._review.heard(events)
+
+    def _agent_pid(self) -> int | None:
+        runtime = self._agent.runtime
+        return None if runtime is None else runtime.pid
 
     def _process_options(self) -> OpenOptions:
         return OpenOptions(Path(self.record.state.cwd), self._private, self._environment)
@@ -239,6 +255,11 @@ class Session:
             runtime = await self._agent.ensure()
             if self._unwanted:
                 raise NoActiveTurn("The turn was interrupted before it began.")
+            if self._review is not None:
+                await self._review.begin_turn()
+                if self._unwanted:
+                    self._review.abandon_turn()
+                    raise NoActiveTurn("The turn was interrupted before it began.")
             turns = self.record.state.turn_count
             self._turn.expect()
             try:
@@ -248,6 +269,8 @@ class Session:
             except BaseException:
                 if self.record.state.active_turn_id is None:
                     self._turn.ended.set()
+                    if self._review is not None:
+                        self._review.abandon_turn()
                 raise
             # A command that follows at once (steer, interrupt) must find the turn in the state.
             with anyio.move_on_after(TURN_BEGIN_GRACE):

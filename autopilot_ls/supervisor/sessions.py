@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -28,14 +28,15 @@ from autopilot_ls.model.errors import (
     SessionError,
     SessionNotFound,
 )
-from autopilot_ls.model.events import Body, SessionCreated
-from autopilot_ls.model.ids import new_session_id
+from autopilot_ls.model.events import Body, FactsDue, SessionCreated
+from autopilot_ls.model.ids import new_approval_id, new_session_id
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.patches import settle_after_crash
 from autopilot_ls.supervisor.policies import Policies, policy_files
 from autopilot_ls.supervisor.recovery import closing_facts
+from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceStore
@@ -61,6 +62,8 @@ class Sessions:
         factories: Mapping[str, RuntimeFactory],
         views: Callable[[], Iterable[ClientView]],
         tasks: TaskGroup,
+        *,
+        reviews: Reviews | None,
     ) -> None:
         """Create it empty.
 
@@ -70,12 +73,14 @@ class Sessions:
             factories: The runtimes by name.
             views: The clients that are attached at the moment.
             tasks: Where the agents of the sessions run.
+            reviews: Where it is kept what they change; None when it is not.
         """
         self._settings = settings
         self._store = store
         self._factories = factories
         self._views = views
         self._tasks = tasks
+        self._reviews = reviews
         self.policies = Policies(policy_files(settings))
         self._live: dict[str, Session] = {}
         self._opening = anyio.Lock()
@@ -102,6 +107,13 @@ class Sessions:
                 advice="Open it with autopilot.session.resume.",
             )
         return session
+
+    def tell_agents(self, session_ids: Collection[str], facts: str) -> None:
+        """Have the agents of these sessions told something when their next turns begin."""
+        for session_id in session_ids:
+            session = self._live.get(session_id)
+            if session is not None and not session.is_closed:
+                session.record.tell(FactsDue(approval_id=new_approval_id(), text=facts))
 
     def replay(self, session_id: str) -> SessionState:
         """Return the state that a session's recorded events give; blocking.
@@ -161,6 +173,7 @@ class Sessions:
                 private=self._settings.state_folder,
                 environment=dict(os.environ),
                 policies=self.policies,
+                reviews=self._reviews,
                 views=self._views,
                 tasks=self._tasks,
             )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -41,14 +41,19 @@ from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
-from autopilot_ls.supervisor.composition import default_factories, transient_runtime
+from autopilot_ls.supervisor.composition import (
+    default_factories,
+    make_reviews,
+    transient_runtime,
+)
 from autopilot_ls.supervisor.following import follow
 from autopilot_ls.supervisor.notifier import Notifier
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.sessions import Sessions
-from autopilot_ls.supervisor.views import ClientView
+from autopilot_ls.supervisor.views import ClientView, OpenDocument
 from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
@@ -80,7 +85,14 @@ class Supervisor:
             settings.state_folder, limits=TraceLimits.from_settings(settings.trace)
         )
         self._views: list[ClientView] = []
-        self._sessions = Sessions(settings, self.store, factories, self._attached, tasks)
+        reviews = make_reviews(settings, tasks, self._review_changed)
+        self._reviews = reviews
+        self._sessions = Sessions(
+            settings, self.store, factories, self._attached, tasks, reviews=reviews
+        )
+        self.review = ReviewDesk(
+            reviews, self._open_documents, self._tell_written, self._sessions.tell_agents
+        )
         self._mode = settings.mode
         self._notifier = Notifier(
             settings.notify,
@@ -103,10 +115,20 @@ class Supervisor:
     def _attached(self) -> Iterable[ClientView]:
         return tuple(self._views)
 
+    def _open_documents(self) -> list[OpenDocument]:
+        return [document for view in self._attached() for document in view.open_documents()]
+
+    def _review_changed(self, workspace: Path) -> None:
+        for view in self._attached():
+            view.review_changed(workspace)
+
+    def _tell_written(self, paths: Sequence[Path]) -> None:
+        for view in self._attached():
+            view.files_written(paths)
+
     def dirty_documents(self, cwd: Path) -> list[Path]:
         """Return the files under a folder that some client has open with unsaved changes."""
-        documents = [d for view in self._attached() for d in view.open_documents()]
-        return dirty_documents(documents, cwd)
+        return dirty_documents(self._open_documents(), cwd)
 
     # Sessions -----------------------------------------------------------------------------------
 
@@ -371,6 +393,8 @@ class Supervisor:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
         await self._sessions.shut_down()
         await self._notifier.finish()
+        if self._reviews is not None:
+            await self._reviews.shut_down()
 
     def _tell(self, session_id: str, notice: Notice) -> None:
         session = self._sessions.get(session_id)

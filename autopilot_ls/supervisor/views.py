@@ -47,6 +47,10 @@ class ClientView(Protocol):
         """A policy file has changed: ask `Supervisor.policy_problems` again; must not block."""
         ...
 
+    def review_changed(self, workspace: Path) -> None:
+        """What is to be reviewed in this folder has changed; must not block."""
+        ...
+
     def open_documents(self) -> Iterable[OpenDocument]:
         """What the client has open right now."""
         ...

@@ -26,6 +26,7 @@ class Watcher:
     written: list[Path] = field(default_factory=list[Path])
     documents: list[OpenDocument] = field(default_factory=list[OpenDocument])
     policy_changes: int = 0
+    review_changes: int = 0
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     def events_applied(self, session_id: str, events: Sequence[Event]) -> None:
@@ -39,6 +40,11 @@ class Watcher:
 
     def files_written(self, paths: Sequence[Path]) -> None:
         self.written.extend(paths)
+
+    def review_changed(self, workspace: Path) -> None:
+        del workspace
+        self.review_changes += 1
+        self._wake()
 
     def policy_changed(self) -> None:
         self.policy_changes += 1

@@ -47,7 +47,7 @@ class SessionReview:
 
     def __init__(
         self,
-        record: Callable[[], SessionRecord],
+        record: SessionRecord,
         reviews: Reviews,
         pid: Callable[[], int | None],
         tasks: TaskGroup,
@@ -55,7 +55,7 @@ class SessionReview:
         """Create it for a session.
 
         Args:
-            record: Gives the session's record.
+            record: The session's record.
             reviews: Has the review of its workspace.
             pid: Gives the process id of its agent, None when it does not run.
             tasks: Where the end of a turn is waited for.
@@ -72,7 +72,7 @@ class SessionReview:
 
     async def begin_turn(self) -> None:
         """Take the baseline of the turn that is about to begin; without one, the person is told."""
-        record = self._record()
+        record = self._record
         name = f"{record.session_id}/{record.state.turn_count + 1}"
         try:
             opened = await self._reviews.of(Path(record.state.cwd))
@@ -98,7 +98,7 @@ class SessionReview:
             return
         self._told.add(message)
         try:
-            self._record().tell(Notice(severity="warning", code="review-partial", message=message))
+            self._record.tell(Notice(severity="warning", code="review-partial", message=message))
         except TraceFull:
             return
 
@@ -140,7 +140,7 @@ class SessionReview:
     def _settled(self, settled: FilesSettled) -> None:
         if self._opened is None or settled.outcome not in ("applied", "different"):
             return
-        state = self._record().state
+        state = self._record.state
         resolved = state.resolved(settled.approval_id)
         reviewed = resolved is not None and resolved.decision.decided_by != POLICY
         root = os.path.realpath(state.cwd)

@@ -176,6 +176,7 @@ class WorkspaceReview:
                 for turn in self.turns:
                     turn.at_work = turn.at_work and turn.name != name
                 self._evidence.looked(self._running())
+                self._changed()
 
     def _running(self) -> Iterable[str]:
         return (turn.name for turn in self.turns if turn.at_work)
@@ -357,10 +358,15 @@ class WorkspaceReview:
         Raises:
             AutopilotError: The workspace cannot be looked at, or nothing could be written.
         """
+        seen = {item.id: _text_of(item) for item in self.items() if item.id in ids}
 
         def fill(plan: Plan) -> None:
-            for path, names in _by_path(item for item in self.items() if item.id in ids).items():
+            chosen = [item for item in self.items() if item.id in ids]
+            # What has changed since it was chosen is not what the person meant.
+            same = [item for item in chosen if seen.get(item.id) == _text_of(item)]
+            for path, names in _by_path(same).items():
                 plan.add(path, self.histories.get(path), undo_parts(frozenset(names)))
+            plan.touched += {item.path for item in chosen} - {item.path for item in same}
 
         return await self._take_back("changes taken back", fill, place)
 
@@ -426,6 +432,10 @@ class WorkspaceReview:
             tuple(plan.touched),
             tuple(path for path in plan.files if path not in written),
         )
+
+
+def _text_of(item: ReviewItem) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    return item.change.part.old, item.change.part.new
 
 
 def _by_path(items: Iterable[ReviewItem]) -> dict[str, set[str]]:

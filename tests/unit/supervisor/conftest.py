@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autopilot_ls.model.approvals import Approval
-from autopilot_ls.settings.tree import Settings
+from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import Attachment, Supervisor, open_supervisor
 from tests.support.watcher import Watcher
@@ -41,7 +41,12 @@ class Stage:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(state_dir=tmp_path / "state", policy_file=tmp_path / "policy.toml")
+    return Settings(
+        state_dir=tmp_path / "state",
+        policy_file=tmp_path / "policy.toml",
+        # Only the tests of the review need the baselines, which cost each turn some calls of git.
+        review=ReviewSettings(enabled=False),
+    )
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ class PlayedRuntime:
 
     name = "codex"
     version = "played"
-    pid = 1
+    pid = 2**22 + 1
+    """No process of a Linux system has this number."""
     capabilities = RuntimeCapabilities()
 
     def __init__(self, sink: RuntimeSink) -> None:

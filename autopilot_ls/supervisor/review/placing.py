@@ -1,0 +1,132 @@
+"""Writing what taking changes back has worked out: on disk, and never over what a person has unsaved.
+
+All files that can be written are written as one; what an editor holds unsaved is left out and said. Not
+aware of histories; the supervisor stands above, `edits.placing` and `edits.snapshot` below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from autopilot_ls.edits.check import check_documents
+from autopilot_ls.edits.contents import read_content
+from autopilot_ls.edits.history import Content
+from autopilot_ls.edits.placing import stage
+from autopilot_ls.edits.snapshot import FileState, capture
+from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
+from autopilot_ls.supervisor.views import OpenDocument
+
+_EXECUTABLE = 0o111
+_READABLE = 0o444
+
+Pairs = Mapping[str, tuple[Content, Content]]
+"""What each file is and what it is to be, by path relative to the workspace."""
+
+
+@dataclass(slots=True)
+class Placing:
+    """One writing of several files.
+
+    Attributes:
+        folder: The workspace.
+        documents: Gives what is open in the editors.
+        reasons: Why files were left out, a sentence each.
+    """
+
+    folder: Path
+    documents: Callable[[], Iterable[OpenDocument]]
+    reasons: list[str] = field(default_factory=list[str])
+
+    async def place(self, files: Pairs) -> frozenset[str]:
+        """Write them; returns the paths of those that hold now what they are to hold."""
+        chosen = {path: pair for path, pair in files.items() if self._is_free(path, pair[0])}
+        if not chosen:
+            return frozenset()
+        return await anyio.to_thread.run_sync(self._write, chosen)
+
+    def _is_free(self, path: str, now: Content) -> bool:
+        """Tell whether no editor holds unsaved changes of a file."""
+        data = None if now.kind == "absent" else now.data
+        state = FileState(self.folder / path, "file" if data is not None else "absent", data=data)
+        try:
+            check_documents(state, self.documents(), self.folder)
+        except DecisionRefused as refusal:
+            self.reasons.append(str(refusal))
+            return False
+        return True
+
+    def _write(self, files: Pairs) -> frozenset[str]:
+        plain = {
+            path: pair for path, pair in files.items() if "link" not in (pair[0].kind, pair[1].kind)
+        }
+        done: set[str] = set()
+        try:
+            self._write_plain(plain)
+            done |= plain.keys()
+        except (PatchInvalid, DecisionRefused) as error:
+            self.reasons.append(error.message)
+        except OSError as error:
+            self.reasons.append(f"Not written: {error.strerror or type(error).__name__}.")
+        if not done and plain:
+            # What was written before it failed counts by what is on disk.
+            done |= {path for path, pair in plain.items() if self._holds(path, pair[1])}
+        for path, (before, after) in files.items():
+            if path in plain:
+                continue
+            try:
+                self._write_link(self.folder / path, before, after)
+                done.add(path)
+            except (OSError, PatchInvalid) as error:
+                self.reasons.append(f"Not written: {error}")
+        return frozenset(done)
+
+    def _write_plain(self, files: Pairs) -> None:
+        before = capture([self.folder / path for path in files])
+        for path, (was, _) in files.items():
+            if not self._holds(path, was):
+                raise PatchInvalid(f"{path} was changed at the last moment.")
+        modes = {
+            self.folder / path: _mode(before[self.folder / path].mode, to)
+            for path, (_, to) in files.items()
+        }
+        contents = {
+            self.folder / path: None if to.kind == "absent" else to.data
+            for path, (_, to) in files.items()
+        }
+        stage(contents, before, modes=modes, root=self.folder).place()
+        for path, (_, to) in files.items():
+            if to.kind == "file":
+                (self.folder / path).chmod(modes[self.folder / path])
+
+    def _holds(self, path: str, content: Content) -> bool:
+        return read_content(self.folder / path) == content
+
+    def _write_link(self, path: Path, before: Content, after: Content) -> None:
+        if read_content(path) != before:
+            raise PatchInvalid(f"{path.name} was changed at the last moment.")
+        beside = path.with_name(f".autopilot-{os.getpid()}-{path.name[:100]}")
+        if after.kind == "absent":
+            path.unlink()
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if after.kind == "link":
+            beside.symlink_to(os.fsdecode(after.data))
+        else:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(after.data)
+            beside.chmod(_mode(0o644, after))
+        beside.replace(path)
+
+
+def _mode(before: int, to: Content) -> int:
+    """Return the permission bits for a content: who may read it may run it, or nobody may."""
+    mode = before or 0o644
+    if to.executable:
+        return mode | ((mode & _READABLE) >> 2)
+    return mode & ~_EXECUTABLE

@@ -1,0 +1,304 @@
+"""Review after the fact: what agents change without asking, over a played agent and the real git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from autopilot_ls.edits.weave import Author
+from autopilot_ls.model.approvals import DecisionKind, Mode
+from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.events import FilesSettled, ItemCompleted, ItemStarted
+from autopilot_ls.model.items import CommandExecution, ItemStatus
+from autopilot_ls.runtimes.base import RuntimeEvent
+from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.review.desk import OpenItems
+from autopilot_ls.supervisor.supervisor import open_supervisor
+from autopilot_ls.supervisor.views import OpenDocument
+from tests.support.watcher import Watcher
+from tests.unit.supervisor.conftest import Stage
+from tests.unit.supervisor.played_runtime import PlayedFactory, update
+
+
+@dataclass
+class Review:
+    """A workspace with an agent at work in it."""
+
+    stage: Stage
+
+    @property
+    def folder(self) -> Path:
+        return self.stage.workspace
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
+
+    def command(self, text: str, *, ended: bool, key: str = "c1") -> None:
+        status = ItemStatus.COMPLETED if ended else ItemStatus.IN_PROGRESS
+        item = CommandExecution(id=key, command=text, status=status, exit_code=0 if ended else None)
+        body = ItemCompleted(item=item) if ended else ItemStarted(item=item)
+        self.stage.agent.say(RuntimeEvent(body, "thread", "turn"))
+
+    async def ran(self, text: str, **files: str | None) -> None:
+        """Have the agent run a command that writes these files (`__` for `.`)."""
+        self.command(text, ended=False)
+        for name, content in files.items():
+            path = self.file(name.replace("__", "."))
+            if content is None:
+                path.unlink()
+            else:
+                path.write_text(content)
+        self.command(text, ended=True)
+        await self.items(fresh=True)
+
+    async def items(self, *, fresh: bool = True) -> OpenItems:
+        return await self.stage.supervisor.review.items(self.folder, fresh=fresh)
+
+    async def shown(self) -> list[tuple[str, str, str]]:
+        found = (await self.items()).items
+        return [
+            (
+                item.path,
+                b"".join(item.change.part.old).decode(),
+                b"".join(item.change.part.new).decode(),
+            )
+            for item in found
+        ]
+
+    async def end(self) -> None:
+        self.stage.agent.end_turn()
+        await self.until(lambda known: known.turns and not known.turns[-1].at_work)
+
+    async def until(self, condition: Callable[[OpenItems], object]) -> None:
+        view = self.stage.view
+        with anyio.fail_after(30):
+            while not condition(await self.items(fresh=False)):
+                await view.until(partial(_is_more, view, view.review_changes))
+
+    async def undo_all(self) -> tuple[str, ...]:
+        ids = [item.id for item in (await self.items()).items]
+        done = await self.stage.supervisor.review.undo(self.folder, ids, "test")
+        return done.reasons
+
+    async def undo_turn(self) -> tuple[str, tuple[str, ...]]:
+        turn = (await self.items()).turns[-1].name
+        done = await self.stage.supervisor.review.undo_turn(self.folder, turn, "test")
+        return done.outcome.undo_id, done.reasons
+
+
+def _is_more(view: Watcher, than: int) -> bool:
+    return view.review_changes > than
+
+
+@pytest.fixture
+async def review(settings: Settings, tmp_path: Path) -> AsyncGenerator[Review]:
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    (workspace / "a.txt").write_text("1\n2\n3\n4\n5\n")
+    (workspace / "b.txt").write_text("one\ntwo\n")
+    factory, view = PlayedFactory(), Watcher()
+    on = settings.model_copy(
+        update={"mode": Mode.AUTO, "review": settings.review.model_copy(update={"enabled": True})}
+    )
+    async with open_supervisor(on, factories={"codex": factory}) as supervisor:
+        attachment = supervisor.attach(view)
+        stage = Stage(supervisor, factory, view, workspace, attachment)
+        await stage.start()
+        yield Review(stage)
+
+
+async def test_what_a_command_changed_is_shown_kept_and_taken_back(review: Review) -> None:
+    await review.ran(
+        "sed -i s/2/two/ a.txt", a__txt="1\ntwo\n3\n4\nfive\n", b__txt="one\n", c__txt="x\n"
+    )
+    assert await review.shown() == [
+        ("a.txt", "2\n", "two\n"),
+        ("a.txt", "5\n", "five\n"),
+        ("b.txt", "two\n", ""),
+        ("c.txt", "", "x\n"),
+    ]
+    items = (await review.items()).items
+    assert {item.change.by for item in items} == {"sed -i s/2/two/ a.txt"}
+    assert {item.change.author for item in items} == {Author.AGENT}
+    kept = await review.stage.supervisor.review.keep(review.folder, [items[0].id])
+    assert kept == (items[0],)
+    assert await review.undo_all() == ()
+    assert review.file("a.txt").read_text() == "1\ntwo\n3\n4\n5\n"
+    assert review.file("b.txt").read_text() == "one\ntwo\n"
+    assert not review.file("c.txt").exists()
+    assert await review.shown() == []
+    assert {path.name for path in review.stage.view.written} == {"a.txt", "b.txt", "c.txt"}
+
+
+async def test_undoing_a_turn_leaves_what_the_person_typed_and_can_be_undone(
+    review: Review,
+) -> None:
+    await review.ran("make", a__txt="1\nA\nB\n4\n5\n", b__txt=None, c__txt="new\n")
+    await review.end()
+    loaded = review.file("a.txt").read_bytes()
+    review.file("a.txt").write_text("1\nA\nB, mine\n4\n5\n6, mine\n")
+    await review.stage.supervisor.review.saved(review.file("a.txt"), loaded)
+    undo, reasons = await review.undo_turn()
+    assert reasons == ()
+    assert review.file("a.txt").read_text() == "1\n2\n3\nB, mine\n4\n5\n6, mine\n"
+    assert review.file("b.txt").read_text() == "one\ntwo\n"
+    assert not review.file("c.txt").exists()
+    await review.stage.supervisor.review.redo(review.folder, undo, "test")
+    assert review.file("a.txt").read_text() == "1\nA\nB, mine\n4\n5\n6, mine\n"
+    assert not review.file("b.txt").exists()
+    assert review.file("c.txt").read_text() == "new\n"
+    await review.stage.start("again")
+    assert "took back" in review.stage.agent.told[-1]
+
+
+async def test_what_the_person_saved_during_a_turn_is_not_shown(review: Review) -> None:
+    review.command("make", ended=False)
+    loaded = review.file("a.txt").read_bytes()
+    review.file("a.txt").write_text("1\n2, mine\n3\n4\n5\n")
+    await review.stage.supervisor.review.saved(review.file("a.txt"), loaded)
+    review.file("a.txt").write_text("1\n2, mine\n3\n4\nfive\n")
+    review.command("make", ended=True)
+    assert await review.shown() == [("a.txt", "5\n", "five\n")]
+
+
+async def test_what_no_command_did_is_unattributed_and_stays_at_a_turns_undo(
+    review: Review,
+) -> None:
+    review.file("a.txt").write_text("changed\n")
+    items = (await review.items()).items
+    assert [item.change.author for item in items] == [Author.UNKNOWN]
+    await review.end()
+    assert await review.undo_turn() == ("", ())
+    assert review.file("a.txt").read_text() == "changed\n"
+
+
+async def test_what_others_do_between_turns_is_nobodys_to_review(review: Review) -> None:
+    await review.ran("make", a__txt="1\n2\n3\n4\nfive\n")
+    await review.end()
+    review.file("a.txt").write_text("0, mine\n1\n2\n3\n4\nfive\n")
+    review.file("b.txt").write_text("mine\n")
+    assert await review.shown() == [("a.txt", "5\n", "five\n")]
+    await review.undo_all()
+    assert review.file("a.txt").read_text() == "0, mine\n1\n2\n3\n4\n5\n"
+    assert review.file("b.txt").read_text() == "mine\n"
+
+
+async def test_a_patch_that_the_person_accepted_needs_no_review_and_goes_with_its_turn(
+    review: Review,
+) -> None:
+    stage = review.stage
+    await stage.supervisor.set_mode(Mode.PROPOSE, session_id=stage.session_id, changed_by="test")
+    stage.agent.ask(update(review.file("b.txt"), "two", "2", line=2))
+    await stage.supervisor.decide(stage.waiting()[0].id, DecisionKind.ACCEPT, decided_by="test")
+    review.file("b.txt").write_text("one\n2\n")
+    stage.agent.patch_done()
+    await stage.view.saw(FilesSettled)
+    assert await review.shown() == []
+    await review.end()
+    assert (await review.undo_turn())[1] == ()
+    assert review.file("b.txt").read_text() == "one\ntwo\n"
+
+
+async def test_unsaved_text_is_never_overwritten_by_an_undo(review: Review) -> None:
+    await review.ran("make", a__txt="1\n", b__txt="one\n")
+    review.stage.view.documents.append(OpenDocument(review.file("a.txt"), "1\nunsaved\n"))
+    reasons = await review.undo_all()
+    assert "unsaved changes" in reasons[0]
+    assert review.file("a.txt").read_text() == "1\n"
+    assert review.file("b.txt").read_text() == "one\ntwo\n"
+    review.stage.view.documents.clear()
+    assert await review.undo_all() == ()
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\n5\n"
+
+
+async def test_a_file_that_changes_at_the_last_moment_is_left_alone(review: Review) -> None:
+    await review.ran("make", a__txt="1\n")
+    items = (await review.items(fresh=False)).items
+    review.file("a.txt").write_text("1\nmore\n")
+    done = await review.stage.supervisor.review.undo(review.folder, [items[0].id], "test")
+    assert "was changed since" in done.reasons[0]
+    assert review.file("a.txt").read_text() == "1\nmore\n"
+
+
+async def test_a_commit_keeps_what_it_has(review: Review) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=review.folder, check=True, capture_output=True
+        )
+
+    await review.end()
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    await review.stage.start()
+    await review.ran("make", a__txt="one\n2\n3\n4\n5\n", b__txt="one\n2\n")
+    await review.end()
+    git("add", "a.txt")
+    git("commit", "-qm", "second")
+    assert await review.shown() == [("b.txt", "two\n", "2\n")]
+
+
+async def test_what_is_left_running_still_belongs_to_the_turn(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(review.stage.agent), "pid", os.getpid())
+    review.command("server &", ended=False)
+    go, written = review.folder.parent / "go", review.file("late.txt")
+    code = (
+        "import pathlib,sys,time\n"
+        "go, out = map(pathlib.Path, sys.argv[1:])\n"
+        "while not go.exists(): time.sleep(0.01)\n"
+        "out.write_text('late\\n')\n"
+        "while go.exists(): time.sleep(0.01)\n"
+    )
+    process = subprocess.Popen(  # noqa: ASYNC220 reason: it must be a child of this very process
+        [sys.executable, "-c", code, go, written]
+    )
+    try:
+        review.stage.agent.end_turn()
+        go.touch()
+        await review.until(lambda known: any(item.path == "late.txt" for item in known.items))
+        known = await review.items(fresh=False)
+        assert known.turns[-1].at_work
+        assert known.items[0].change.author is Author.AGENT
+        go.unlink()
+        assert process.wait(20) == 0
+        await review.until(lambda known: not known.turns[-1].at_work)
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_an_open_review_survives_a_restart(settings: Settings, review: Review) -> None:
+    await review.ran("make", a__txt="1\n2\n3\n4\nfive\n")
+    await review.end()
+    await review.stage.supervisor.shut_down()
+    review.file("a.txt").write_text("mine\n1\n2\n3\n4\nfive\n")
+    on = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"enabled": True})}
+    )
+    async with open_supervisor(on, factories={"codex": PlayedFactory()}) as again:
+        found = await again.review.items(review.folder, fresh=True)
+        assert [item.change.part.start for item in found.items] == [5]
+        done = await again.review.undo(review.folder, [found.items[0].id], "test")
+        assert review.file("a.txt").read_text() == "mine\n1\n2\n3\n4\n5\n"
+        await again.review.redo(review.folder, done.outcome.undo_id, "test")
+        assert review.file("a.txt").read_text() == "mine\n1\n2\n3\n4\nfive\n"
+
+
+async def test_what_is_not_there_cannot_be_undone(review: Review) -> None:
+    with pytest.raises(InvalidRequest, match="open any more"):
+        await review.stage.supervisor.review.undo(review.folder, ["x"], "test")
+    with pytest.raises(InvalidRequest, match="at work"):
+        await review.undo_turn()
+    with pytest.raises(InvalidRequest, match="no undo"):
+        await review.stage.supervisor.review.redo(review.folder, "x", "test")
