@@ -109,6 +109,7 @@ def own_findings(settings: Settings, problems: list[SettingsProblem]) -> list[Fi
         *_packages(),
         *_settings(problems),
         *_state(settings),
+        *_policy(settings),
         *_git(),
     ]
 
@@ -169,6 +170,13 @@ def _state(settings: Settings) -> Iterator[Finding]:
         listed = ", ".join(f"{name} ({times}×)" for name, times in unknown.most_common(10))
         text = f"The agent sent what this version does not know: {listed}. It is in the record."
         yield Finding("warning", "Unknown", text, "Look for a newer autopilot-ls.")
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    from autopilot_ls.cli.policy_doctor import policy_findings
+
+    for level, text, advice in policy_findings(settings):
+        yield Finding(level, "Policy", text, advice)
 
 
 def _room(folder: Path) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ import pytest
 
 from autopilot_ls.cli.backtesting import approvals_of
 from autopilot_ls.cli.main import run_command
+from autopilot_ls.cli.policy_doctor import policy_findings
+from autopilot_ls.cli.setup import load_settings
 from autopilot_ls.model.approvals import (
     Approval,
     CommandAction,
@@ -34,6 +36,9 @@ from autopilot_ls.model.events import (
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.lint import lint
 from autopilot_ls.policy.policy import builtin_layer, builtin_text, layer_of
+from autopilot_ls.policy.report import trust_exactly
+from autopilot_ls.policy.trust import content_hash
+from autopilot_ls.supervisor.policies import policy_files
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from tests.support.pseudo_terminal import program
 
@@ -307,3 +312,27 @@ def test_the_examples_of_the_readme_are_without_fault(text: str) -> None:
     assert not layer.problems
     assert len(layer.rules) == 3
     assert not lint([builtin_layer(), layer])
+
+
+# The doctor -------------------------------------------------------------------------------------
+
+
+def test_the_doctor_tells_of_each_policy_file(world: World) -> None:
+    def found() -> list[tuple[str, str]]:
+        return [(level, text) for level, text, _ in policy_findings(load_settings())]
+
+    assert found() == [("ok", f"only the built-in rules; your own would be {world.user}")]
+    world.user.write_text('[[rule]]\nverdict = "alow"\n')
+    world.workspace_policy()
+    assert found() == [
+        (
+            "problem",
+            f"{world.user}:2:11: verdict is one of allow, ask, deny; did you mean allow?",
+        ),
+        ("warning", f"{world.theirs} is not trusted: only its ask and deny rules count."),
+    ]
+    world.user.write_text(THEIRS)
+    files = policy_files(load_settings())
+    trust_exactly(files, world.workspace, content_hash(THEIRS))
+    assert [level for level, _ in found()] == ["ok", "ok"]
+    assert found()[0][1] == f"{world.user}, 1 rule"
