@@ -2,26 +2,28 @@
 
 For programs of our own choosing that leave nobody behind, so that their end costs no look at all
 processes of the machine as an agent's does. Not aware of what they do. `process` starts them;
-`incoming`, `outgoing` and `exits` stand below.
+`incoming` and `exits` stand below.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+import threading
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import anyio
+import anyio.to_thread
 
-from autopilot_ls.model.errors import AgentDied, AgentError, WireError
+from autopilot_ls.model.errors import WireError
 from autopilot_ls.wire.exits import ExitWatch
 from autopilot_ls.wire.incoming import DrainedPipe, IncomingPipe
-from autopilot_ls.wire.outgoing import OutgoingPipe
 from autopilot_ls.wire.process import _pipe, _start
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ async def run_tool(
     *,
     cwd: Path,
     env: Mapping[str, str],
-    feed: AsyncIterable[bytes] | bytes = b"",
+    feed: Iterable[bytes] | bytes = b"",
     seconds: float,
     max_output: int,
 ) -> ToolResult:
@@ -62,7 +64,8 @@ async def run_tool(
         command: Program and arguments.
         cwd: Its working folder.
         env: Its whole environment.
-        feed: What it gets on standard input. An iterable's own error ends the program.
+        feed: What it gets on standard input. An iterable is used in a thread and may block; its own
+            error ends the program.
         seconds: Time that all of it may take.
         max_output: Bytes of standard output that are accepted.
 
@@ -73,20 +76,22 @@ async def run_tool(
         WireError: It wrote more than `max_output`.
     """
     with anyio.fail_after(seconds):
-        async with _running(command, cwd, env, seconds) as tool:
+        async with _running(command, cwd, env) as tool:
             return await tool.finish(feed, max_output)
 
 
 class _Tool:
-    def __init__(self, popen: Popen[bytes], seconds: float) -> None:
+    def __init__(self, popen: Popen[bytes]) -> None:
         self._popen = popen
-        self._stdin = OutgoingPipe(_pipe(popen.stdin), timeout=seconds)
+        self._stdin = _pipe(popen.stdin)
+        # Who has it owns the input: the thread that pours into it, or who ends without one.
+        self._claim = threading.Lock()
         self._stdout = IncomingPipe(_pipe(popen.stdout))
         self._stderr = DrainedPipe(_pipe(popen.stderr), limit=_ERRORS_KEPT)
         self._exited = anyio.Event()
         self._watch = ExitWatch(popen, self._exited.set)
 
-    async def finish(self, feed: AsyncIterable[bytes] | bytes, max_output: int) -> ToolResult:
+    async def finish(self, feed: Iterable[bytes] | bytes, max_output: int) -> ToolResult:
         failures: list[Exception] = []
         pieces: list[bytes] = []
         async with anyio.create_task_group() as tasks:
@@ -94,7 +99,12 @@ class _Tool:
             async def write() -> None:
                 # Raised later, and as it is: not inside of a group of exceptions.
                 try:
-                    await self._feed(feed)
+                    if feed == b"":
+                        self._close_input()
+                        return
+                    await anyio.to_thread.run_sync(
+                        _pour, self._stdin, self._claim, feed, abandon_on_cancel=True
+                    )
                 except Exception as error:  # noqa: BLE001
                     failures.append(error)
                     tasks.cancel_scope.cancel()
@@ -119,23 +129,17 @@ class _Tool:
         result = code if code is not None else -(number or 0)
         return ToolResult(result, b"".join(pieces), self._stderr.tail())
 
-    async def _feed(self, feed: AsyncIterable[bytes] | bytes) -> None:
-        # A tool that does not want all of its input tells why by its exit code and its words.
-        with contextlib.suppress(AgentError):
-            if isinstance(feed, bytes):
-                if feed:
-                    await self._stdin.write(feed)
-            else:
-                async for piece in feed:
-                    await self._stdin.write(piece)
-        self._stdin.close(AgentDied("The input is over."))
+    def _close_input(self) -> None:
+        # What pours into it in a thread closes it itself; it fails once nobody reads any more.
+        if self._claim.acquire(blocking=False):
+            self._stdin.close()
 
     async def end(self) -> None:
         """Kill what is left of the group, reap the leader, close the pipes."""
         self._signal()
         with anyio.move_on_after(_KILL_LIMIT):
             await self._exited.wait()
-        self._stdin.close(AgentDied("The tool has ended."))
+        self._close_input()
         self._stdout.close()
         self._stderr.close()
         self._watch.close()
@@ -148,11 +152,30 @@ class _Tool:
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
 
+def _pour(file: IO[bytes], claim: threading.Lock, feed: Iterable[bytes] | bytes) -> None:
+    if not claim.acquire(blocking=False):
+        return
+    # In a thread that blocks: a loop would wake for every page that the program reads. A tool that
+    # does not want all of its input tells why by its exit code and its words.
+    with contextlib.suppress(BrokenPipeError), file:
+        _enlarge(file)
+        for piece in (feed,) if isinstance(feed, bytes) else feed:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(file.fileno(), rest) :]
+
+
+def _enlarge(file: IO[bytes]) -> None:
+    # Only where the system can, and only as far as it allows: it saves changing back and forth.
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(file.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK)
+
+
 @asynccontextmanager
 async def _running(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float
+    command: Sequence[str], cwd: Path, env: Mapping[str, str]
 ) -> AsyncGenerator[_Tool]:
-    tool = _Tool(_start(command, cwd, dict(env)), seconds)
+    tool = _Tool(_start(command, cwd, dict(env)))
     try:
         yield tool
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import flood, latency, pipeline, startup
+from tests.bench import baselines, flood, latency, pipeline, startup
 from tests.bench.machine import describe, load, spin
 from tests.bench.report import Figure, Results, median, table, write_json
 
@@ -25,10 +25,12 @@ class Sizes:
     approvals: int
     interval: float
     rounds: int
+    files: int
+    stores: int
 
 
-FULL = Sizes(15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3)
-QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1)
+FULL = Sizes(15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3, 20_000, 5)
+QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1, 400, 1)
 
 Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
 
@@ -42,6 +44,7 @@ PARTS: tuple[Part, ...] = (
             folder, sizes.approvals, sizes.interval, sizes.rounds
         ),
     ),
+    ("baselines", lambda folder, sizes: baselines.measure(folder, sizes.files, sizes.stores)),
 )
 
 

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autopilot_ls.edits.baselines import hunks
 from autopilot_ls.edits.baselines.baselines import Baselines
-from autopilot_ls.edits.baselines.values import BaselineLimits, Change, ChangedFile
+from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits, Change, ChangedFile
+from autopilot_ls.edits.lines import splice, split
 from autopilot_ls.model.errors import BaselineUnavailable
 
 GIT = shutil.which("git") or "git"
@@ -136,7 +139,8 @@ def expected(old: Tree, new: Tree) -> dict[str, Change]:
     return result
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(300)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trees=st.lists(TREES, min_size=2, max_size=4))
 def test_any_two_moments_differ_by_exactly_what_was_done(trees: list[Tree]) -> None:
     async def story(folder: Path) -> None:
@@ -213,6 +217,94 @@ async def test_a_rename_is_shown_as_one_but_stays_two_changes(
     files = (await baselines.changes(base.id)).files
     assert by_path(files) == {"old.py": Change.DELETE, "new.py": Change.ADD}
     assert next(one for one in files if one.path == "new.py").moved_from == "old.py"
+
+
+# -- hunks
+
+LINES = st.lists(
+    st.sampled_from(
+        [b"a", b"b", b"", b"@@ -1 +1 @@", b"\xf0\x9f\x98\x80", b"x\x0cy", b"\xe2\x80\xa8"]
+    ).flatmap(lambda text: st.sampled_from([b"\n", b"\r\n", b"\r"]).map(lambda end: text + end)),
+    max_size=30,
+)
+TEXTS = st.tuples(
+    st.sampled_from([b"", b"\xef\xbb\xbf"]), LINES, st.sampled_from([b"", b"last"])
+).map(lambda parts: parts[0] + b"".join(parts[1]) + parts[2])
+
+
+@settings(max_examples=40)
+@given(
+    pairs=st.lists(st.tuples(TEXTS, TEXTS), min_size=5, max_size=5), few=st.sampled_from([0, 400])
+)
+def test_edits_make_exactly_the_new_text(pairs: list[tuple[bytes, bytes]], few: int) -> None:
+    async def story(folder: Path) -> None:
+        (folder / "workspace").mkdir()
+        (folder / "home").mkdir()
+        baselines = make(folder / "workspace", folder / "home")
+        for old, new in pairs:
+            edits = await baselines.edits_between(old, new)
+            assert splice(split(old), [edit for edit, _ in edits]) == new
+            after = split(new)
+            for edit, at in edits:
+                assert tuple(after[at : at + len(edit.new)]) == edit.new
+            # Between two of them stands a line that did not change.
+            ends = [edit.end for edit, _ in edits]
+            assert all(edit.start > end for (edit, _), end in zip(edits[1:], ends, strict=False))
+
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hunks, "FEW", few)
+        anyio.run(story, Path(name))
+
+
+async def test_a_long_file_has_its_hunks_soon(workspace: Path, baselines: Baselines) -> None:
+    lines = [b"line %d\r\n" % (one % 999) for one in range(50_000)]
+    (workspace / "a").write_bytes(b"".join(lines))
+    base = await baselines.take()
+    lines[10] = b"\n"
+    lines[25_000:25_000] = [b"new\r"]
+    del lines[40_000:40_010]
+    lines[-1] = b"no end"
+    (workspace / "a").write_bytes(b"".join(lines))
+    (changed_file,) = (await baselines.changes(base.id)).files
+    change = await baselines.file_change(changed_file, name="r1")
+    assert change.problem == ""
+    assert [len(one.old_lines) for one in change.hunks] == [1, 0, 10, 1]
+    assert [one.old_start for one in change.hunks] == [11, 25_001, 40_000, 50_000]
+    assert change.hunks[0].id == "r1-h0"
+    # All of it different is the worst case.
+    other = b"".join(b"other %d\n" % one for one in range(50_000))
+    with anyio.fail_after(30):
+        edits = await baselines.edits_between(b"".join(lines), other)
+    assert splice(split(b"".join(lines)), [edit for edit, _ in edits]) == other
+
+
+async def test_what_cannot_be_shown_by_lines_says_why(
+    workspace: Path, baselines: Baselines
+) -> None:
+    for name in ("binary", "latin", "link", "mode", "\udcff"):
+        (workspace / name).write_text("x")
+    base = await baselines.take()
+    (workspace / "binary").write_bytes(b"\0")
+    (workspace / "latin").write_bytes(b"\xe9")
+    (workspace / "link").unlink()
+    (workspace / "link").symlink_to("binary")
+    (workspace / "mode").chmod(0o755)
+    (workspace / "\udcff").write_text("y")
+    (workspace / "empty").write_bytes(b"")
+    problems: dict[str, str] = {}
+    for one in (await baselines.changes(base.id)).files:
+        change = await baselines.file_change(one, name="r")
+        change.model_dump_json()
+        assert change.hunks == ()
+        problems[one.path] = change.problem
+    assert problems == {
+        "binary": "It is binary.",
+        "latin": "It is not UTF-8.",
+        "link": "It is a symbolic link.",
+        "mode": "Only its executable bit changed.",
+        "\udcff": "Its name is not UTF-8.",
+        "empty": "",
+    }
 
 
 # -- what a repository could do
@@ -523,6 +615,60 @@ async def test_files_beyond_the_limits_are_watched_and_stay_so(workspace: Path, 
     (workspace / "f2").unlink()
     later = (await baselines.changes(found.until.id)).files
     assert not any(one.certain for one in later if one.change is Change.ADD)
+
+
+@pytest.mark.timeout(300)
+async def test_120_000_untracked_files_do_not_hold_up_the_loop(workspace: Path, home: Path) -> None:
+    def fill() -> None:
+        for folder in range(300):
+            (workspace / f"d{folder}").mkdir()
+            for number in range(400):
+                os.close(os.open(workspace / f"d{folder}" / f"f{number}", os.O_CREAT | os.O_WRONLY))
+
+    await anyio.to_thread.run_sync(fill)
+    baselines = make(workspace, home, BaselineLimits(seconds=250))
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await anyio.sleep(0.005)
+            ticks += 1
+
+    async def take() -> Baseline:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tick)
+            taken.append(await baselines.take())
+            tasks.cancel_scope.cancel()
+        return taken[0]
+
+    taken: list[Baseline] = []
+    base = await take()
+    assert ticks > 20
+    assert base.files == 100_000
+    assert any("20,000 files beyond the 100,000" in notice for notice in base.notices)
+    (workspace / "d0" / "f0").write_text("kept")
+    (workspace / "d99" / "f399").write_text("watched")
+    (workspace / "d99" / "more").write_text("new")
+    files = (await baselines.changes(base.id)).files
+    assert by_path(files) == {
+        "d0/f0": Change.UPDATE,
+        "d99/f399": Change.UPDATE,
+        "d99/more": Change.ADD,
+    }
+    assert all(one.certain == (one.path != "d99/f399") for one in files)
+
+
+async def test_a_take_that_is_cancelled_leaves_nothing_behind(workspace: Path, home: Path) -> None:
+    for number in range(300):
+        (workspace / f"f{number}").write_text(str(number))
+    for pause in (0.0, 0.005, 0.01, 0.02, 0.04):
+        baselines = make(workspace, home)
+        with anyio.move_on_after(pause):
+            await baselines.take()
+    base = await make(workspace, home).take()
+    assert base.files == 300
+    assert not [one for one in (baselines.folder / "git").rglob("*") if "tmp_" in one.name]
 
 
 async def test_the_state_folder_in_the_workspace_is_not_looked_at(

@@ -30,6 +30,10 @@ FIGURES = [
     "approval to diagnostic, quiet: p99",
     "approval to diagnostic, during the flood: median",
     "approval to diagnostic, during the flood: p99",
+    "baseline, first",
+    "baseline, the one after the first",
+    "baseline, warm",
+    "changes of ten files",
 ]
 
 

@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from autopilot_ls.edits.baselines.history import History
+from autopilot_ls.edits.baselines.hunks import edits_between, file_change
 from autopilot_ls.edits.baselines.lock import locked
 from autopilot_ls.edits.baselines.looking import Looker
 from autopilot_ls.edits.baselines.repository import (
@@ -30,7 +31,9 @@ from autopilot_ls.edits.baselines.repository import (
     find_git,
     is_id,
 )
-from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits, Changes
+from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits, ChangedFile, Changes
+from autopilot_ls.edits.lines import Edit
+from autopilot_ls.model.approvals import FileChange
 from autopilot_ls.model.errors import BaselineUnavailable
 
 if TYPE_CHECKING:
@@ -129,6 +132,35 @@ class Baselines:
         looker = await self._open()
         with self._failing():
             return await self._history(looker).contents(names, self._limits.read_bytes)
+
+    async def file_change(self, changed: ChangedFile, *, name: str) -> FileChange:
+        """Return a changed file in the form that is reviewed: exact hunks, or a problem.
+
+        Args:
+            changed: One of `Changes.files`.
+            name: Beginning of the hunks' ids.
+
+        Raises:
+            BaselineUnavailable: Its contents are not known any more.
+        """
+        sides = [
+            one.blob for one in (changed.before, changed.after) if one is not None and one.blob
+        ]
+        found = await self.contents(sides)
+        old, new = (
+            found.get(one.blob) if one is not None else None
+            for one in (changed.before, changed.after)
+        )
+        looker = await self._open()
+        with self._failing():
+            compare = self._history(looker).compare_numbers
+            return await file_change(self._workspace, changed, old, new, name=name, compare=compare)
+
+    async def edits_between(self, old: bytes, new: bytes) -> tuple[tuple[Edit, int], ...]:
+        """Return the edits that make one text of another, each with its index in the new one."""
+        looker = await self._open()
+        with self._failing():
+            return await edits_between(old, new, self._history(looker).compare_numbers)
 
     def _history(self, looker: Looker) -> History:
         return History(looker.repository, looker.watched, self._limits)

@@ -5,17 +5,21 @@ Reads only. Not aware of the disk; `looking` makes the states, `comparing` has t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import anyio.to_thread
+
 from autopilot_ls.edits.baselines.comparing import compare, parse_raw, parse_renames
 from autopilot_ls.edits.baselines.objects import parse_batch, parse_sizes
-from autopilot_ls.edits.baselines.repository import GitFailed, Repository
+from autopilot_ls.edits.baselines.repository import GitFailed, Repository, replace_file
 from autopilot_ls.edits.baselines.values import BaselineLimits, ChangedFile
 from autopilot_ls.edits.baselines.watched import Watched
 
 _LOOKED_INTO: Final = 32 * 1024 * 1024
 """Bytes that are read to tell which of the changed files are binary."""
+_MOST: Final = 256 * 1024 * 1024
 _DIFF: Final = ("diff-tree", "-r", "-z", "--raw", "--no-abbrev")
 
 
@@ -90,6 +94,32 @@ class History:
         binary = {one: b"\0" in data for one, data in contents.items()}
         old, new = await self._watched(since), await self._watched(until)
         return compare(entries, old, new, sizes=sizes, moves=moves, binary=binary)
+
+    async def compare_numbers(self, old: bytes, new: bytes) -> bytes:
+        """Return the unified diff, without context, of two texts of numbers; see `hunks`."""
+        folder = self._repository.folder
+        paths = [folder / f"tmp_{side}_{os.urandom(8).hex()}" for side in ("old", "new")]
+        try:
+            for path, data in zip(paths, (old, new), strict=True):
+                await anyio.to_thread.run_sync(replace_file, path, data)
+            told = await self._repository.run(
+                "diff",
+                "--no-index",
+                "--text",
+                "--unified=0",
+                "--histogram",
+                "--no-indent-heuristic",
+                "--no-color",
+                "--no-ext-diff",
+                "--no-textconv",
+                *map(str, paths),
+                max_output=_MOST,
+                codes=(0, 1),
+            )
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        return told.output
 
     async def _sizes(self, blobs: Sequence[str], limit: int) -> dict[str, int]:
         if not blobs:

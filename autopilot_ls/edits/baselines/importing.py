@@ -59,11 +59,12 @@ class Tally:
 
 def storable(path: bytes, mode: int) -> bool:
     """Tell whether git accepts the name in a tree; it keeps its own names to itself."""
-    for part in path.lower().split(b"/"):
-        if part in (b".git", b"", b".", b".."):
-            return False
-    name = path.lower().rpartition(b"/")[2]
-    return mode != LINK or not name.startswith(b".gitm")
+    lowered = path.lower()
+    if b".git" not in lowered:
+        return True
+    if b".git" in lowered.split(b"/"):
+        return False
+    return mode != LINK or not lowered.rpartition(b"/")[2].startswith(b".gitm")
 
 
 class Survey:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -116,11 +116,11 @@ class Looker:
     async def _import(
         self, survey: Survey, first: bytes, before: State, watched: Callable[[], Watched]
     ) -> State:
-        async def feed() -> AsyncGenerator[bytes]:
+        def feed() -> Iterator[bytes]:
             piece = first
             while piece:
                 yield piece
-                piece = await anyio.to_thread.run_sync(survey.step, abandon_on_cancel=True)
+                piece = survey.step()
             yield survey.finish(before.tree, watched().encode())
 
         told = await self.repository.run(

@@ -100,19 +100,12 @@ class Reader:
         parent, _, name = path.rpartition(b"/")
         try:
             folder = self._enter(parent)
-            status = os.lstat(name, dir_fd=folder)
         except OSError as error:
             return _problem(error, None)
         try:
-            if stat.S_ISLNK(status.st_mode):
-                return Content(LINK, os.readlink(name, dir_fd=folder))
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            if status.st_size > limit:
-                return known("large", status)
             return _read(folder, name, limit)
         except OSError as error:
-            return _problem(error, status)
+            return _unopened(folder, name, error)
 
     def look(self, path: bytes, reason: str) -> Stat | None:
         """Return what the system tells of a file, without reading it; None where no file is."""
@@ -146,6 +139,17 @@ def _problem(error: OSError, status: os.stat_result | None) -> Stat | None:
     return Stat("unreadable", 0, 0) if status is None else known("unreadable", status)
 
 
+def _unopened(folder: int, name: bytes, error: OSError) -> Found:
+    """Return what a name is that cannot be opened as a file."""
+    try:
+        status = os.lstat(name, dir_fd=folder)
+        if stat.S_ISLNK(status.st_mode):
+            return Content(LINK, os.readlink(name, dir_fd=folder))
+    except OSError as second:
+        return _problem(second, None)
+    return _problem(error, status) if stat.S_ISREG(status.st_mode) else None
+
+
 def _read(folder: int, name: bytes, limit: int) -> Found:
     found: Found = None
     for _ in range(_TRIES):
@@ -154,6 +158,8 @@ def _read(folder: int, name: bytes, limit: int) -> Found:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 return None
+            if before.st_size > limit:
+                return known("large", before)
             data = _read_up_to(descriptor, before.st_size, limit)
             after = os.fstat(descriptor)
         finally:

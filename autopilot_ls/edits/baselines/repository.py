@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -285,7 +285,7 @@ class Repository:
     async def run(
         self,
         *arguments: str | bytes,
-        feed: AsyncIterable[bytes] | bytes = b"",
+        feed: Iterable[bytes] | bytes = b"",
         max_output: int = 1_000_000,
         codes: Sequence[int] = (0,),
         env: Mapping[str, str] | None = None,
