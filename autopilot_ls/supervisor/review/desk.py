@@ -7,7 +7,7 @@ Every answer counts for what the disk holds now. Not aware of editors nor of how
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
@@ -193,12 +193,12 @@ class ReviewDesk:
         ]
         return TakenBack(outcome, (*reasons, *placing.reasons))
 
-    async def saved(self, path: Path, loaded: bytes | None) -> None:
+    async def saved(self, path: Path, loaded: str | None) -> None:
         """Take that a person has saved a file from an editor.
 
         Args:
             path: Absolute path.
-            loaded: What the editor had loaded or saved before; None when that is not known.
+            loaded: The text it had loaded or saved before; None when that is not known.
         """
         if self._reviews is None:
             return
@@ -207,8 +207,8 @@ class ReviewDesk:
             root = opened.review.folder
             if now is None or not place.is_relative_to(root):
                 continue
-            before = None if loaded is None else replace(now, data=loaded)
-            await opened.review.saved(str(place.relative_to(root)), before, now)
+            if await opened.review.saved(str(place.relative_to(root)), loaded, now):
+                opened.want_look()
 
 
 def _read(path: Path) -> tuple[Path, Content | None]:

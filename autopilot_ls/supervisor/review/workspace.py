@@ -11,7 +11,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 
 from autopilot_ls.edits.baselines.values import Baseline, ChangedFile, Changes, Side
+from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
 from autopilot_ls.model.errors import InvalidRequest
@@ -133,6 +134,7 @@ class WorkspaceReview:
         self._tell = changed
         self._clock = clock
         self._evidence = Evidence()
+        self._saved: dict[str, list[tuple[str | None, Content]]] = {}
         self._looking = anyio.Lock()
 
     # What happens -----------------------------------------------------------------------------
@@ -194,25 +196,33 @@ class WorkspaceReview:
         for path in paths:
             self._evidence.patches[path] = Patched(turn, reviewed)
 
-    async def saved(self, path: str, before: Content | None, now: Content) -> None:
+    async def saved(self, path: str, loaded: str | None, now: Content) -> bool:
         """Take what a person has just saved from an editor.
 
         Args:
             path: Relative to the workspace.
-            before: What the editor had loaded or saved before; None when that is not known.
+            loaded: The text that the editor had loaded or saved before; None when it is not known.
             now: What the disk holds right after the save.
+
+        Returns:
+            Whether only a look tells what has changed.
         """
         async with self._looking:
             history = self.histories.get(path)
             if history is None:
-                # It need not be told apart from anything: the next baseline has it.
-                if not self.is_at_work or before is None:
-                    return
-                history = self.histories[path] = History.begin(before)
-            if before is not None and before != history.current():
-                self._advance(path, history, before, None)
-            history.advance(now, OTHERS)
+                if self.is_at_work:
+                    self._saved.setdefault(path, []).append((loaded, now))
+                return self.is_at_work
+            self._take_saved(path, history, loaded, now)
             self._changed()
+            return False
+
+    def _take_saved(self, path: str, history: History, loaded: str | None, now: Content) -> None:
+        known = (history.current().data, history.weave.reference())
+        if loaded is not None and not any(is_clean(loaded, data) for data in known):
+            # The editor had read what nobody had looked at yet.
+            self._advance(path, history, replace(now, data=loaded.encode()), None)
+        history.advance(now, OTHERS)
 
     async def look(self) -> None:
         """Look at what has changed since the last look, and at whose change it is.
@@ -246,6 +256,7 @@ class WorkspaceReview:
         for change in changes.files:
             await self._take(change, modified[change.path])
         self.last, self.notices = seen.id, seen.notices
+        self._saved.clear()
         return bool(changes.files)
 
     async def _read_known(self) -> bool:
@@ -281,6 +292,8 @@ class WorkspaceReview:
             return  # Its content was not kept, which was told when the look was taken.
         if history is None:
             history = self.histories[change.path] = History.begin(before or ABSENT)
+            for loaded, saved in self._saved.pop(change.path, ()):
+                self._take_saved(change.path, history, loaded, saved)
         self._advance(change.path, history, now, modified)
 
     async def _content(self, side: Side | None) -> Content | None:

@@ -143,7 +143,7 @@ async def test_undoing_a_turn_leaves_what_the_person_typed_and_can_be_undone(
 ) -> None:
     await review.ran("make", a__txt="1\nA\nB\n4\n5\n", b__txt=None, c__txt="new\n")
     await review.end()
-    loaded = review.file("a.txt").read_bytes()
+    loaded = review.file("a.txt").read_text()
     review.file("a.txt").write_text("1\nA\nB, mine\n4\n5\n6, mine\n")
     await review.stage.supervisor.review.saved(review.file("a.txt"), loaded)
     undo, reasons = await review.undo_turn()
@@ -161,7 +161,7 @@ async def test_undoing_a_turn_leaves_what_the_person_typed_and_can_be_undone(
 
 async def test_what_the_person_saved_during_a_turn_is_not_shown(review: Review) -> None:
     review.command("make", ended=False)
-    loaded = review.file("a.txt").read_bytes()
+    loaded = review.file("a.txt").read_text()
     review.file("a.txt").write_text("1\n2, mine\n3\n4\n5\n")
     await review.stage.supervisor.review.saved(review.file("a.txt"), loaded)
     review.file("a.txt").write_text("1\n2, mine\n3\n4\nfive\n")
