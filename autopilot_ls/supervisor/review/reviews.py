@@ -19,9 +19,11 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from autopilot_ls.model.errors import AutopilotError
+from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable, SessionBusy
 from autopilot_ls.supervisor.review.storage import read_into, to_bytes, write
 from autopilot_ls.supervisor.review.workspace import Snapshots, WorkspaceReview
+from autopilot_ls.trace.files import require_own_folder
+from autopilot_ls.trace.locks import SessionLock
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -43,10 +45,11 @@ MakeSnapshots = Callable[[Path, Path], Snapshots]
 class OpenReview:
     """The review of one workspace, with its file and the wish to look."""
 
-    def __init__(self, review: WorkspaceReview, file: Path) -> None:
-        """Create it for a review whose content is stored in this file."""
+    def __init__(self, review: WorkspaceReview, file: Path, lock: SessionLock) -> None:
+        """Create it for a review whose content is stored in this file, which is ours alone."""
         self.review = review
         self.file = file
+        self.lock = lock
         self.problem = ""
         """Why it cannot be kept up to date at the moment, as a sentence; empty when it is."""
         self.wanted = anyio.Event()
@@ -98,7 +101,12 @@ class Reviews:
         return self._folder / f"{name}.json"
 
     async def of(self, workspace: Path) -> OpenReview:
-        """Return the review of a workspace, opened with what was stored of it."""
+        """Return the review of a workspace, opened with what was stored of it.
+
+        Raises:
+            BaselineUnavailable: Another Autopilot has it open.
+            TraceError: Its folder cannot be made.
+        """
         workspace = _real(workspace)
         async with self._opening:
             found = self._open.get(workspace)
@@ -108,6 +116,7 @@ class Reviews:
 
     async def _start(self, workspace: Path) -> OpenReview:
         file = self._file(workspace)
+        lock = await anyio.to_thread.run_sync(_own, file.with_suffix(""), workspace)
 
         def tell() -> None:
             opened.unsaved.set()
@@ -116,7 +125,7 @@ class Reviews:
         review = WorkspaceReview(
             workspace, self._make(file.with_suffix(""), workspace), changed=tell
         )
-        opened = OpenReview(review, file)
+        opened = OpenReview(review, file, lock)
         problem = await anyio.to_thread.run_sync(read_into, file, review)
         if problem:
             _LOG.warning("%s", problem)
@@ -156,10 +165,25 @@ class Reviews:
             _LOG.warning("the open review of %s is not stored: %s", opened.review.folder, error)
 
     async def shut_down(self) -> None:
-        """Write what is not written yet."""
+        """Write what is not written yet, and let others have the reviews."""
         for opened in tuple(self._open.values()):
             if opened.unsaved.is_set():
                 await self._write(opened)
+            opened.lock.release()
+        self._open.clear()
+
+
+def _own(folder: Path, workspace: Path) -> SessionLock:
+    """Make sure that no other process keeps the review of this workspace."""
+    require_own_folder(folder.parent, create=True)
+    require_own_folder(folder, create=True)
+    try:
+        return SessionLock(folder)
+    except SessionBusy as error:
+        raise BaselineUnavailable(
+            f"Another Autopilot keeps the review of {workspace}.",
+            advice="Review there, or end it; it is another editor's server, or a run in a terminal.",
+        ) from error
 
 
 def _real(workspace: Path) -> Path:

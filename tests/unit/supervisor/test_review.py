@@ -16,7 +16,7 @@ import pytest
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.approvals import DecisionKind, Mode
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.model.events import FilesSettled, ItemCompleted, ItemStarted
+from autopilot_ls.model.events import FilesSettled, ItemCompleted, ItemStarted, Notice
 from autopilot_ls.model.items import CommandExecution, ItemStatus
 from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.settings.tree import Settings
@@ -302,3 +302,17 @@ async def test_what_is_not_there_cannot_be_undone(review: Review) -> None:
         await review.undo_turn()
     with pytest.raises(InvalidRequest, match="no undo"):
         await review.stage.supervisor.review.redo(review.folder, "x", "test")
+
+
+async def test_two_servers_do_not_keep_the_review_of_one_workspace(
+    settings: Settings, review: Review
+) -> None:
+    on = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"enabled": True})}
+    )
+    view = Watcher()
+    async with open_supervisor(on, factories={"codex": PlayedFactory()}) as other:
+        attachment = other.attach(view)
+        await Stage(other, review.stage.factory, view, review.folder, attachment).start()
+        told = [notice.message for notice in view.all(Notice)]
+        assert any("Another Autopilot keeps the review" in message for message in told)
