@@ -164,7 +164,11 @@ async def test_a_workspace_that_holds_the_folders_of_codex_and_ours_keeps_them()
         return f"*** Begin Patch\n*** Add File: {name}\n+x\n*** End Patch"
 
     steps = [
-        command("echo x > codex/a.rules; echo x > state/a; touch made", call_id="c1"),
+        # The rules would see a plain name: what they cannot read, the sandbox must hold.
+        command(
+            "echo x > codex/a.rules; python3 -c \"open('sta' + 'te/a', 'w')\"; touch made",
+            call_id="c1",
+        ),
         patch(added("codex/rules/a.rules")),
         patch(added("state/sessions/a")),
         message("Done."),
