@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from autopilot_ls.cli.terminal import Style, Terminal
-from autopilot_ls.model.approvals import Approval, Outcome, ProposedChange
+from autopilot_ls.model.approvals import Approval, Mode, Outcome, ProposedChange
 from autopilot_ls.model.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -236,9 +236,12 @@ class Narrator:
         if len(self._approvals) < _MAX_OPEN:
             self._approvals[approval.id] = approval
         if self._tells_requests and approval.verdict.outcome is Outcome.ASK:
-            self._terminal.line(
-                f"? {approval_words.title(approval, root=self._cwd)}", Style.WARNING
-            )
+            title = approval_words.title(approval, root=self._cwd)
+            alarm = approval_words.alarm(approval, Mode.ESCALATE)
+            if alarm:
+                self._terminal.line(f"? {alarm}: {title}", Style.BAD)
+            else:
+                self._terminal.line(f"? {title}", Style.WARNING)
             self._terminal.line(f"  {explained(approval.verdict)}", Style.DIM)
 
     def _approval_resolved(self, body: ApprovalResolved) -> None:

@@ -20,6 +20,7 @@ from autopilot_ls.model.approvals import (
     DecisionKind,
     ElicitationAction,
     FileChange,
+    Mode,
     PatchAction,
     PermissionAction,
     Question,
@@ -72,7 +73,12 @@ class Prompter:
         """Show an approval and return the person's answer; cancel it to withdraw the prompt."""
         title = words.title(approval, root=self._root)
         self._terminal.line()
-        self._terminal.line(f"── {title}", Style.WARNING, whole=True)
+        # At the terminal it is said in every mode: the person is just being asked.
+        alarm = words.alarm(approval, Mode.ESCALATE)
+        if alarm:
+            self._terminal.line(f"── {alarm}: {title}", Style.BAD, whole=True)
+        else:
+            self._terminal.line(f"── {title}", Style.WARNING, whole=True)
         for name, value in _facts(approval):
             self._fact(name, value)
         match approval.action:

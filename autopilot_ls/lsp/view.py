@@ -42,6 +42,7 @@ from autopilot_ls.model.events import (
     ApprovalResolved,
     Event,
     FilesSettled,
+    ModeChanged,
     Notice,
     RuntimeExited,
     SessionCreated,
@@ -50,6 +51,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
+from autopilot_ls.presentation.approvals import alarm as alarm_of
 from autopilot_ls.presentation.approvals import title as title_of
 from autopilot_ls.supervisor.policies import policy_files
 from autopilot_ls.supervisor.requests import Reference
@@ -215,6 +217,9 @@ class EditorView:
                 self._resolved(session_id, body)
             case SessionCreated():
                 self._policies.look_again()
+            case ModeChanged():
+                for approval in self._waiting.values():
+                    self._diagnostics.show(approval, self._alarm(approval))
             case TurnStarted():
                 self._diagnostics.clear_failures()
                 self._progress.begin(session_id, event.turn_id or "")
@@ -273,22 +278,29 @@ class EditorView:
         if approval.id in self._waiting:
             return
         self._waiting[approval.id] = approval
-        self._diagnostics.show(approval)
+        alarm = self._alarm(approval)
+        self._diagnostics.show(approval, alarm)
         self._notifications.asked(approval)
-        if not self._notifications.enabled:
-            self._jobs.start(lambda: self._say_waiting(approval))
+        if alarm or not self._notifications.enabled:
+            self._jobs.start(lambda: self._say_waiting(approval, alarm))
+
+    def _alarm(self, approval: Approval) -> str:
+        return alarm_of(approval, self._backend.snapshot(approval.session_id).mode)
 
     def _resolved(self, session_id: str, body: ApprovalResolved) -> None:
         if self._waiting.pop(body.approval_id, None) is not None:
             self._diagnostics.clear(body.approval_id)
             self._notifications.decided(session_id, body.approval_id, body.decision)
 
-    async def _say_waiting(self, approval: Approval) -> None:
+    async def _say_waiting(self, approval: Approval, alarm: str) -> None:
         text = f"Autopilot waits for your decision: {title_of(approval)}"
+        if alarm:
+            # Short, since some editors show the beginning only.
+            text = f"{alarm}, waits for you: {title_of(approval)}"
         if not self._settings.approvals.show_message:
             self._messages.log(types.MessageType.Info, text)
             return
-        chosen = await self._messages.waiting(text)
+        chosen = await self._messages.waiting(text, loud=bool(alarm))
         if approval.id not in self._waiting:
             return
         if chosen == SHOW:

@@ -49,15 +49,20 @@ def title(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
 def message(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
     """Return what happens now; empty when no turn runs.
 
-    What waits for a person comes first, then what the agent does, then the step of its plan.
+    What waits for a person comes first, and of that what must be said loudly; then what the agent does, then the step of its plan.
     """
     turn = snapshot.active_turn
     # What the policy answers by itself waits for a moment too, but not for a person.
     asked = [each for each in snapshot.pending if each.verdict.outcome is Outcome.ASK]
     if asked:
-        first = approvals.title(asked[0], root=snapshot.cwd, redact=redact, limit=90)
+        loud = [each for each in asked if approvals.alarm(each, snapshot.mode)]
+        told = (loud or asked)[0]
+        alarm = approvals.alarm(told, snapshot.mode)
+        first = approvals.title(told, root=snapshot.cwd, redact=redact, limit=90)
         more = len(asked) - 1
-        return f"Waits for you: {first}" + (f" (and {more} more)" if more else "")
+        return f"{f'{alarm}, waits' if alarm else 'Waits'} for you: {first}" + (
+            f" (and {more} more)" if more else ""
+        )
     if turn is None:
         return ""
     item = current_item(turn)

@@ -25,6 +25,8 @@ class PendingApproval(Frozen):
         kind: The type of its action: command, patch, permission, question, elicitation or tool.
         title: One visible line.
         rule: Name of the rule that asked.
+        risk: How much harm it can do.
+        alarm: What must be said loudly of it, such as `HIGH RISK`; empty for an ordinary one.
         why: How the verdict explains itself: the rule, where it stands, the part, the risk, the reason.
         age: Seconds that it has waited.
         paths: Files that it is about, absolute.
@@ -36,6 +38,8 @@ class PendingApproval(Frozen):
     kind: str
     title: str
     rule: str
+    risk: Literal["low", "high"] = "low"
+    alarm: str = ""
     why: str
     age: float
     paths: tuple[str, ...] = ()
@@ -156,6 +160,8 @@ def _pending(
         kind=approval.action.type,
         title=approvals.title(approval, root=snapshot.cwd, redact=redact),
         rule=approval.verdict.rule,
+        risk=approval.verdict.risk,
+        alarm=approvals.alarm(approval, snapshot.mode),
         why=explained(approval.verdict, redact=redact),
         age=max(0.0, now - approval.requested_at),
         paths=tuple(change.path for change in approval.files),

@@ -116,7 +116,8 @@ class TranscriptRenderer:
             lines.append(f"- **Allowed for this session:** {what} (by {by}, {code(grant.id)})")
         for approval in snapshot.pending:
             what = plain(approvals.title(approval, root=snapshot.cwd, redact=redact))
-            lines.append(f"- **Waits for you:** {what}")
+            alarm = approvals.alarm(approval, snapshot.mode)
+            lines.append(f"- **{f'{alarm}, waits' if alarm else 'Waits'} for you:** {what}")
         if snapshot.dropped_turns:
             left_out = count(snapshot.dropped_turns, "earlier turn")
             lines.extend(["", f"*{left_out} not shown here; the trace has them.*"])

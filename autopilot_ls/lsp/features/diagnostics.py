@@ -64,6 +64,7 @@ class Diagnostics:
         """Create the feature; nothing is shown yet."""
         self._connection = connection
         self._hunks: dict[str, list[ShownHunk]] = {}
+        self._alarms: dict[str, str] = {}
         self._unsaved: dict[str, list[UnsavedFile]] = {}
         self._failures: dict[str, list[Failure]] = {}
         self._policies: dict[str, tuple[types.Diagnostic, ...]] = {}
@@ -72,8 +73,14 @@ class Diagnostics:
 
     # What is shown ------------------------------------------------------------------------------
 
-    def show(self, approval: Approval) -> None:
-        """Show the hunks of a patch that waits."""
+    def show(self, approval: Approval, alarm: str = "") -> None:
+        """Show the hunks of a patch that waits.
+
+        Args:
+            approval: The patch.
+            alarm: What must be said loudly of it: its hunks are warnings that begin with this.
+        """
+        self._alarms[approval.id] = alarm
         for key, hunks in _by_file(approval).items():
             there = self._hunks.setdefault(key, [])
             if not any(shown.approval.id == approval.id for shown in there):
@@ -83,6 +90,7 @@ class Diagnostics:
 
     def clear(self, approval_id: str) -> None:
         """Take the hunks of a patch away, because it no longer waits."""
+        self._alarms.pop(approval_id, None)
         for key, hunks in list(self._hunks.items()):
             kept = [shown for shown in hunks if shown.approval.id != approval_id]
             if len(kept) != len(hunks):
@@ -183,10 +191,12 @@ class Diagnostics:
             "approvalId": shown.approval.id,
             "hunkId": shown.hunk.id if shown.hunk else "",
         }
+        alarm = self._alarms.get(shown.approval.id, "")
+        severity = types.DiagnosticSeverity.Warning if alarm else None
         return types.Diagnostic(
             range=self._range(shown.hunk, document),
-            message=_describe(shown),
-            severity=types.DiagnosticSeverity.Information,
+            message=f"{alarm}: {_describe(shown)}" if alarm else _describe(shown),
+            severity=severity or types.DiagnosticSeverity.Information,
             code=PENDING_HUNK,
             source=SOURCE,
             data=data,

@@ -62,17 +62,24 @@ class Messages:
         )
         self._connection.tell(types.WINDOW_SHOW_MESSAGE, params)
 
-    async def waiting(self, text: str) -> str:
+    async def waiting(self, text: str, *, loud: bool = False) -> str:
         """Say that an approval waits, where that is possible.
+
+        Args:
+            text: What to say.
+            loud: Whether it must reach the person: an editor that cannot be asked shows it as it does
+                what went wrong.
 
         Returns:
             `SHOW` or `REJECT` when the person chose it, else `LATER`.
         """
         self.log(types.MessageType.Info, text)
         if not self._connection.profile.message_requests:
+            if loud:
+                self.error(text)
             return LATER
         params = types.ShowMessageRequestParams(
-            type=types.MessageType.Info,
+            type=types.MessageType.Warning if loud else types.MessageType.Info,
             message=one_line(text, 200),
             actions=[types.MessageActionItem(title) for title in (SHOW, LATER, REJECT)],
         )

@@ -4,20 +4,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from autopilot_ls.lsp.features.notifications import MAX_EVENTS
 from autopilot_ls.model.approvals import (
+    Approval,
     ChangeKind,
     CommandAction,
     DecisionKind,
     ElicitationAction,
+    Mode,
     Outcome,
     Question,
     QuestionAction,
     QuestionOption,
+    Verdict,
 )
-from autopilot_ls.model.events import TextDelta, TurnCompleted, TurnStarted, TurnStatus
+from autopilot_ls.model.events import (
+    ModeChanged,
+    TextDelta,
+    TurnCompleted,
+    TurnStarted,
+    TurnStatus,
+)
+from autopilot_ls.presentation.approvals import LIMITS
 from tests.protocol.client import FULL, until
 from tests.unit.lsp.stand_in import SESSION, approval_of, hunk, patch_of, standing_in
 
@@ -319,3 +330,52 @@ async def test_transcript_follows_and_names_its_session(tmp_path: Path) -> None:
         editor.open(path, path.read_text())
         place.backend.ask(approval_of(CommandAction(command="ls", cwd=str(tmp_path))))
         assert any("Run: ls" in title for title in await editor.titles(path, 0))
+
+
+def _risky(approval: Approval) -> Approval:
+    verdict = Verdict(outcome=Outcome.ASK, rule="ci-files", source="x", reason="y", risk="high")
+    return approval.model_copy(update={"verdict": verdict})
+
+
+async def test_high_risk_in_escalate_is_said_loudly(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    async with standing_in(tmp_path) as place:
+        code, neovim = place.editor("Visual Studio Code"), place.editor("Neovim")
+        place.backend.ask(_risky(patch_of(path, hunk(1, ["a\n"], ["c\n"]))))
+        [shown] = neovim.diagnostics()[path.as_uri()]
+        assert shown["severity"] == types.DiagnosticSeverity.Information
+        assert not neovim.sent("window/showMessage")
+        place.backend.emit(ModeChanged(mode=Mode.ESCALATE, changed_by="x"))
+        [shown] = neovim.diagnostics()[path.as_uri()]
+        assert shown["severity"] == types.DiagnosticSeverity.Warning
+        assert shown["message"].startswith("HIGH RISK: The agent wants to change this")
+        action = CommandAction(command="git push " + "x" * 100, cwd=str(tmp_path))
+        place.backend.ask(_risky(approval_of(action, number=2)))
+        # What an editor shows of it without taking the keyboard.
+        await until(lambda: bool(neovim.sent("window/showMessage")))
+        [told] = neovim.sent("window/showMessage")
+        assert told["message"].startswith("HIGH RISK, waits for you: Run: git push")
+        assert (len(told["message"]) <= 50, told["type"]) == (True, types.MessageType.Error)
+        assert not neovim.sent("window/showMessageRequest")
+        await until(lambda: len(code.sent("window/showMessageRequest")) == 2)
+        assert [m["type"] for m in code.sent("window/showMessageRequest")] == [
+            types.MessageType.Info,
+            types.MessageType.Warning,
+        ]
+        assert not code.sent("window/showMessage")
+
+
+async def test_a_reached_limit_is_said_loudly_in_any_mode(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    async with standing_in(tmp_path) as place:
+        editor = place.editor()
+        limited = Verdict(
+            outcome=Outcome.ASK, rule="limit-files", source=LIMITS, reason="y", risk="high"
+        )
+        asked = patch_of(path, hunk(1, ["a\n"], ["c\n"]))
+        place.backend.ask(asked.model_copy(update={"verdict": limited}))
+        [shown] = editor.diagnostics()[path.as_uri()]
+        assert shown["severity"] == types.DiagnosticSeverity.Warning
+        assert shown["message"].startswith("LIMIT REACHED: ")
+        await place.backend.decide("apr-1", DecisionKind.DECLINE, decided_by="x")
+        assert editor.diagnostics() == {}

@@ -32,6 +32,7 @@ from autopilot_ls.model.events import (
     Event,
     ItemCompleted,
     ItemStarted,
+    ModeChanged,
     PlanUpdated,
     SessionCreated,
     TextDelta,
@@ -273,6 +274,27 @@ def test_progress_of_a_turn() -> None:
     assert progress.title(session.state.snapshot()) == "Autopilot: A title"
 
 
+def test_what_must_be_said_loudly_comes_first() -> None:
+    session = Session(TurnStarted())
+    plain = approval(CommandAction(command="make", cwd="/work"))
+    verdict = Verdict(outcome=Outcome.ASK, rule="publishing", source="x", reason="y", risk="high")
+    push = approval(CommandAction(command="git push", cwd="/work"))
+    push = push.model_copy(update={"id": "apr-2", "verdict": verdict})
+    session.add(ApprovalRequested(approval=plain), ApprovalRequested(approval=push))
+    said = progress.message(session.state.snapshot())
+    assert said == "Waits for you: Run: make (and 1 more)"
+    session.add(ModeChanged(mode=Mode.ESCALATE, changed_by="x"))
+    snapshot = session.state.snapshot()
+    loud = "HIGH RISK, waits for you: Run: git push (and 1 more)"
+    assert progress.message(snapshot) == loud
+    view = status(snapshot)
+    assert view.doing == loud
+    assert [(each.risk, each.alarm) for each in view.pending] == [
+        ("low", ""),
+        ("high", "HIGH RISK"),
+    ]
+
+
 def test_status() -> None:
     session = Session()
     assert status(session.state.snapshot()).state == "idle"
@@ -284,6 +306,8 @@ def test_status() -> None:
         "kind": "patch",
         "title": "Change a.py (+2 −1)",
         "rule": "propose",
+        "risk": "low",
+        "alarm": "",
         "why": "Asked by the mode propose: Everything asks.",
         "age": 10.0,
         "paths": ("/ws/a.py",),
