@@ -198,6 +198,20 @@ async def test_an_unchanged_workspace_has_the_same_baseline(
     assert (await baselines.changes(one.id)).files == ()
 
 
+async def test_a_change_with_its_time_set_back_is_seen(workspace: Path, home: Path) -> None:
+    # In the same second, of the same size, in the same inode: git alone would not see it.
+    for number in range(5):
+        baselines = make(workspace, home)
+        file = workspace / f"f{number}"
+        file.write_text("old")
+        os.utime(file, (1e9, 1e9))
+        base = await baselines.take()
+        assert (await baselines.take()).id == base.id
+        file.write_text("new")
+        os.utime(file, (1e9, 1e9))
+        assert await changed(baselines, base.id) == {f"f{number}": Change.UPDATE}
+
+
 async def test_an_empty_workspace_can_be_taken(workspace: Path, baselines: Baselines) -> None:
     base = await baselines.take()
     (workspace / "a").write_text("a")

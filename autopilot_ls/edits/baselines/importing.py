@@ -49,6 +49,8 @@ class Tally:
     """Mode and mark of the contents to put into the tree."""
     gone: list[bytes] = field(default_factory=list[bytes])
     watched: dict[bytes, Stat] = field(default_factory=dict[bytes, Stat])
+    fresh: set[bytes] = field(default_factory=set[bytes])
+    """Files to be read again at the next look, whatever their times say."""
     unsteady: list[bytes] = field(default_factory=list[bytes])
     stale: list[bytes] = field(default_factory=list[bytes])
     """Files that could be read once and no more; what was read then stays."""
@@ -145,6 +147,8 @@ class Survey:
         self._marks += 1
         self.tally.read += len(found.data)
         self.tally.kept[path] = (found.mode, self._marks)
+        if found.fresh:
+            self.tally.fresh.add(path)
         if not found.steady:
             self.tally.unsteady.append(path)
         yield b"blob\nmark :%d\ndata %d\n" % (self._marks, len(found.data))

@@ -60,6 +60,7 @@ class Looker:
         self._private = tuple(private)
         self._limits = limits
         self._last: State | None = None
+        self._fresh: frozenset[bytes] = frozenset()
         self._prefixes = tuple(
             os.fsencode(folder.relative_to(self._workspace)) + b"/"
             for folder in private
@@ -91,7 +92,7 @@ class Looker:
         plan = Plan(
             indexed=frozenset(one for one in listing.changed if self._is_ours(one)),
             new=frozenset(one for one in new if self._is_ours(one)),
-            forced=frozenset(self._forced(extra)),
+            forced=frozenset(self._forced(extra)) | self._fresh,
             before=before.watched,
             room=self._limits.files - self.repository.indexed(),
         )
@@ -109,6 +110,7 @@ class Looker:
         finally:
             survey.close()
         self._last = before
+        self._fresh = frozenset(survey.tally.fresh)
         self.repository.hold(f"{TAKEN}{before.id}", before.id)
         notices = notices_of(survey.tally, ignored, listing.unopened, self._limits)
         return Baseline(before.id, began, self.repository.indexed(), notices)
@@ -132,6 +134,10 @@ class Looker:
         tree = match[1].decode() if match else ""
         if not is_id(state):
             raise GitFailed("git fast-import did not tell what it made")
+        if before.id and (tree, watched()) == (before.tree, before.watched):
+            # What was read again is what it was.
+            self.repository.hold(DISK, before.id)
+            return before
         if tree != before.tree or not before.id:
             await self._bring_index(state)
         return State(state, tree, watched())

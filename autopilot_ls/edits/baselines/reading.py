@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from autopilot_ls.edits.baselines.watched import Stat
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRIES: Final = 3
+_FRESH: Final = 2.0
 
 LINK: Final = 0o120000
 PLAIN: Final = 0o100644
@@ -31,11 +33,14 @@ class Content:
     Attributes:
         mode: `PLAIN`, `EXECUTABLE` or `LINK`.
         steady: Whether it was the same from the beginning to the end of the reading.
+        fresh: Whether another change could go unseen by its times: they were set back, and git
+            compares whole seconds.
     """
 
     mode: int
     data: bytes
     steady: bool = True
+    fresh: bool = False
 
 
 Found = Content | Stat | None
@@ -167,7 +172,7 @@ def _read(folder: int, name: bytes, limit: int) -> Found:
         if len(data) > limit:
             return known("large", after)
         steady = _same(before, after) and len(data) == after.st_size
-        found = Content(_mode(after), data, steady)
+        found = Content(_mode(after), data, steady, _is_fresh(after))
         if steady:
             break
     return found
@@ -182,6 +187,11 @@ def _read_up_to(descriptor: int, expected: int, limit: int) -> bytes:
             break
         data += piece
     return data
+
+
+def _is_fresh(status: os.stat_result) -> bool:
+    set_back = int(status.st_mtime) < int(status.st_ctime)
+    return set_back and status.st_ctime > time.time() - _FRESH
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:
