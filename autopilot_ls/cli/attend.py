@@ -223,6 +223,7 @@ class Attendant:
                 message=answer.message,
                 answers=answer.answers,
                 content=answer.content,
+                remember=answer.remember,
             )
         except AutopilotError as refusal:
             # Where it still waits, it is asked for again after this message.

@@ -129,6 +129,20 @@ class TrustPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ListRules:
+    """List the remembered rules."""
+
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRules:
+    """Forget remembered rules by their names, all of them or none."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Backtest:
     """Judge recorded approvals again.
 
@@ -177,6 +191,8 @@ Command = (
     | CheckPolicy
     | LintPolicy
     | TrustPolicy
+    | ListRules
+    | ForgetRules
     | Backtest
     | Doctor
     | Schema

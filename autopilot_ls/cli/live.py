@@ -261,6 +261,7 @@ class Narrator:
             "decline": "declined",
             "cancel": "cancelled",
         }[decision.kind]
+        how += f" and remembered as {decision.remembered}" if decision.remembered else ""
         said = one_line(decision.message)
         if approval is not None and decision.message == approval.verdict.reason:
             # A rule decided: where it stands and on what is told with its reason.

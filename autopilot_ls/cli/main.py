@@ -19,7 +19,9 @@ from autopilot_ls.cli.commands import (
     Demo,
     Doctor,
     Exit,
+    ForgetRules,
     LintPolicy,
+    ListRules,
     ListSessions,
     PruneSessions,
     Run,
@@ -89,7 +91,14 @@ def _dispatch(command: Command) -> int:
             from autopilot_ls.cli.sessions import run_sessions
 
             return run_sessions(command)
-        case ShowPolicy() | CheckPolicy() | LintPolicy() | TrustPolicy():
+        case (
+            ShowPolicy()
+            | CheckPolicy()
+            | LintPolicy()
+            | TrustPolicy()
+            | ListRules()
+            | ForgetRules()
+        ):
             from autopilot_ls.cli.policy import run_policy
 
             return run_policy(command)

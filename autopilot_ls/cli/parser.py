@@ -20,7 +20,9 @@ from autopilot_ls.cli.commands import (
     DeleteSessions,
     Demo,
     Doctor,
+    ForgetRules,
     LintPolicy,
+    ListRules,
     ListSessions,
     PruneSessions,
     Run,
@@ -96,6 +98,8 @@ examples:
   autopilot-ls policy explain -- 'make test && git push'
   autopilot-ls policy lint
   autopilot-ls policy trust ~/project
+  autopilot-ls policy list
+  autopilot-ls policy forget remembered-1a2b3c4d5e6f
   autopilot-ls policy backtest last --policy ./stricter.toml
 
 A command line of several words is taken word for word, so that | and && are only words; give it
@@ -256,10 +260,20 @@ def _add_policy(commands: _Commands) -> None:
     )
     trust.add_argument("--remove", action="store_true", help="no longer trust it")
     trust.set_defaults(make=TrustPolicy)
+    listed = _new(actions, "list", "list what you always allow", _POLICY)
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(make=ListRules)
+    forget = _new(actions, "forget", "no longer allow what was remembered", _POLICY)
+    forget.add_argument("names", nargs="+", metavar="NAME", help="as `policy list` shows it")
+    forget.set_defaults(make=_make_forget)
     backtest = _new(actions, "backtest", "judge recorded approvals again; what changes?", _POLICY)
     backtest.add_argument("sessions", nargs="*", metavar="SESSION", help="default: all sessions")
     backtest.add_argument("--policy", type=Path, metavar="FILE", help="in place of your own policy")
     backtest.set_defaults(make=_make_backtest)
+
+
+def _make_forget(*, names: list[str]) -> ForgetRules:
+    return ForgetRules(tuple(names))
 
 
 def _add_check(actions: _Commands, name: str, summary: str, *, parts: bool) -> None:

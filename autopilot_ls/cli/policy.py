@@ -14,7 +14,16 @@ from typing import Final
 
 import anyio
 
-from autopilot_ls.cli.commands import CheckPolicy, Exit, LintPolicy, ShowPolicy, TrustPolicy
+from autopilot_ls.cli.commands import (
+    CheckPolicy,
+    Exit,
+    ForgetRules,
+    LintPolicy,
+    ListRules,
+    ShowPolicy,
+    TrustPolicy,
+)
+from autopilot_ls.cli.remembered import forget_rules, list_rules
 from autopilot_ls.cli.setup import load_settings
 from autopilot_ls.model.approvals import CommandAction, Mode, Outcome
 from autopilot_ls.model.errors import InvalidRequest
@@ -34,7 +43,7 @@ from autopilot_ls.policy.policy import (
 from autopilot_ls.policy.trust import TrustStore, content_hash
 from autopilot_ls.supervisor.policies import policy_files
 
-PolicyCommand = ShowPolicy | CheckPolicy | LintPolicy | TrustPolicy
+PolicyCommand = ShowPolicy | CheckPolicy | LintPolicy | TrustPolicy | ListRules | ForgetRules
 
 _PART_WIDTH: Final = 70
 _TRUSTING: Final = """
@@ -48,7 +57,8 @@ def run_policy(command: PolicyCommand) -> int:
     """Run one of the commands about the policy.
 
     Raises:
-        InvalidRequest: A folder or file that was named is not there.
+        InvalidRequest: A folder, file or rule that was named is not there.
+        PolicyNotWritten: The file of remembered rules cannot be read or changed.
     """
     settings = load_settings()
     files = policy_files(settings)
@@ -61,6 +71,10 @@ def run_policy(command: PolicyCommand) -> int:
             return _lint(command, files)
         case TrustPolicy():
             return _trust(command, files)
+        case ListRules():
+            return list_rules(command, files)
+        case ForgetRules():
+            return forget_rules(command, files)
 
 
 def policy_of_file(path: Path) -> Policy:

@@ -25,6 +25,7 @@ from autopilot_ls.model.approvals import (
     PermissionAction,
     Question,
     QuestionAction,
+    RememberOffer,
     ToolAction,
 )
 from autopilot_ls.model.text import count, one_line, visible
@@ -37,12 +38,17 @@ _SHOWN_AT_ONCE: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the person decided; fields as in `model.approvals.Decision`."""
+    """What the person decided; fields as in `model.approvals.Decision`.
+
+    Attributes:
+        remember: Key of the offer that is to be remembered.
+    """
 
     kind: DecisionKind
     message: str = ""
     answers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     content: str | None = None
+    remember: str | None = None
 
 
 _STOP: Final = Answer(DecisionKind.CANCEL)
@@ -114,6 +120,8 @@ class Prompter:
             choices["a"] = "accept"
             if can_be_granted(approval):
                 choices["s"] = "accept for this session"
+            if approval.offers:
+                choices["w"] = "always allow …"
         choices |= {"r": "reject", "c": "reject and stop"}
         if approval.files:
             choices["d"] = "whole diff"
@@ -125,6 +133,10 @@ class Prompter:
                     return Answer(DecisionKind.ACCEPT)
                 case "s" if "s" in choices:
                     return Answer(DecisionKind.ACCEPT_FOR_SESSION)
+                case "w" if "w" in choices:
+                    chosen = await self._ask_what_to_remember(approval.offers)
+                    if chosen is not None:
+                        return Answer(DecisionKind.ACCEPT, remember=chosen.key)
                 case "r":
                     return await self._ask_reason()
                 case "c":
@@ -133,6 +145,19 @@ class Prompter:
                     self._show_diff(approval.files, limit=None)
                 case _:
                     self._terminal.line(f"Type one of: {', '.join(choices)}.", Style.DIM)
+
+    async def _ask_what_to_remember(self, offers: Sequence[RememberOffer]) -> RememberOffer | None:
+        """Return the offer that is chosen, None when the person went back."""
+        for number, offer in enumerate(offers, 1):
+            self._terminal.line(f"  {number}. {offer.label}", whole=True)
+        self._terminal.line("  `autopilot-ls policy forget` takes it back.", Style.DIM)
+        while True:
+            typed = (await self._read("a number, Enter to go back > ") or "").strip()
+            if not typed:
+                return None
+            if typed in map(str, range(1, len(offers) + 1)):
+                return offers[int(typed) - 1]
+            self._terminal.line("Type the number of one of these.", Style.DIM)
 
     async def _ask_reason(self) -> Answer:
         reason = await self._read("Why, or what instead? (Enter: no reason) > ")

@@ -6,7 +6,7 @@ its place. Not aware of editors. `supervisor.Supervisor` has it all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark,
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
+from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
@@ -96,6 +97,14 @@ class Backend(Protocol):
         """Return what is wrong with each policy file that holds in a folder."""
         ...
 
+    async def remembered(self) -> tuple[Remembered, ...]:
+        """Return the remembered rules."""
+        ...
+
+    async def forget(self, names: Sequence[str]) -> None:
+        """Forget remembered rules."""
+        ...
+
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the agent offers."""
         ...
@@ -112,6 +121,7 @@ class Backend(Protocol):
         hunks: Iterable[str] | None = None,
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
+        remember: str | None = None,
     ) -> Decision:
         """Give the one decision on an approval."""
         ...

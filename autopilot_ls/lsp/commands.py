@@ -125,6 +125,8 @@ class Commands:
             methods.APPROVAL_ANSWER: _typed(params.ApprovalAnswerParams, self._answer),
             methods.APPROVAL_PREVIEW: _typed(params.ApprovalPreviewParams, self._show_patch),
             methods.GRANT_REVOKE: _typed(params.GrantRevokeParams, self._revoke),
+            methods.POLICY_LIST: _typed(params.NoParams, self._list_remembered),
+            methods.POLICY_FORGET: _typed(params.PolicyForgetParams, self._forget_rules),
             methods.MODE_SET: _typed(params.ModeSetParams, self._set_mode),
             methods.POLICY_TRUST: _typed(policy_params.PolicyTrustParams, policies.trust),
             methods.POLICY_UNTRUST: _typed(policy_params.PolicyUntrustParams, policies.untrust),
@@ -294,6 +296,15 @@ class Commands:
         self._backend.revoke_grant(request.session_id, request.grant_id)
         return params.Done()
 
+    async def _list_remembered(self, request: params.NoParams) -> params.PolicyList:
+        del request
+        rules = await self._backend.remembered()
+        return params.PolicyList(rules=tuple(map(params.rule_of, rules)))
+
+    async def _forget_rules(self, request: params.PolicyForgetParams) -> params.Done:
+        await self._backend.forget(request.names)
+        return params.Done()
+
     async def _set_mode(self, request: params.ModeSetParams) -> params.Done:
         await self._backend.set_mode(
             request.mode, session_id=request.session_id, changed_by=self._name()
@@ -322,6 +333,7 @@ class Commands:
             content=content,
             hunks=request.hunks,
             reasons=request.reasons,
+            remember=request.remember,
         )
         self._answers.pop(request.approval_id, None)
         return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)

@@ -65,6 +65,8 @@ APPROVAL_MARK: Final = "autopilot.approval.mark"
 APPROVAL_ANSWER: Final = "autopilot.approval.answer"
 APPROVAL_PREVIEW: Final = "autopilot.approval.preview"
 GRANT_REVOKE: Final = "autopilot.grant.revoke"
+POLICY_LIST: Final = "autopilot.policy.list"
+POLICY_FORGET: Final = "autopilot.policy.forget"
 MODE_SET: Final = "autopilot.mode.set"
 POLICY_TRUST: Final = "autopilot.policy.trust"
 POLICY_UNTRUST: Final = "autopilot.policy.untrust"
@@ -137,6 +139,18 @@ COMMANDS: Final[tuple[Method, ...]] = (
         GRANT_REVOKE,
         'Take a "for this session" grant back',
         "GrantRevokeParams",
+        "Done",
+    ),
+    Method(
+        POLICY_LIST,
+        "List what was remembered: the rules that “always allow” wrote",
+        "NoParams",
+        "PolicyList",
+    ),
+    Method(
+        POLICY_FORGET,
+        "Forget remembered rules by their names; what they allowed asks again",
+        "PolicyForgetParams",
         "Done",
     ),
     Method(

@@ -23,6 +23,7 @@ from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.events import Event
 from autopilot_ls.model.items import PlanStep
 from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
+from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.presentation.status import StatusView
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.trace.summary import SessionSummary
@@ -188,6 +189,7 @@ class ApprovalDecideParams(Frozen):
         hunks: With `accept`, for patches: ids of the hunks to accept, all others being rejected. The id
             of a file, `<approvalId>-f<its place, from 0>`, stands for all of its hunks.
         reasons: Why single hunks are rejected, by their ids; told to the agent.
+        remember: With `accept`: the `key` of one of the approval's `offers`, which is remembered.
     """
 
     approval_id: Name
@@ -197,6 +199,7 @@ class ApprovalDecideParams(Frozen):
     content: JsonValue = None
     hunks: Hunks | None = None
     reasons: dict[str, Reason] = Field(default_factory=dict, max_length=10_000)
+    remember: Name | None = None
 
 
 class ApprovalDecided(Frozen):
@@ -282,6 +285,40 @@ class GrantRevokeParams(Frozen):
 
     session_id: Name
     grant_id: Name
+
+
+class RememberedRule(Frozen):
+    """A rule that "always allow" wrote.
+
+    Attributes:
+        kind: What it is about: `command`, `line` (a whole command line), `edit` or `tool`.
+        pattern: What it allows, as policy files write it.
+        workspace: The folder in which it holds.
+        reason: As it stands in the file.
+        by: Who decided it; empty when the reason does not say it.
+        at: When, likewise.
+    """
+
+    name: str
+    verdict: str
+    kind: str
+    pattern: str
+    workspace: str
+    reason: str
+    by: str = ""
+    at: str = ""
+
+
+class PolicyList(Frozen):
+    """What was remembered, in the order it was."""
+
+    rules: tuple[RememberedRule, ...]
+
+
+class PolicyForgetParams(Frozen):
+    """Names remembered rules; all of them are forgotten, or none."""
+
+    names: tuple[Name, ...] = Field(min_length=1, max_length=1_000)
 
 
 class ModeSetParams(Frozen):
@@ -402,6 +439,20 @@ def _turn_shown(turn: TurnSnapshot) -> TurnShown:
         plan=turn.plan,
         tokens=turn.tokens.total_tokens - turn.tokens_before.total_tokens,
         waited=turn.waited,
+    )
+
+
+def rule_of(rule: Remembered) -> RememberedRule:
+    """Return a remembered rule as it is shown."""
+    return RememberedRule(
+        name=rule.name,
+        verdict=rule.verdict,
+        kind=rule.key,
+        pattern=rule.pattern,
+        workspace=rule.workspace,
+        reason=rule.reason,
+        by=rule.by,
+        at=rule.at,
     )
 
 

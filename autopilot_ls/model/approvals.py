@@ -254,6 +254,8 @@ class Decision(Frozen):
         reasons: Why single hunks are rejected, by their ids.
         in_editor: Whether the accepted hunks stand in the person's editor already, so that nothing
             is written to disk for them.
+        remembered: Name of the rule of ours that was written with it, so that the like goes without
+            asking; the agent is told of a plain accept only.
     """
 
     kind: DecisionKind
@@ -264,6 +266,7 @@ class Decision(Frozen):
     hunks: tuple[str, ...] | None = None
     reasons: dict[str, str] = Field(default_factory=dict)
     in_editor: bool = False
+    remembered: str = ""
 
 
 class Mark(StrEnum):
@@ -301,6 +304,18 @@ class Grant(Frozen):
     granted_by: str
 
 
+class RememberOffer(Frozen):
+    """Something that can be remembered with an accept.
+
+    Attributes:
+        key: What a client names to choose it; the rule will be called so.
+        label: What it means, for a person.
+    """
+
+    key: str
+    label: str
+
+
 class Approval(Frozen):
     """A blocking request of an agent for permission or input.
 
@@ -312,6 +327,7 @@ class Approval(Frozen):
         reason: The agent's stated reason, raw; show it through `text.visible`.
         files: The patch by hunks, for a `PatchAction`.
         marks: What the person has chosen for single hunks so far.
+        offers: What can be remembered of it, as it was when it was requested.
         requested_at: Seconds since the epoch.
     """
 
@@ -326,4 +342,5 @@ class Approval(Frozen):
     files: tuple[FileChange, ...] = ()
     marks: tuple[HunkMark, ...] = ()
     verdict: Verdict
+    offers: tuple[RememberOffer, ...] = ()
     requested_at: float

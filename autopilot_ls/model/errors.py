@@ -183,6 +183,12 @@ class PolicyInvalid(AutopilotError):
     code = "policy-invalid"
 
 
+class PolicyNotWritten(AutopilotError):
+    """A rule could not be remembered or forgotten; the file is as it was, and what waited waits."""
+
+    code = "policy-not-written"
+
+
 class TraceError(AutopilotError):
     """Base of errors about the record on disk."""
 

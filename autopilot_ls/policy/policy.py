@@ -118,7 +118,8 @@ class Policy:
         found = self._parts(judge, action)
         if self._broken:
             found = [_not_while_broken(verdict, self._broken) for verdict in found]
-        return tuple(_lifted(judge, found, action, mode, grants))
+        by_line = not self._broken
+        return tuple(_lifted(judge, found, action, mode, grants, by_line=by_line))
 
     def _parts(self, judge: Judge, action: Action) -> list[PartVerdict]:
         if isinstance(action, CommandAction):
@@ -173,12 +174,17 @@ def _lifted(
     action: Action,
     mode: Mode,
     grants: Iterable[Grant],
+    *,
+    by_line: bool,
 ) -> list[PartVerdict]:
-    """Apply what lifts an *ask* of the whole action: a rule for the exact line, a session grant."""
+    """Apply what lifts an *ask* of the whole action: a rule for the exact line, a session grant.
+
+    `by_line` says whether rules may allow anything at all, which they may not while a file is broken.
+    """
     worst = max(one.rank for one in found)
     if worst == 1 or any(one.outcome is Outcome.DENY and not one.by_default for one in found):
         return found
-    if isinstance(action, CommandAction):
+    if by_line and isinstance(action, CommandAction):
         exact = judge.exact_line(action)
         changes = any(one.changes for one in found)
         if (

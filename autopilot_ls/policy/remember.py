@@ -1,8 +1,8 @@
 """Remembered decisions: what "always allow" offers, and the file of rules that it writes.
 
 The file is a policy in the same language, one rule a line, so that a person can read it and delete
-lines, and so that thousands of rules load fast. Pure text functions, with one small class at the edge.
-`load` reads the file as a layer; supervisor and command line offer, add and forget.
+lines, and so that thousands of rules load fast. Pure text functions.
+`load` reads the file as a layer; the supervisor offers, adds and forgets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -23,7 +23,7 @@ from autopilot_ls.model.approvals import (
     PatchAction,
     ToolAction,
 )
-from autopilot_ls.model.text import visible
+from autopilot_ls.model.text import one_line, visible
 from autopilot_ls.policy.language import PolicyText, read_policy
 from autopilot_ls.policy.lazy import LazyRules, RuleLine
 from autopilot_ls.policy.paths import PathPatterns, Workspace
@@ -36,7 +36,6 @@ from autopilot_ls.policy.rules import REST, Rule
 from autopilot_ls.policy.shell import Part, PartKind, parse
 from autopilot_ls.policy.shell.unwrap import interpreter_name, program_name
 from autopilot_ls.policy.shell.wrappers import INTERPRETERS, OTHER_SHELLS, SHELLS, WRAPPERS
-from autopilot_ls.policy.writing import replace_file
 
 HEADER: Final = """\
 # Decisions that were remembered ("always allow"). One rule a line; delete a line to forget it.
@@ -57,6 +56,8 @@ _LINES: Final = re.compile(
     rf" (?:command = \"({_PLAIN})((?: {_PLAIN})*(?: …)?)\"|(line|edit|tool) = ({_STRING})),"
     rf" workspace = ({_STRING}), reason = ({_STRING}) \}},\n"
 )
+_REASON: Final = re.compile(r"Remembered by (.*) at (\d{4}-\d\d-\d\d [0-9:+-]+)\.")
+_BRACKETED: Final = re.compile(r"\[([*?\[{])\]")
 _WORD: Final = re.compile(r"[A-Za-z0-9_./:@+,=^-]+")
 
 
@@ -77,7 +78,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A remembered rule, for lists."""
+    """A remembered rule, for lists.
+
+    Attributes:
+        workspace: The folder in which it holds.
+    """
 
     name: str
     verdict: str
@@ -85,6 +90,28 @@ class Remembered:
     pattern: str
     workspace: str
     reason: str
+
+    @property
+    def by(self) -> str:
+        """Who decided it; empty when the reason does not say it as ours do."""
+        match = _REASON.fullmatch(self.reason)
+        return match[1] if match else ""
+
+    @property
+    def at(self) -> str:
+        """When it was decided, for people; empty likewise."""
+        match = _REASON.fullmatch(self.reason)
+        return match[2] if match else ""
+
+
+def why_remembered(by: str, at: str) -> str:
+    """Return the reason of a rule that a person wanted.
+
+    Args:
+        by: Who.
+        at: When, for people.
+    """
+    return f"Remembered by {one_line(by, 80)} at {at}."
 
 
 def offers(action: Action, workspace: Path) -> tuple[Offer, ...]:
@@ -212,7 +239,7 @@ def _for_folder(workspace: Path) -> str:
 def rule_name(offer: Offer, workspace: Path) -> str:
     """Return the name of the rule that an offer would write: stable, so that none comes twice."""
     text = "\n".join((offer.key, offer.pattern, str(workspace)))
-    return "remembered-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    return "remembered-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def added(text: str, offer: Offer, *, workspace: Path, reason: str) -> str:
@@ -247,15 +274,16 @@ def added(text: str, offer: Offer, *, workspace: Path, reason: str) -> str:
     return f"{head}\n{line}{FOOTER}"
 
 
-def removed(text: str, name: str) -> str | None:
-    """Return the file's text without a rule, None when there is none of that name."""
+def removed(text: str, names: AbstractSet[str]) -> str:
+    """Return the file's text without the rules of these names."""
     lines = text.splitlines(keepends=True)
     kept = [
         line
         for line in lines
-        if (match := _LINE.fullmatch(line.rstrip("\r\n"))) is None or _unquoted(match[1]) != name
+        if (match := _LINE.fullmatch(line.rstrip("\r\n"))) is None
+        or _unquoted(match[1]) not in names
     ]
-    return "".join(kept) if len(kept) < len(lines) else None
+    return "".join(kept)
 
 
 def listed(text: str) -> tuple[Remembered, ...]:
@@ -264,15 +292,15 @@ def listed(text: str) -> tuple[Remembered, ...]:
     for line in text.splitlines():
         match = _LINE.fullmatch(line)
         if match is not None:
-            name, verdict, key, pattern, workspace, reason = match.groups()
+            name, verdict, key, pattern, workspace, why = match.groups()
             found.append(
                 Remembered(
                     _unquoted(name),
                     verdict,
                     key,
                     _unquoted(pattern),
-                    _unquoted(workspace),
-                    _unquoted(reason),
+                    _BRACKETED.sub(r"\1", _unquoted(workspace)),
+                    _unquoted(why),
                 )
             )
     return tuple(found)
@@ -280,6 +308,15 @@ def listed(text: str) -> tuple[Remembered, ...]:
 
 def _unquoted(text: str) -> str:
     return cast("str", json.loads(text)) if "\\" in text else text[1:-1]
+
+
+def remembered_alone(offer: Offer, workspace: Path) -> PolicyText:
+    """Return what the file would say with the rule for one offer only.
+
+    Raises:
+        ValueError: The rule cannot be written.
+    """
+    return read_remembered(added("", offer, workspace=workspace, reason=""), "remembered")
 
 
 def read_remembered(text: str, file: str) -> PolicyText:
@@ -338,48 +375,3 @@ def _rule(key: str, value: str, line: RuleLine, file: str) -> Rule | None:
         workspace=(line.workspace,),
         reason=line.reason,
     )
-
-
-class RememberedFile:
-    """The file on disk; the caller makes sure that one process at a time changes it."""
-
-    def __init__(self, path: Path) -> None:
-        """Create it for a path, which need not exist."""
-        self._path = path
-
-    def text(self) -> str:
-        """Return the file's text, empty when there is none.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        try:
-            return self._path.read_text("utf-8")
-        except FileNotFoundError:
-            return ""
-
-    def list(self) -> Sequence[Remembered]:
-        """Return what is remembered."""
-        return listed(self.text())
-
-    def add(self, offer: Offer, *, workspace: Path, reason: str) -> str:
-        """Remember an offer and return the rule's name.
-
-        Raises:
-            OSError: It cannot be written.
-            ValueError: The file is not as we write it.
-        """
-        replace_file(self._path, added(self.text(), offer, workspace=workspace, reason=reason))
-        return rule_name(offer, workspace)
-
-    def forget(self, name: str) -> bool:
-        """Forget a rule; tell whether there was one.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        text = removed(self.text(), name)
-        if text is None:
-            return False
-        replace_file(self._path, text)
-        return True

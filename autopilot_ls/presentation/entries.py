@@ -247,6 +247,9 @@ def _approval(entry: ApprovalEntry, frame: Frame) -> list[str]:
             "- **To decide:** the code actions on this heading, or the command "
             f"`autopilot.approval.decide` with the `approvalId` {code(approval.id)}"
         )
+        for offer in approval.offers:
+            label = plain(frame.redact(offer.label), 600)
+            lines.append(f"- **Can be remembered:** {label} (`remember`: {code(offer.key)})")
     else:
         lines.extend(_decided(entry, decision, frame))
     undone = decision is None or not decision.kind.accepts
@@ -274,6 +277,11 @@ def _decided(entry: ApprovalEntry, decision: Decision, frame: Frame) -> list[str
     ]
     if decision.message.strip():
         lines.extend(["- **Because:**", "", *said(frame.redact(decision.message))])
+    if decision.remembered:
+        labels = {offer.key: offer.label for offer in entry.approval.offers}
+        what = plain(frame.redact(labels.get(decision.remembered, "")), 600)
+        forget = f"`autopilot-ls policy forget {decision.remembered}` takes it back"
+        lines.append(f"- **Remembered:** {what or code(decision.remembered)} ({forget})")
     action = entry.approval.action
     if isinstance(action, QuestionAction):
         for question in action.questions:

@@ -55,8 +55,10 @@ from autopilot_ls.supervisor.decisions import (
     exact,
     grant_from,
     require_complete,
+    require_plain,
     without_secrets,
 )
+from autopilot_ls.supervisor.offering import Offering
 from autopilot_ls.supervisor.partial import Partials, Prepared
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
@@ -110,6 +112,7 @@ class Broker:
         """
         self._record = record
         self._policies = policies
+        self._offering = Offering(record, policies)
         self._patches = patches
         self._runaway = runaway
         self._partials = Partials(record, patches)
@@ -172,6 +175,7 @@ class Broker:
     def _announce(
         self, approval_id: str, message: RuntimeApproval, files: tuple[FileChange, ...]
     ) -> None:
+        verdict = self._runaway.limited(self._judge(message.action), files)
         approval = Approval(
             id=approval_id,
             session_id=self._record.session_id,
@@ -182,7 +186,8 @@ class Broker:
             action=message.action,
             reason=message.reason,
             files=files,
-            verdict=self._runaway.limited(self._judge(message.action), files),
+            verdict=verdict,
+            offers=self._offering.of(message.action) if verdict.outcome is Outcome.ASK else (),
             requested_at=self._record.now(),
         )
         self.tell_problems()
@@ -244,13 +249,24 @@ class Broker:
         except TraceFull:
             return
 
-    async def decide(self, approval_id: str, decision: Decision) -> Decision:
+    async def decide(
+        self, approval_id: str, decision: Decision, *, remember: str | None = None
+    ) -> Decision:
         """Give the one decision.
 
         Cancelling the call while the check of a patch runs leaves the approval waiting; after that
         the decision is carried out all the same.
 
+        Args:
+            approval_id: Which.
+            decision: What is decided, and by whom.
+            remember: Key of the offer whose rule is to be written before an accept goes out.
+
+        Returns:
+            The decision as it was recorded.
+
         Raises:
+            PolicyNotWritten: What was to be remembered was not; it still waits.
             ApprovalNotFound: No such request was made in this session.
             ApprovalAlreadyResolved: Somebody was faster; the message says who.
             DecisionRefused: Accepting would lose something of the person's; it still waits.
@@ -261,19 +277,33 @@ class Broker:
         try:
             decision = exact(entry.approval, decision)
             prepared = Prepared()
+            if remember is not None:
+                require_plain(decision)
             if decision.kind.accepts:
                 require_complete(entry.approval, decision)
                 prepared = await self._partials.prepare(entry.approval, decision)
+            if remember is not None:
+                action = entry.approval.action
+                decision = await self._offering.remember(action, decision, remember)
         except BaseException:
             entry.claimed_by = None
             raise
         with prepared:
-            if self._open.get(approval_id) is not entry:
-                raise self._already(approval_id)
-            if decision.kind.accepts:
-                self._require_still_allowed(entry, decision)
+            self._require_still_open(entry, decision)
             await self._carry_out(entry, decision, prepared)
         return decision
+
+    def _require_still_open(self, entry: _Open, decision: Decision) -> None:
+        try:
+            if self._open.get(entry.approval.id) is not entry:
+                raise self._already(entry.approval.id)
+            if decision.kind.accepts:
+                self._require_still_allowed(entry, decision)
+        except AutopilotError:
+            if decision.remembered:
+                said = f"The rule {decision.remembered} was remembered all the same."
+                self._note("warning", "remembered", said)
+            raise
 
     async def _carry_out(self, entry: _Open, decision: Decision, prepared: Prepared) -> None:
         process = self._process

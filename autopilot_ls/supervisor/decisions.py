@@ -85,6 +85,19 @@ def exact(approval: Approval, decision: Decision) -> Decision:
     return decision.model_copy(update={"hunks": None if whole else hunks})
 
 
+def require_plain(decision: Decision) -> None:
+    """Check that a decision which is to be remembered accepts the whole, and just once.
+
+    Raises:
+        InvalidRequest: It does not.
+    """
+    if decision.kind is not DecisionKind.ACCEPT or decision.hunks is not None:
+        raise InvalidRequest(
+            "Only a plain accept of the whole can be remembered.",
+            advice="Leave `remember` out, or decide `accept`.",
+        )
+
+
 def cancel(message: str) -> Decision:
     """Return our own decision for what nobody can decide any more."""
     return Decision(kind=DecisionKind.CANCEL, decided_by=AUTOPILOT, message=message)

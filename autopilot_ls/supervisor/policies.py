@@ -12,14 +12,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls.model.approvals import Action, CommandAction, Grant, Mode, Verdict
+from autopilot_ls.model.approvals import (
+    Action,
+    CommandAction,
+    Grant,
+    Mode,
+    Outcome,
+    Verdict,
+)
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.load import Loader, PolicyFiles, problems_by_file
-from autopilot_ls.policy.policy import Policy
+from autopilot_ls.policy.policy import Policy, layer_of
+from autopilot_ls.policy.remember import Offer, offers, remembered_alone
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.remembering import Memory
 
 MAX_WORKSPACES: Final = 500
 """Folders whose policy is kept loaded; of more, the one asked about longest ago is read again."""
+
+MAX_OFFERS: Final = 6
+"""Offers of one action that are looked at."""
 
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
@@ -31,7 +43,11 @@ def policy_files(settings: Settings) -> PolicyFiles:
 
 
 class Policies:
-    """Judges by the policy that the files make now."""
+    """Judges by the policy that the files make now.
+
+    Attributes:
+        memory: The file of what was remembered.
+    """
 
     def __init__(self, files: PolicyFiles) -> None:
         """Create it; nothing is read before the first judgement.
@@ -41,6 +57,7 @@ class Policies:
         """
         self._files = files
         self._loader = Loader(files)
+        self.memory = Memory(files.remembered)
         self._loaded: dict[Path, tuple[Fingerprint, Policy]] = {}
         self._announced: dict[Path, Policy] = {}
         self._told: dict[str, frozenset[str]] = {}
@@ -61,6 +78,30 @@ class Policies:
         # Nobody knew another policy of this folder, so that the first one is no change.
         self._announced.setdefault(workspace, policy)
         return policy
+
+    def offers(
+        self, action: Action, *, mode: Mode, grants: Iterable[Grant], workspace: Path
+    ) -> tuple[Offer, ...]:
+        """Return what can be remembered of an action that asks, so that it would not ask again.
+
+        What would ask all the same, since a harder rule wants it so, is left out.
+        """
+        policy, kept = self.of(workspace), tuple(grants)
+
+        def outcome(policy: Policy) -> Outcome:
+            return policy.judge(action, mode=mode, grants=kept, workspace=workspace).outcome
+
+        if outcome(policy) is not Outcome.ASK:
+            return ()
+        found: list[Offer] = []
+        for offer in offers(action, workspace)[:MAX_OFFERS]:
+            try:
+                layer = layer_of("remembered", remembered_alone(offer, workspace))
+            except ValueError:
+                continue
+            if outcome(policy.with_layers(layer)) is Outcome.ALLOW:
+                found.append(offer)
+        return tuple(found)
 
     def problems(self, workspace: Path) -> Mapping[str, tuple[PolicyProblem, ...]]:
         """Return what is wrong with each file that holds in a workspace; good ones have nothing."""

@@ -39,6 +39,7 @@ from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
 from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
+from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.composition import (
@@ -49,6 +50,7 @@ from autopilot_ls.supervisor.composition import (
 from autopilot_ls.supervisor.following import follow
 from autopilot_ls.supervisor.notifier import Notifier
 from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
+from autopilot_ls.supervisor.remembering import within_limit
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
 from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.supervisor.session import Session
@@ -285,6 +287,32 @@ class Supervisor:
             except Exception:  # noqa: BLE001 reason: it must not keep the others from hearing of it
                 _LOG.exception("client %s failed on a changed policy", view.name)
 
+    def _look_at_policies(self) -> None:
+        """Apply what we have just changed ourselves, without waiting until it is noticed."""
+        changed = self._sessions.policies.changes()
+        if changed:
+            self._policy_changed(changed)
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        """Return the remembered rules, in the order they were made.
+
+        Raises:
+            PolicyNotWritten: Their file cannot be read.
+        """
+        memory = self._sessions.policies.memory
+        return await within_limit(memory, lambda _: memory.all())
+
+    async def forget(self, names: Sequence[str]) -> None:
+        """Forget remembered rules; what they allowed asks again at once.
+
+        Raises:
+            InvalidRequest: There is none of such a name; nothing was forgotten.
+            PolicyNotWritten: Their file could not be changed.
+        """
+        memory = self._sessions.policies.memory
+        await within_limit(memory, lambda still: memory.forget(names, still))
+        self._look_at_policies()
+
     async def follow_policies(self) -> None:
         """Apply changes of the policy's files as they are saved; runs until it is cancelled."""
         await follow(self._sessions.policies, self._policy_changed)
@@ -323,6 +351,7 @@ class Supervisor:
         hunks: Iterable[str] | None = None,
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
+        remember: str | None = None,
     ) -> Decision:
         """Give the one decision on an approval; see `Broker.decide` for what it raises."""
         decision = Decision(
@@ -335,7 +364,11 @@ class Supervisor:
             reasons=dict(reasons or {}),
             in_editor=in_editor,
         )
-        return await self._session_of(approval_id).broker.decide(approval_id, decision)
+        broker = self._session_of(approval_id).broker
+        given = await broker.decide(approval_id, decision, remember=remember)
+        if given.remembered:
+            self._look_at_policies()
+        return given
 
     async def mark(
         self,

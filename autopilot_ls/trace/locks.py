@@ -1,6 +1,7 @@
 """Who owns a session: an exclusive lock on a file, which the system frees when its process ends.
 
-Two processes never write one record. Not aware of what the session is. The lock file holds the
+Two processes never write one record. Not aware of what the session is. `exclusive` is the same for a
+short change of any other file of ours. The lock file holds the
 owner's process id while it is locked, so that a list of sessions needs to probe only those.
 """
 
@@ -21,6 +22,7 @@ LOCK_NAME: Final = "lock"
 # A probe holds the lock for microseconds; only a stopped prober could make us wait this long.
 _PROBE_LIMIT: Final = 1.0
 _PROBE_PAUSE: Final = 0.001
+_WAIT_PAUSE: Final = 0.01
 
 
 if sys.platform == "win32":
@@ -115,6 +117,41 @@ class SessionLock:
             if sys.platform == "win32":
                 _unlock(descriptor)
             os.close(descriptor)
+
+
+class exclusive:  # noqa: N801 - used like a function, as contextlib's are
+    """Holds a lock file for as long as a short change takes; a context manager.
+
+    Locks taken twice in one process exclude each other too. The file stays, empty.
+    """
+
+    def __init__(self, path: Path, limit: float) -> None:
+        """Take the lock; blocking.
+
+        Args:
+            path: The lock file; it and its folder are made when they are missing.
+            limit: Seconds to wait for whoever holds it.
+
+        Raises:
+            TraceError: It is held for longer, or is not a private regular file.
+            OSError: It cannot be made.
+        """
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+        deadline = time.monotonic() + limit
+        while not _try_exclusive(self._descriptor):
+            if time.monotonic() > deadline:
+                os.close(self._descriptor)
+                raise TraceError(f"Another process has held {path} for {limit:.0f} seconds.")
+            time.sleep(_WAIT_PAUSE)
+
+    def __enter__(self) -> None:
+        """Nothing is left to be done."""
+
+    def __exit__(self, *exception: object) -> None:
+        if sys.platform == "win32":
+            _unlock(self._descriptor)
+        os.close(self._descriptor)
 
 
 def _require_at(path: Path, descriptor: int) -> None:

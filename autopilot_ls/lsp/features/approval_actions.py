@@ -26,6 +26,7 @@ from autopilot_ls.model.approvals import (
     PatchAction,
     Question,
     QuestionAction,
+    RememberOffer,
 )
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation.approvals import title as title_of
@@ -82,6 +83,8 @@ def offers(approval: Approval, *, root: str | None, selection: str = "") -> list
     name = _NAMES[action.type]
     found.append(_decide(approval, DecisionKind.DECLINE, f"reject the {name}: {title}"))
     found.append(_decide(approval, DecisionKind.CANCEL, f"reject and stop the turn: {title}"))
+    if not any(file.problem for file in approval.files):
+        found += [_remember(approval, offer, title) for offer in approval.offers]
     if isinstance(action, PatchAction) and approval.files:
         size = count(len(approval.files), "file")
         found.append(
@@ -114,6 +117,16 @@ def _decide(
     if content is not None:
         argument["content"] = content
     return Offer(title, methods.APPROVAL_DECIDE, argument, preferred=preferred)
+
+
+def _remember(approval: Approval, offer: RememberOffer, title: str) -> Offer:
+    argument: dict[str, JsonValue] = {
+        "approvalId": approval.id,
+        "decision": DecisionKind.ACCEPT.value,
+        "remember": offer.key,
+    }
+    label = offer.label[:1].upper() + offer.label[1:]
+    return Offer(f"{label} – {title}", methods.APPROVAL_DECIDE, argument)
 
 
 def _answers(approval: Approval, question: Question, selection: str) -> Iterable[Offer]:

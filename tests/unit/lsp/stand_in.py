@@ -50,6 +50,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.policy import builtin_policy
+from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
@@ -201,6 +202,12 @@ class StandIn:
         del workspace
         return self.problems
 
+    async def remembered(self) -> tuple[Remembered, ...]:
+        return ()
+
+    async def forget(self, names: Sequence[str]) -> None:
+        raise NotImplementedError
+
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         raise NotImplementedError
 
@@ -216,6 +223,7 @@ class StandIn:
         hunks: Iterable[str] | None = None,
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
+        remember: str | None = None,
     ) -> Decision:
         if approval_id not in self.state.pending:
             raise ApprovalAlreadyResolved(f"{approval_id} has its decision.")
@@ -228,6 +236,7 @@ class StandIn:
             hunks=None if hunks is None else tuple(hunks),
             reasons=dict(reasons or {}),
             in_editor=in_editor,
+            remembered=remember or "",
         )
         self.emit(ApprovalResolved(approval_id=approval_id, decision=decision, waited=1.0))
         return decision

@@ -27,12 +27,13 @@ from autopilot_ls.policy.remember import (
     FOOTER,
     HEADER,
     Offer,
-    RememberedFile,
     added,
     listed,
     offers,
     read_remembered,
     removed,
+    rule_name,
+    why_remembered,
 )
 from autopilot_ls.policy.trust import TrustStore, content_hash
 
@@ -195,13 +196,16 @@ def test_edits_and_tools_are_offered(tmp_path: Path) -> None:
 
 
 def test_remembering_listing_forgetting(files: PolicyFiles, workspace: Path) -> None:
-    file = RememberedFile(files.remembered)
     made = [
         offer for text in ("evil x", "npm run deploy") for offer in offers(command(text), workspace)
     ]
-    names = [file.add(offer, workspace=workspace, reason='me, "today" \\ \n') for offer in made]
-    assert [file.add(offer, workspace=workspace, reason="again") for offer in made] == names
-    assert [one.pattern for one in file.list()] == [offer.pattern for offer in made]
+    text = ""
+    for offer in (*made, *made):
+        text = added(text, offer, workspace=workspace, reason='me, "today" \\ \n')
+    rules = listed(text)
+    assert [one.pattern for one in rules] == [offer.pattern for offer in made]
+    assert [one.name for one in rules] == [rule_name(offer, workspace) for offer in made]
+    write(files.remembered, text)
     policy = Loader(files).load(workspace)
     assert not policy.problems
     assert outcome(policy, "evil y", workspace) is Outcome.ALLOW
@@ -209,10 +213,33 @@ def test_remembering_listing_forgetting(files: PolicyFiles, workspace: Path) -> 
     assert outcome(policy, "npm run deploy", workspace) is Outcome.ALLOW
     assert outcome(policy, "npm run other", workspace) is Outcome.ASK
     assert outcome(policy, "evil y && other", workspace) is Outcome.ASK
-    assert read_policy(file.text(), "p").problems == ()
-    assert file.forget(names[0])
-    assert not file.forget(names[0])
+    assert read_policy(text, "p").problems == ()
+    left = removed(text, {rules[0].name})
+    assert listed(left) == rules[1:]
+    assert removed(left, {rules[0].name}) == left
+    write(files.remembered, left)
     assert outcome(Loader(files).load(workspace), "evil y", workspace) is Outcome.ASK
+
+
+def test_while_a_file_is_broken_no_exact_line_is_allowed_either(
+    files: PolicyFiles, workspace: Path
+) -> None:
+    text = added("", Offer("", "line", "evil x"), workspace=workspace, reason="me")
+    write(files.remembered, text)
+    assert outcome(Loader(files).load(workspace), "evil x", workspace) is Outcome.ALLOW
+    write(files.user, "nonsense = 1\n")
+    assert outcome(Loader(files).load(workspace), "evil x", workspace) is Outcome.ASK
+
+
+@pytest.mark.parametrize("folder", ["/w", "/a b/[x]*", "/w{1,2}?"])
+def test_a_list_says_who_when_and_where(folder: str) -> None:
+    reason = why_remembered("somebody at a desk", "2026-11-22 17:30+00:00")
+    text = added("", Offer("", "command", "a …"), workspace=Path(folder), reason=reason)
+    (rule,) = listed(text)
+    assert (rule.by, rule.at) == ("somebody at a desk", "2026-11-22 17:30+00:00")
+    assert rule.workspace == folder
+    text = added("", Offer("", "command", "a …"), workspace=Path(folder), reason="Because.")
+    assert (listed(text)[0].by, listed(text)[0].at) == ("", "")
 
 
 def test_the_fast_way_and_the_long_way_read_the_same(workspace: Path) -> None:
@@ -239,7 +266,7 @@ def test_the_fast_way_and_the_long_way_read_the_same(workspace: Path) -> None:
     assert read_remembered(edited, "p").lazy is None
     assert len(read_remembered(edited, "p").rules) == 4
     assert read_remembered("nonsense", "p").problems
-    assert removed(text, "nothing") is None
+    assert removed(text, {"nothing"}) == text
     with pytest.raises(ValueError, match="unprintable"):
         added("", Offer("", "line", "a\nb"), workspace=workspace, reason="")
     with pytest.raises(ValueError, match="rule ="):
