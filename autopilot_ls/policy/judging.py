@@ -182,6 +182,8 @@ class Judge:
             return found
         for part in parse(action.command):
             found += self._part(part, action.cwd)
+        if not found:
+            found.append(self._default(shown, "It runs nothing that a rule could judge."))
         line = self._rules(self._index.lines_of(action.command), lambda rule: not rule.allows)
         if line is not None:
             found.append(self._by_rule(shown, line))
@@ -331,7 +333,9 @@ class Judge:
             yield self.host(effect.word.text or "?", part.source, needed=False)
             return
         text = effect.word.text
-        if text is not None and (text in NEUTRAL or _DESCRIPTOR.fullmatch(text)):
+        # Only programs take `-` for their input or output; to a redirection it is a file's name.
+        is_file = text == "-" and part.kind is not PartKind.COMMAND
+        if text is not None and not is_file and (text in NEUTRAL or _DESCRIPTOR.fullmatch(text)):
             return
         for folder in part.folders:
             places = self._at.places(self._at.folder(cwd, folder), effect.word)

@@ -423,9 +423,9 @@ async def test_a_patch_whose_second_file_fails_is_restored() -> None:
         # Between our check and the agent's write, another program takes the second file's text.
         original = stage.supervisor._sessions[stage.session_id]._answer
 
-        async def change_and_answer(key: str, decision: object) -> None:
+        async def change_and_answer(key: str, decision: object) -> bool:
             second.write_text("z = 1\n")
-            await original(key, decision)  # pyright: ignore[reportArgumentType]
+            return await original(key, decision)  # pyright: ignore[reportArgumentType]
 
         stage.supervisor._sessions[stage.session_id].broker._answer = change_and_answer
         await stage.decide(approval)

@@ -316,3 +316,14 @@ def test_a_broken_policy_without_a_last_good_one_allows_nothing() -> None:
     grant = Grant(id="g", command="ls", cwd=str(ROOT), granted_by="me")
     verdict = policy.judge(command("ls"), mode=Mode.AUTO, grants=[grant], workspace=ROOT)
     assert verdict.outcome is Outcome.ASK
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("text", ["<-", "< /dev/null", "> /dev/null", "< /dev/fd/3"])
+def test_a_line_that_only_redirects_has_a_verdict(text: str, mode: Mode) -> None:
+    assert outcome(builtin_policy(), command(text), mode) in Outcome
+
+
+def test_a_redirection_into_a_file_called_minus_is_an_edit() -> None:
+    found = builtin_policy().explain(command("ls > -"), mode=Mode.PROPOSE, workspace=ROOT)
+    assert any(part.changes for part in found)
