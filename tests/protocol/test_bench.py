@@ -34,6 +34,8 @@ FIGURES = [
     "baseline, the one after the first",
     "baseline, warm",
     "changes of ten files",
+    "verdict with 500 rules: p99",
+    "loading 10,000 remembered rules",
 ]
 
 
