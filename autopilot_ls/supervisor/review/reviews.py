@@ -8,6 +8,7 @@ and `edits.baselines` below.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -122,15 +123,15 @@ class Reviews:
             opened.unsaved.set()
             self._tell(workspace)
 
-        review = WorkspaceReview(
-            workspace, self._make(file.with_suffix(""), workspace), changed=tell
-        )
+        snapshots = self._make(file.with_suffix(""), workspace)
+        review = WorkspaceReview(workspace, snapshots, changed=tell)
         opened = OpenReview(review, file, lock)
         problem = await anyio.to_thread.run_sync(read_into, file, review)
         if problem:
             _LOG.warning("%s", problem)
         self._tasks.start_soon(self._look, opened)
         self._tasks.start_soon(self._save, opened)
+        self._tasks.start_soon(_tidy, snapshots)
         if review.histories:
             opened.want_look()
         return opened
@@ -171,6 +172,12 @@ class Reviews:
                 await self._write(opened)
             opened.lock.release()
         self._open.clear()
+
+
+async def _tidy(snapshots: Snapshots) -> None:
+    # Nobody waits for this: what fails here is met again when it is needed.
+    with contextlib.suppress(AutopilotError):
+        await snapshots.prune()
 
 
 def _own(folder: Path, workspace: Path) -> SessionLock:

@@ -51,6 +51,10 @@ class GitSnapshots:
             raise BaselineUnavailable("The content of a baseline is gone.", advice="Start a turn.")
         return found[side.blob]
 
+    async def prune(self) -> None:
+        """Give up what was seen long ago."""
+        await self._baselines.prune()
+
     async def head(self) -> str:
         """Return which commit the user's repository has checked out; empty when that is not known."""
         return (

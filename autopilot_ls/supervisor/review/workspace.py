@@ -64,6 +64,10 @@ class Snapshots(Protocol):
         """Return the bytes of a file whose content was kept."""
         ...
 
+    async def prune(self) -> None:
+        """Give up what was seen long ago."""
+        ...
+
     async def head(self) -> str:
         """Return which commit the user's repository has checked out; empty when that is not known."""
         ...
