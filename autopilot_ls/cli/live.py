@@ -48,7 +48,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
-from autopilot_ls.model.text import one_line
+from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals as approval_words
 from autopilot_ls.presentation.verdicts import explained
 
@@ -261,6 +261,8 @@ class Narrator:
             "decline": "declined",
             "cancel": "cancelled",
         }[decision.kind]
+        if decision.hunks is not None:
+            how = f"{count(len(decision.hunks), 'hunk')} accepted, the others rejected"
         how += f" and remembered as {decision.remembered}" if decision.remembered else ""
         said = one_line(decision.message)
         if approval is not None and decision.message == approval.verdict.reason:

@@ -64,6 +64,8 @@ class ClientProfile:
         confirms_edits: Whether it shows an edit that needs confirmation before it applies it.
         fixed_percentage: Whether a progress that began without a percentage never shows one.
         literal_actions: Whether code actions may be more than plain commands.
+        code_lenses: Whether it shows code lenses.
+        refreshes_lenses: Whether it asks for them anew when it is told to.
         llm_tag: Whether code actions may be tagged as made by a language model.
     """
 
@@ -83,6 +85,8 @@ class ClientProfile:
     diagnostic_versions: bool = False
     diagnostic_data: bool = False
     markdown_hovers: bool = False
+    code_lenses: bool = False
+    refreshes_lenses: bool = False
     configuration: bool = False
     registers_configuration: bool = False
 
@@ -125,6 +129,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
     diagnostics = text.publish_diagnostics if text else None
     tags = action.tag_support if action else None
     hover = text.hover if text else None
+    lenses = workspace.code_lens if workspace else None
     configured = workspace.did_change_configuration if workspace else None
     return ClientProfile(
         family=family,
@@ -143,6 +148,8 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         diagnostic_versions=bool(diagnostics and diagnostics.version_support),
         diagnostic_data=bool(diagnostics and diagnostics.data_support),
         markdown_hovers=types.MarkupKind.Markdown in ((hover and hover.content_format) or ()),
+        code_lenses=bool(text and text.code_lens),
+        refreshes_lenses=bool(lenses and lenses.refresh_support),
         configuration=bool(workspace and workspace.configuration),
         registers_configuration=bool(configured and configured.dynamic_registration),
     )

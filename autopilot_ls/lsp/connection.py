@@ -79,6 +79,10 @@ class Features(Protocol):
         """Return what is to be shown over a place."""
         ...
 
+    async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
+        """Return the code lenses of a document."""
+        ...
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """Carry out a command."""
         ...
@@ -185,7 +189,7 @@ class Connection:
         # Once the answer is out, the rest is loaded.
         asyncio.get_running_loop().call_soon(self.greeted.set)
         return types.InitializeResult(
-            capabilities=_capabilities(self.profile.encoding),
+            capabilities=_capabilities(self.profile),
             server_info=types.ServerInfo("autopilot-ls", __version__),
         )
 
@@ -263,6 +267,14 @@ class Connection:
             return None
         return await features.hover(params)
 
+    async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
+        """See `Endpoint`."""
+        try:
+            features = await self._wait_for_features(ACTIONS_TIMEOUT)
+        except JsonRpcException:
+            return ()
+        return await features.code_lenses(params)
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Endpoint`."""
         features = await self._wait_for_features(READY_TIMEOUT)
@@ -279,9 +291,9 @@ class Connection:
         return self._features
 
 
-def _capabilities(encoding: str) -> types.ServerCapabilities:
+def _capabilities(profile: ClientProfile) -> types.ServerCapabilities:
     return types.ServerCapabilities(
-        position_encoding=types.PositionEncodingKind(encoding),
+        position_encoding=types.PositionEncodingKind(profile.encoding),
         text_document_sync=types.TextDocumentSyncOptions(
             open_close=True,
             change=types.TextDocumentSyncKind.Incremental,
@@ -291,6 +303,9 @@ def _capabilities(encoding: str) -> types.ServerCapabilities:
             code_action_kinds=CODE_ACTION_KINDS, resolve_provider=False
         ),
         hover_provider=True,
+        code_lens_provider=types.CodeLensOptions(resolve_provider=False)
+        if profile.code_lenses
+        else None,
         execute_command_provider=types.ExecuteCommandOptions(
             commands=[method.name for method in COMMANDS]
         ),

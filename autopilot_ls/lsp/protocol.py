@@ -96,6 +96,10 @@ class Endpoint(Protocol):
         """Return what is to be shown over a place."""
         ...
 
+    async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
+        """Return the code lenses of a document."""
+        ...
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """Carry out a command and return its result as plain JSON."""
         ...
@@ -293,6 +297,7 @@ class LspProtocol(LanguageServerProtocol):
             types.WINDOW_WORK_DONE_PROGRESS_CANCEL: self._progress_cancelled,
             types.TEXT_DOCUMENT_CODE_ACTION: self._code_actions,
             types.TEXT_DOCUMENT_HOVER: self._hover,
+            types.TEXT_DOCUMENT_CODE_LENS: self._code_lenses,
             types.WORKSPACE_EXECUTE_COMMAND: self._execute,
         }
         cast("dict[str, object]", self.fm.builtin_features).update(handlers)
@@ -342,6 +347,9 @@ class LspProtocol(LanguageServerProtocol):
 
     async def _hover(self, params: types.HoverParams) -> types.Hover | None:
         return await self._server.endpoint.hover(params)
+
+    async def _code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
+        return await self._server.endpoint.code_lenses(params)
 
     async def _execute(self, params: types.ExecuteCommandParams) -> object:
         return await self._server.endpoint.execute(params.command, params.arguments or ())

@@ -24,6 +24,7 @@ from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.code_actions import CodeActions
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.hover import hover_at
+from autopilot_ls.lsp.features.lenses import Lenses
 from autopilot_ls.lsp.features.messages import REJECT, SHOW, Messages
 from autopilot_ls.lsp.features.notifications import Notifications
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
@@ -42,6 +43,7 @@ from autopilot_ls.model.events import (
     ApprovalResolved,
     Event,
     FilesSettled,
+    HunksMarked,
     ModeChanged,
     Notice,
     RuntimeExited,
@@ -51,6 +53,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
+from autopilot_ls.model.text import count
 from autopilot_ls.presentation.approvals import alarm as alarm_of
 from autopilot_ls.presentation.approvals import title as title_of
 from autopilot_ls.supervisor.policies import policy_files
@@ -100,7 +103,8 @@ class EditorView:
         self._transcripts = Transcripts(
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
-        self._preview = Preview(connection, messages, jobs, folder)
+        self._preview = Preview(connection, messages, jobs, folder, self._applied)
+        self._lenses = Lenses(connection, jobs, self._diagnostics)
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         files = policy_files(settings)
         self._policies = PolicyFilesShown(
@@ -124,7 +128,12 @@ class EditorView:
             started=self._started,
         )
         self._actions = CodeActions(
-            connection, self, self._diagnostics, self._unsaved, self._policies
+            connection,
+            self,
+            self._diagnostics,
+            unsaved=self._unsaved,
+            policies=self._policies,
+            preview=self._preview,
         )
 
     def _session_folders(self) -> list[str]:
@@ -211,10 +220,8 @@ class EditorView:
 
     def _happened(self, session_id: str, event: Event) -> None:
         match event.body:
-            case ApprovalRequested() as body:
-                self._requested(body.approval)
-            case ApprovalResolved() as body:
-                self._resolved(session_id, body)
+            case ApprovalRequested() | ApprovalResolved() | HunksMarked() as body:
+                self._approval_changed(session_id, body)
             case SessionCreated():
                 self._policies.look_again()
             case ModeChanged():
@@ -260,6 +267,17 @@ class EditorView:
 
     # Approvals ------------------------------------------------------------------------------------
 
+    def _approval_changed(
+        self, session_id: str, body: ApprovalRequested | ApprovalResolved | HunksMarked
+    ) -> None:
+        match body:
+            case ApprovalRequested():
+                self._requested(body.approval)
+            case ApprovalResolved():
+                self._resolved(session_id, body)
+            case HunksMarked():
+                self._marked(body)
+
     def _requested(self, approval: Approval) -> None:
         if approval.verdict.outcome is Outcome.ASK:
             self._ask(approval)
@@ -280,6 +298,7 @@ class EditorView:
         self._waiting[approval.id] = approval
         alarm = self._alarm(approval)
         self._diagnostics.show(approval, alarm)
+        self._lenses.changed()
         self._notifications.asked(approval)
         if alarm or not self._notifications.enabled:
             self._jobs.start(lambda: self._say_waiting(approval, alarm))
@@ -290,7 +309,20 @@ class EditorView:
     def _resolved(self, session_id: str, body: ApprovalResolved) -> None:
         if self._waiting.pop(body.approval_id, None) is not None:
             self._diagnostics.clear(body.approval_id)
+            self._lenses.changed()
+            self._preview.forget(body.approval_id)
             self._notifications.decided(session_id, body.approval_id, body.decision)
+
+    def _marked(self, body: HunksMarked) -> None:
+        approval = self._waiting.get(body.approval_id)
+        if approval is None:
+            return
+        approval = approval.model_copy(update={"marks": body.marks})
+        self._waiting[approval.id] = approval
+        self._diagnostics.update(approval)
+        self._lenses.changed()
+        self._preview.marked(approval, self.folder(approval.session_id))
+        self._notifications.asked(approval)
 
     async def _say_waiting(self, approval: Approval, alarm: str) -> None:
         text = f"Autopilot waits for your decision: {title_of(approval)}"
@@ -311,6 +343,21 @@ class EditorView:
                 await self._backend.decide(approval.id, DecisionKind.DECLINE, decided_by=self.name)
             except AutopilotError as error:
                 self._messages.log(types.MessageType.Warning, str(error))
+
+    async def _applied(self, approval: Approval, hunks: Sequence[str]) -> str:
+        """Take what the person applied of a patch in the editor for the decision; returns a message."""
+        try:
+            decision = await self._backend.decide(
+                approval.id,
+                DecisionKind.ACCEPT,
+                decided_by=self.name,
+                hunks=hunks,
+                in_editor=True,
+            )
+        except AutopilotError as error:
+            return str(error)
+        accepted = len(decision.hunks or ())
+        return f"{count(accepted, 'hunk')} accepted in the editor; save to write them to disk."
 
     # What code actions look up ---------------------------------------------------------------------
 
@@ -359,6 +406,7 @@ class EditorView:
         """See `Features`."""
         self._diagnostics.refresh(document)
         self._policies.look(document)
+        self._preview.document_changed()
         if self._follow_transcript(document) or document.path is None:
             return
         if self._last is None or self._last[0] != document.path:
@@ -426,6 +474,10 @@ class EditorView:
     async def hover(self, params: types.HoverParams) -> types.Hover | None:
         """See `Features`."""
         return hover_at(self._connection, self._diagnostics, self.folder, params)
+
+    async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
+        """See `Features`."""
+        return self._lenses.of(params)
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Features`."""

@@ -17,6 +17,7 @@ from autopilot_ls.model.approvals import (
     ElicitationAction,
     FileChange,
     Hunk,
+    Mark,
     Mode,
     Outcome,
     PatchAction,
@@ -25,6 +26,7 @@ from autopilot_ls.model.approvals import (
     QuestionAction,
     ToolAction,
 )
+from autopilot_ls.model.review import units_of
 from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
@@ -256,19 +258,45 @@ def unified_diff(files: Iterable[FileChange], *, root: str | None = None) -> str
     """
     lines: list[str] = []
     for change in files:
-        old, new = relative(change.path, root), relative(change.move_to or change.path, root)
-        lines.append(
-            "--- " + ("/dev/null" if change.kind is ChangeKind.ADD else f"a/{one_line(old, 500)}")
-        )
-        lines.append(
-            "+++ "
-            + ("/dev/null" if change.kind is ChangeKind.DELETE else f"b/{one_line(new, 500)}")
-        )
-        if change.problem:
-            lines.append(f"# Cannot be accepted: {one_line(change.problem, 500)}")
+        lines.extend(_file_head(change, root))
         for hunk in change.hunks:
             lines.extend(_hunk(hunk))
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def diff_rows(approval: Approval, *, root: str | None = None) -> list[tuple[str, str | None]]:
+    """Return the lines of `unified_diff`, each with the unit it belongs to and the choices so far.
+
+    The head of a file belongs to its first unit.
+    """
+    choices = {choice.hunk_id: choice for choice in approval.marks}
+    rows: list[tuple[str, str | None]] = []
+    for unit in units_of(approval):
+        if unit.number == 1:
+            rows.extend((line, unit.id) for line in _file_head(unit.file, root))
+        chosen = choices.get(unit.id)
+        said = {None: "", Mark.ACCEPT: " ✓ accepted", Mark.REJECT: " ✗ rejected"}[
+            chosen.mark if chosen else None
+        ]
+        if unit.hunk is None:
+            rows.append((f"@@ {_VERBS[unit.file.kind].lower()} @@{said}", unit.id))
+            continue
+        head, *body = _hunk(unit.hunk)
+        rows.append((head + said, unit.id))
+        rows.extend((line, unit.id) for line in body)
+    return rows
+
+
+def _file_head(change: FileChange, root: str | None) -> list[str]:
+    old, new = relative(change.path, root), relative(change.move_to or change.path, root)
+    added, deleted = change.kind is ChangeKind.ADD, change.kind is ChangeKind.DELETE
+    lines = [
+        "--- " + ("/dev/null" if added else f"a/{one_line(old, 500)}"),
+        "+++ " + ("/dev/null" if deleted else f"b/{one_line(new, 500)}"),
+    ]
+    if change.problem:
+        lines.append(f"# Cannot be accepted: {one_line(change.problem, 500)}")
+    return lines
 
 
 def _hunk(hunk: Hunk) -> list[str]:

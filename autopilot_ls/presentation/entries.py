@@ -12,10 +12,12 @@ from datetime import datetime, tzinfo
 from typing import Final, assert_never
 
 from autopilot_ls.model.approvals import (
+    Approval,
     ChangeKind,
     Decision,
     DecisionKind,
     ElicitationAction,
+    Mark,
     Outcome,
     PatchAction,
     ProposedChange,
@@ -36,6 +38,7 @@ from autopilot_ls.model.items import (
     UserMessage,
     WebSearch,
 )
+from autopilot_ls.model.review import units_of
 from autopilot_ls.model.snapshots import ApprovalEntry, Entry, ItemEntry, NoteEntry
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.diffstat import of_proposed, summed
@@ -53,6 +56,9 @@ from autopilot_ls.presentation.verdicts import explained
 
 MAX_CHANGE: Final = 60_000
 """Characters of one file's diff that are shown."""
+
+MAX_CHOICES: Final = 200
+"""Hunks whose choice is shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,16 +258,47 @@ def _approval(entry: ApprovalEntry, frame: Frame) -> list[str]:
             lines.append(f"- **Can be remembered:** {label} (`remember`: {code(offer.key)})")
     else:
         lines.extend(_decided(entry, decision, frame))
-    undone = decision is None or not decision.kind.accepts
+    lines.extend(_choices(approval, decision, frame))
+    undone = decision is None or not decision.kind.accepts or decision.hunks is not None
     if isinstance(approval.action, PatchAction) and approval.files and undone:
         diff = approvals.unified_diff(approval.files, root=frame.root)
         lines.extend(["", *fence(shortened(frame.redact(diff), MAX_CHANGE), "diff")])
     return lines
 
 
+def _choices(approval: Approval, decision: Decision | None, frame: Frame) -> list[str]:
+    """Return what was chosen for single hunks, so far or in the end."""
+    accepted = {choice.hunk_id for choice in approval.marks if choice.mark is Mark.ACCEPT}
+    reasons = {choice.hunk_id: choice.message for choice in approval.marks}
+    chosen = set(reasons)
+    if decision is not None:
+        if decision.hunks is None:
+            return []
+        accepted, reasons = set(decision.hunks), decision.reasons
+        chosen = {unit.id for unit in units_of(approval)}
+    lines: list[str] = []
+    for unit in units_of(approval):
+        if unit.id not in chosen:
+            continue
+        name = code(frame.relative(unit.file.path), 300)
+        what = f"{name}, hunk {unit.number} of {unit.of}" if unit.hunk else name
+        how = "accepted" if unit.id in accepted else "rejected"
+        why = plain(frame.redact(reasons.get(unit.id, "")), 300)
+        lines.append(f"  - {what}: {how}{f' ({why})' if why.strip() else ''}")
+    more = len(lines) - MAX_CHOICES
+    if more > 0:
+        lines = [*lines[:MAX_CHOICES], f"  - and {more} more"]
+    if not lines:
+        return []
+    place = " (in the editor)" if decision is not None and decision.in_editor else ""
+    return ["", f"- **Hunk by hunk{place}:**", *lines]
+
+
 def _heading(decision: Decision | None) -> str:
     if decision is None:
         return "waiting for you"
+    if decision.hunks is not None:
+        return "accepted in part"
     return {
         DecisionKind.ACCEPT: "accepted",
         DecisionKind.ACCEPT_FOR_SESSION: "accepted for this session",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import baselines, flood, latency, pipeline, policy, startup
+from tests.bench import baselines, flood, latency, pipeline, policy, review, startup
 from tests.bench.machine import describe, load, spin
 from tests.bench.report import Figure, Results, median, table, write_json
 
@@ -29,10 +29,14 @@ class Sizes:
     stores: int
     verdicts: int
     loads: int
+    hunks: int
+    requests: int
 
 
-FULL = Sizes(15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3, 20_000, 5, 200, 9)
-QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1, 400, 1, 2, 1)
+FULL = Sizes(
+    15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3, 20_000, 5, 200, 9, 1_000, 1_000
+)
+QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1, 400, 1, 2, 1, 100, 20)
 
 Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
 
@@ -48,6 +52,7 @@ PARTS: tuple[Part, ...] = (
     ),
     ("baselines", lambda folder, sizes: baselines.measure(folder, sizes.files, sizes.stores)),
     ("policy", lambda folder, sizes: policy.measure(folder, sizes.verdicts, sizes.loads)),
+    ("review", lambda folder, sizes: review.measure(folder, 50, sizes.hunks, sizes.requests)),
 )
 
 

@@ -36,6 +36,8 @@ FIGURES = [
     "changes of ten files",
     "verdict with 500 rules: p99",
     "loading 10,000 remembered rules",
+    "code actions in a very large patch, at a hunk: p99",
+    "code actions in a very large patch, elsewhere: p99",
 ]
 
 

@@ -72,7 +72,7 @@ async def test_exit_right_after_initialize_ends_the_server_at_once(tmp_path: Pat
         await client.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
         await client.request("shutdown", None)
         client.notify("exit", None)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(20):
             assert await client.process.wait() == 0
 
 

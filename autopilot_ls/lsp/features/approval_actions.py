@@ -34,6 +34,9 @@ from autopilot_ls.presentation.approvals import title as title_of
 MAX_OPTIONS: Final = 12
 """Answers of one question that become code actions; the rest are in the transcript."""
 
+MAX_REASON: Final = 20_000
+"""Characters of a selection that become a reason."""
+
 _NAMES: Final[Mapping[str, str]] = {
     "patch": "patch",
     "command": "command",
@@ -82,6 +85,9 @@ def offers(approval: Approval, *, root: str | None, selection: str = "") -> list
             )
     name = _NAMES[action.type]
     found.append(_decide(approval, DecisionKind.DECLINE, f"reject the {name}: {title}"))
+    if selection.strip():
+        why = f"reject the {name}, with the selected text as the reason: {title}"
+        found.append(_decide(approval, DecisionKind.DECLINE, why, message=selection.strip()))
     found.append(_decide(approval, DecisionKind.CANCEL, f"reject and stop the turn: {title}"))
     if not any(file.problem for file in approval.files):
         found += [_remember(approval, offer, title) for offer in approval.offers]
@@ -112,8 +118,11 @@ def _decide(
     *,
     preferred: bool = False,
     content: JsonValue = None,
+    message: str = "",
 ) -> Offer:
     argument: dict[str, JsonValue] = {"approvalId": approval.id, "decision": kind.value}
+    if message:
+        argument["message"] = message[:MAX_REASON]
     if content is not None:
         argument["content"] = content
     return Offer(title, methods.APPROVAL_DECIDE, argument, preferred=preferred)

@@ -16,10 +16,11 @@ from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, is_inside
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features import approval_actions, start_actions
+from autopilot_ls.lsp.features import approval_actions, hunk_actions, start_actions
 from autopilot_ls.lsp.features.actions import Offer, present, wanted
-from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics
+from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics, ShownHunk
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
+from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import Approval
@@ -54,8 +55,10 @@ class CodeActions:
         connection: Connection,
         waiting: Waiting,
         diagnostics: Diagnostics,
+        *,
         unsaved: UnsavedTasks,
         policies: PolicyFilesShown,
+        preview: Preview,
     ) -> None:
         """Create the feature over what it looks things up in."""
         self._connection = connection
@@ -63,6 +66,7 @@ class CodeActions:
         self._diagnostics = diagnostics
         self._unsaved = unsaved
         self._policies = policies
+        self._preview = preview
 
     def at(self, params: types.CodeActionParams) -> list[types.Command | types.CodeAction]:
         """Return the code actions at a place."""
@@ -74,6 +78,8 @@ class CodeActions:
         session_id = self._waiting.transcript_session(document.key)
         if session_id is not None:
             offers = self._in_transcript(session_id, params.range, selection)
+        elif (at := self._preview.units_at(document, params.range)) is not None:
+            offers = self._in_diff(*at, selection)
         else:
             offers = self._policies.offers(document)
             offers += self._in_file(document, params, selection)
@@ -101,24 +107,39 @@ class CodeActions:
             offer for a in sorted(mine, key=distance) for offer in self._decisions(a, selection)
         ]
 
+    def _in_diff(self, approval_id: str, units: Sequence[str], selection: str) -> list[Offer]:
+        """Return what may be decided in the generated diff of a patch."""
+        waiting = [a for a in self._waiting.approvals() if a.id == approval_id]
+        shown = self._diagnostics.of_approval(approval_id) if waiting else {}
+        here = [shown[unit] for unit in units if unit in shown]
+        return [offer for a in waiting for offer in self._at_hunks(a, here, selection)]
+
+    def _at_hunks(
+        self, approval: Approval, here: Sequence[ShownHunk], selection: str
+    ) -> list[Offer]:
+        root = self._waiting.folder(approval.session_id)
+        decisions = self._decisions(approval, selection)
+        return [*hunk_actions.offers(approval, here, root=root, selection=selection), *decisions]
+
     def _in_file(
         self, document: Document, params: types.CodeActionParams, selection: str
     ) -> list[Offer]:
         waiting = self._waiting.approvals()
-        named = _named(params.context.diagnostics, "approvalId")
-        named |= {
-            shown.approval.id
-            for shown in self._diagnostics.hunks_at(document, document.key, params.range)
-        }
+        at_place: dict[str, list[ShownHunk]] = {}
+        for shown in self._diagnostics.hunks_at(document, document.key, params.range):
+            at_place.setdefault(shown.approval.id, []).append(shown)
+        named = _named(params.context.diagnostics, "approvalId") | set(at_place)
         here = [a for a in waiting if a.id in named]
-        here += [
-            a
-            for a in waiting
-            if a.id not in named
-            and not approval_actions.has_place(a)
-            and self._shares_workspace(document, a)
+        offers = [
+            offer for a in here for offer in self._at_hunks(a, at_place.get(a.id, ()), selection)
         ]
-        offers = [offer for approval in here for offer in self._decisions(approval, selection)]
+        placeless = [a for a in waiting if a.id not in named and not approval_actions.has_place(a)]
+        offers += [
+            offer
+            for a in placeless
+            if self._shares_workspace(document, a)
+            for offer in self._decisions(a, selection)
+        ]
         offers += [
             Offer(
                 "open the transcript of what failed",

@@ -16,7 +16,16 @@ from lsprotocol import types
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.model.approvals import Approval, ChangeKind, FileChange, Hunk, PatchAction
+from autopilot_ls.model.approvals import (
+    Approval,
+    ChangeKind,
+    FileChange,
+    Hunk,
+    HunkMark,
+    Mark,
+    PatchAction,
+)
+from autopilot_ls.model.review import Unit, units_of
 from autopilot_ls.model.text import count, one_line, visible
 
 SOURCE: Final = "autopilot"
@@ -33,11 +42,27 @@ SEARCH_LIMIT: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ShownHunk:
-    """A hunk of a pending patch; `hunk` is None where the change has none to show."""
+    """A hunk of a pending patch, or a change that has none.
+
+    Attributes:
+        total: How many of them the patch has.
+        mark: What the person has chosen for it so far.
+    """
 
     approval: Approval
-    file: FileChange
-    hunk: Hunk | None
+    unit: Unit
+    total: int
+    mark: HunkMark | None = None
+
+    @property
+    def file(self) -> FileChange:
+        """The change of the file that it belongs to."""
+        return self.unit.file
+
+    @property
+    def hunk(self) -> Hunk | None:
+        """The hunk; None where the change has none to show."""
+        return self.unit.hunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +112,15 @@ class Diagnostics:
                 there += hunks
             self._paths.setdefault(key, hunks[0].file.path)
             self.publish(key)
+
+    def update(self, approval: Approval) -> None:
+        """Show what the person has chosen for the hunks of a patch that is shown already."""
+        choices = {choice.hunk_id: choice for choice in approval.marks}
+        for key, hunks in self._hunks.items():
+            fresh = [_chosen(shown, approval, choices) for shown in hunks]
+            if any(new.mark != old.mark for new, old in zip(fresh, hunks, strict=True)):
+                self._hunks[key] = fresh
+                self.publish(key)
 
     def clear(self, approval_id: str) -> None:
         """Take the hunks of a patch away, because it no longer waits."""
@@ -145,6 +179,22 @@ class Diagnostics:
             if _touches(self._range(shown.hunk, document), place)
         ]
 
+    def in_file(self, document: Document) -> list[tuple[ShownHunk, types.Range]]:
+        """Return the hunks of a document, each with the range it is shown at now."""
+        return [
+            (shown, self._range(shown.hunk, document))
+            for shown in self._hunks.get(document.key, ())
+        ]
+
+    def of_approval(self, approval_id: str) -> dict[str, ShownHunk]:
+        """Return what is shown of a patch, by the ids of its units."""
+        return {
+            shown.unit.id: shown
+            for hunks in self._hunks.values()
+            for shown in hunks
+            if shown.approval.id == approval_id
+        }
+
     def failures_at(self, key: str, place: types.Range) -> list[Failure]:
         """Return the failures that are shown in a range of a file."""
         return [
@@ -189,7 +239,8 @@ class Diagnostics:
     def _hunk(self, shown: ShownHunk, document: Document | None) -> types.Diagnostic:
         data: Mapping[str, str] = {
             "approvalId": shown.approval.id,
-            "hunkId": shown.hunk.id if shown.hunk else "",
+            "hunkId": shown.unit.id,
+            "mark": shown.mark.mark.value if shown.mark else "none",
         }
         alarm = self._alarms.get(shown.approval.id, "")
         severity = types.DiagnosticSeverity.Warning if alarm else None
@@ -248,12 +299,22 @@ def _by_file(approval: Approval) -> dict[str, list[ShownHunk]]:
     found: dict[str, list[ShownHunk]] = {}
     if not isinstance(approval.action, PatchAction):
         return found
-    for file in approval.files:
-        shown = [ShownHunk(approval, file, hunk) for hunk in file.hunks]
-        found.setdefault(canonical(file.path), []).extend(
-            shown or [ShownHunk(approval, file, None)]
-        )
+    units = list(units_of(approval))
+    choices = {choice.hunk_id: choice for choice in approval.marks}
+    keys: dict[str, str] = {}
+    for unit in units:
+        key = keys.get(unit.file.path)
+        if key is None:
+            key = keys[unit.file.path] = canonical(unit.file.path)
+        shown = ShownHunk(approval, unit, len(units), choices.get(unit.id))
+        found.setdefault(key, []).append(shown)
     return found
+
+
+def _chosen(shown: ShownHunk, approval: Approval, choices: Mapping[str, HunkMark]) -> ShownHunk:
+    if shown.approval.id != approval.id:
+        return shown
+    return ShownHunk(approval, shown.unit, shown.total, choices.get(shown.unit.id))
 
 
 def place_of(hunk: Hunk, lines: list[str] | None) -> tuple[int, int]:
@@ -312,7 +373,17 @@ def _describe(shown: ShownHunk) -> str:
         what = f"The agent wants to delete {count(len(hunk.old_lines), 'line')}"
     else:
         what = f"The agent wants to change this to: {_lines(hunk.new_lines)}"
-    return f"{what}{why}"
+    if hunk is not None and file.move_to and not file.problem:
+        what += f", and to rename the file to {one_line(file.move_to, 200)}"
+    return f"{_choice(shown.mark)}{what}{why}"
+
+
+def _choice(choice: HunkMark | None) -> str:
+    if choice is None:
+        return ""
+    reason = one_line(choice.message, 120)
+    said = "accept" if choice.mark is Mark.ACCEPT else "reject"
+    return f"[You chose: {said}{f', {reason}' if reason else ''}] "
 
 
 def _size(hunk: Hunk | None) -> str:

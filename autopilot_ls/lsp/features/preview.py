@@ -1,15 +1,17 @@
 """Previews of a pending patch: a generated diff, or an edit that the editor shows before it applies it.
 
-A preview decides nothing. The edit is built from the hunks against the text as it is now, every change
-marked as needing confirmation, and only sent where the editor says it can show that. Should the person
-apply it there all the same, their buffers hold the patch unsaved: accepting is then refused until they
-save or undo, as for any unsaved change, so nothing is written twice. Not aware of decisions. `commands`
-stands above.
+In the diff, each hunk is decided on by the code actions at it. The edit goes only to an editor that says
+it can show one that needs confirmation. What the person applied there is their choice: it is read from the
+text, whatever the editor says, and where the text tells nothing certain, nothing is decided. Not aware of
+how a decision is made. `commands` and `view` stand above, `confirmed` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,16 +19,16 @@ import anyio.to_thread
 from lsprotocol import types
 
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import canonical, split_lines, to_uri
+from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.diagnostics import place_of
+from autopilot_ls.lsp.features.confirmed import Plan, outcome, plan_of
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.protocol import ClientFailed
-from autopilot_ls.model.approvals import Approval, ChangeKind, FileChange, Hunk, PatchAction
+from autopilot_ls.model.approvals import Approval, PatchAction
 from autopilot_ls.model.errors import InvalidRequest, TraceError
-from autopilot_ls.presentation.approvals import title, unified_diff
+from autopilot_ls.presentation.approvals import diff_rows, unified_diff
 from autopilot_ls.trace.files import replace_private
 
 SHOW_LIMIT: Final = 5.0
@@ -35,23 +37,53 @@ SHOW_LIMIT: Final = 5.0
 EDIT_LIMIT: Final = 15 * 60.0
 """Seconds a person may look at an edit that needs confirmation."""
 
-_ANNOTATION: Final = "autopilot"
-_MAX_FILE: Final = 8 * 1024 * 1024
+QUIET: Final = 0.3
+"""Seconds without a change after which an applied edit counts as complete."""
+
+QUIET_LIMIT: Final = 3.0
+"""Seconds to wait for that at the most."""
 
 Shown = Literal["edit", "document", "none"]
+Applied = Callable[[Approval, Sequence[str]], Awaitable[str]]
+
+
+@dataclass(slots=True)
+class _Diff:
+    """A generated diff: its lines, each with the hunk that it belongs to."""
+
+    approval_id: str
+    path: Path
+    rows: Sequence[tuple[str, str | None]]
 
 
 class Preview:
     """Previews in one editor."""
 
     def __init__(
-        self, connection: Connection, messages: Messages, jobs: Jobs, folder: Path
+        self,
+        connection: Connection,
+        messages: Messages,
+        jobs: Jobs,
+        folder: Path,
+        applied: Applied,
     ) -> None:
-        """Create the feature; `folder` is where the sessions' records are."""
+        """Create the feature.
+
+        Args:
+            connection: To the editor.
+            messages: Say what came of it.
+            jobs: Where previews are waited for.
+            folder: Where the sessions' records are.
+            applied: Takes the hunks that the person applied in the editor; returns what to say.
+        """
         self._connection = connection
         self._messages = messages
         self._jobs = jobs
         self._folder = folder
+        self._applied = applied
+        self._diffs: dict[str, _Diff] = {}
+        self._offered: set[str] = set()
+        self._news = asyncio.Event()
 
     async def show(
         self, approval: Approval, root: str, view: Literal["auto", "edit", "document"]
@@ -67,17 +99,16 @@ class Preview:
                 f"Approval {approval.id} is not about a patch.",
                 advice="Read it in the transcript (autopilot.transcript.open).",
             )
-        diff = unified_diff(approval.files, root=root)
         path = self._folder / approval.session_id / f"{approval.id}.diff"
-        await anyio.to_thread.run_sync(_write, path, diff)
+        await self._write(approval, root, path)
         uri = to_uri(str(path))
         shown: Shown = "none"
-        edit = None
+        plan = None
         if view != "document" and self._connection.profile.confirms_edits:
-            edit = await self._edit(approval, root)
-        if edit is not None:
-            params = types.ApplyWorkspaceEditParams(edit, "Autopilot: preview of a patch")
-            self._jobs.start(lambda: self._offer(params))
+            plan = await plan_of(self._connection, approval, root)
+        if plan is not None:
+            wanted = plan
+            self._jobs.start(lambda: self._offer(approval, wanted))
             shown = "edit"
         elif view == "edit":
             raise InvalidRequest(
@@ -86,7 +117,7 @@ class Preview:
             )
         elif await self.show_document(uri):
             shown = "document"
-        return shown, uri, diff
+        return shown, uri, unified_diff(approval.files, root=root)
 
     async def show_document(self, uri: str) -> bool:
         """Have the editor show a document; tells whether it did."""
@@ -102,100 +133,94 @@ class Preview:
             return False
         return member(answer, "success") is True
 
-    async def _offer(self, params: types.ApplyWorkspaceEditParams) -> None:
+    # The diff -----------------------------------------------------------------------------------
+
+    async def _write(self, approval: Approval, root: str, path: Path) -> None:
+        rows = diff_rows(approval, root=root)
+        text = "".join(f"{line}\n" for line, _ in rows)
+        await anyio.to_thread.run_sync(_write, path, text)
+        self._diffs[canonical(str(path))] = _Diff(approval.id, path, rows)
+
+    def marked(self, approval: Approval, root: str) -> None:
+        """Write the diff of a patch anew, if there is one: it tells the choices."""
+        for diff in self._diffs.values():
+            if diff.approval_id == approval.id:
+                self._jobs.start(partial(self._write, approval, root, diff.path))
+
+    def forget(self, approval_id: str) -> None:
+        """Offer nothing more in the diff of a patch, because it no longer waits."""
+        self._diffs = {k: d for k, d in self._diffs.items() if d.approval_id != approval_id}
+
+    def units_at(self, document: Document, place: types.Range) -> tuple[str, list[str]] | None:
+        """Return the approval whose diff a document is, and its hunks at a place; None if it is none."""
+        diff = self._diffs.get(document.key)
+        if diff is None:
+            return None
+        units: list[str] = []
+        for line in range(place.start.line, min(place.end.line, len(diff.rows) - 1) + 1):
+            said, unit = diff.rows[line]
+            same = line < len(document.lines) and _body(document.lines[line]) == _body(said)
+            if same and unit is not None and unit not in units:
+                units.append(unit)
+        return diff.approval_id, units
+
+    # The edit -----------------------------------------------------------------------------------
+
+    def document_changed(self) -> None:
+        """A document was opened or changed."""
+        self._news.set()
+
+    async def _offer(self, approval: Approval, plan: Plan) -> None:
+        if approval.id in self._offered:
+            return  # It is being looked at.
+        self._offered.add(approval.id)
         try:
+            params = types.ApplyWorkspaceEditParams(plan.edit, "Autopilot: review of a patch")
             answer = await self._connection.ask(
                 types.WORKSPACE_APPLY_EDIT, params, limit=EDIT_LIMIT
             )
+            if member(answer, "applied") is True:
+                await self._take(approval, plan)
         except ClientFailed:
             return
-        if member(answer, "applied") is True:
+        finally:
+            self._offered.discard(approval.id)
+
+    async def _take(self, approval: Approval, plan: Plan) -> None:
+        """Find out what the person applied, and have it be their choice."""
+        await self._settled()
+        units = await outcome(self._connection, plan)
+        if units is None:
             self._messages.error(
-                "The preview was applied to your buffers, which decides nothing: undo it to accept "
-                "the patch, or save and reject it."
+                "What was applied of the preview cannot be told from the text, so nothing is decided: "
+                "undo it, or save and reject the patch."
             )
+        elif not units:
+            self._messages.log(
+                types.MessageType.Info, "Nothing of the preview was applied: the patch still waits."
+            )
+        else:
+            self._messages.log(types.MessageType.Info, await self._applied(approval, units))
 
-    async def _edit(self, approval: Approval, root: str) -> types.WorkspaceEdit | None:
-        changes: list[types.TextDocumentEdit | types.CreateFile | types.DeleteFile] = []
-        for file in approval.files:
-            made = await self._changes(file)
-            if made is None:
-                return None
-            changes += made
-        annotation = types.ChangeAnnotation(
-            label=title(approval, root=root, limit=100),
-            needs_confirmation=True,
-            description="Preview only: close it without applying, then accept or reject the patch.",
-        )
-        return types.WorkspaceEdit(
-            document_changes=changes, change_annotations={_ANNOTATION: annotation}
-        )
-
-    async def _changes(
-        self, file: FileChange
-    ) -> Sequence[types.TextDocumentEdit | types.CreateFile | types.DeleteFile] | None:
-        """Return the edits of one file, or None when they cannot be shown faithfully."""
-        if file.problem or file.move_to is not None:
-            return None
-        document = self._connection.documents.by_key(canonical(file.path))
-        uri = document.uri if document else to_uri(file.path)
-        if file.kind is ChangeKind.ADD:
-            text = "".join(line for hunk in file.hunks for line in hunk.new_lines)
-            start = types.Position(0, 0)
-            edit = types.AnnotatedTextEdit(_ANNOTATION, types.Range(start, start), text)
-            return [
-                types.CreateFile(
-                    uri=uri,
-                    options=types.CreateFileOptions(ignore_if_exists=True),
-                    annotation_id=_ANNOTATION,
-                ),
-                _edits(uri, None, [edit]),
-            ]
-        if file.kind is ChangeKind.DELETE:
-            return [types.DeleteFile(uri=uri, annotation_id=_ANNOTATION)]
-        lines = await self._lines(file.path, document)
-        if lines is None:
-            return None
-        edits = [_annotated(hunk, lines) for hunk in file.hunks]
-        if None in edits:
-            return None
-        version = document.version if document else None
-        return [_edits(uri, version, [edit for edit in edits if edit is not None])]
-
-    async def _lines(self, path: str, document: Document | None) -> list[str] | None:
-        if document is not None:
-            return document.lines
-        text = await anyio.to_thread.run_sync(_read, Path(path))
-        return None if text is None else split_lines(text)
+    async def _settled(self) -> None:
+        """Wait until the editor has told its changes, which it may do after its answer."""
+        try:
+            async with asyncio.timeout(QUIET_LIMIT):
+                while True:
+                    self._news.clear()
+                    try:
+                        async with asyncio.timeout(QUIET):
+                            await self._news.wait()
+                    except TimeoutError:
+                        return
+        except TimeoutError:
+            return
 
 
-def _edits(
-    uri: str, version: int | None, edits: list[types.AnnotatedTextEdit]
-) -> types.TextDocumentEdit:
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri, version)
-    return types.TextDocumentEdit(identifier, edits)
-
-
-def _annotated(hunk: Hunk, lines: list[str]) -> types.AnnotatedTextEdit | None:
-    """Return the edit that a hunk is, or None when its old lines are not in the text."""
-    first = max(hunk.old_start - 1, 0)
-    if hunk.old_lines:
-        first, last = place_of(hunk, lines)
-        if [line.rstrip("\r\n") for line in lines[first : last + 1]] != [
-            line.rstrip("\r\n") for line in hunk.old_lines
-        ]:
-            return None
-    where = types.Range(types.Position(first, 0), types.Position(first + len(hunk.old_lines), 0))
-    return types.AnnotatedTextEdit(_ANNOTATION, where, "".join(hunk.new_lines))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE + 1)
-        return data.decode() if len(data) <= _MAX_FILE else None
-    except (OSError, UnicodeDecodeError):
-        return None
+def _body(line: str) -> str:
+    """Return a line of a diff without what was chosen, which comes and goes."""
+    line = content(line)
+    return line.partition(" @@")[0] if line.startswith("@@ ") else line
 
 
 def _write(path: Path, text: str) -> None:

@@ -44,7 +44,7 @@ async def test_two_editors_on_one_supervisor_see_the_same_and_one_decides(tmp_pa
         for editor in (first, second):
             [diagnostic] = editor.diagnostics()[path.as_uri()]
             assert diagnostic["range"]["start"]["line"] == 1
-            assert diagnostic["data"] == {"approvalId": "apr-1", "hunkId": "h1"}
+            assert diagnostic["data"] == {"approvalId": "apr-1", "hunkId": "h1", "mark": "none"}
         argument = {"approvalId": "apr-1", "decision": "accept"}
         decided: Any = await first.connection.execute("autopilot.approval.decide", [argument])
         assert decided["decision"]["decidedBy"] == "Neovim 1"

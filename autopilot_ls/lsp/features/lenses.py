@@ -1,0 +1,114 @@
+"""Code lenses over the hunks of pending patches, for editors that show them.
+
+Over each hunk: accept, reject, take back; over the first one of a patch in a file: what concerns the whole
+patch. Editors ask for lenses when they like, so they are told when there are others, at most a few times
+a second. Not aware of decisions. `view` stands above; `hunk_actions` has what is offered elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from lsprotocol import types
+from pydantic import JsonValue
+
+from autopilot_ls.lsp import methods
+from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.features.diagnostics import Diagnostics, ShownHunk
+from autopilot_ls.lsp.features.hunk_actions import mark
+from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.protocol import ClientFailed
+from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
+
+MAX_HUNKS: Final = 300
+"""Hunks of one document that get lenses."""
+
+REFRESH_INTERVAL: Final = 0.2
+"""Seconds between two requests to ask for the lenses anew."""
+
+REFRESH_LIMIT: Final = 10.0
+
+_Button = tuple[str, str, dict[str, JsonValue]]
+
+
+class Lenses:
+    """The code lenses of one editor."""
+
+    def __init__(self, connection: Connection, jobs: Jobs, diagnostics: Diagnostics) -> None:
+        """Create the feature over what is shown."""
+        self._connection = connection
+        self._jobs = jobs
+        self._diagnostics = diagnostics
+        self._refreshing = False
+        self._stale = False
+
+    def of(self, params: types.CodeLensParams) -> list[types.CodeLens]:
+        """Return the lenses of a document."""
+        document = self._connection.documents.get(params.text_document.uri)
+        if document is None:
+            return []
+        lenses: list[types.CodeLens] = []
+        seen: set[str] = set()
+        for shown, place in self._diagnostics.in_file(document)[:MAX_HUNKS]:
+            buttons = list(_of_hunk(shown)) if shown.total > 1 else []
+            if shown.approval.id not in seen:
+                seen.add(shown.approval.id)
+                buttons += _of_patch(shown.approval, shown.total)
+            where = types.Range(place.start, place.start)
+            lenses += [
+                types.CodeLens(where, types.Command(title, command, arguments=[argument]))
+                for title, command, argument in buttons
+            ]
+        return lenses
+
+    def changed(self) -> None:
+        """There are other lenses now: have the editor ask for them, soon and not too often."""
+        if not self._connection.profile.refreshes_lenses:
+            return
+        self._stale = True
+        if not self._refreshing:
+            self._refreshing = True
+            self._jobs.start(self._refresh)
+
+    async def _refresh(self) -> None:
+        try:
+            while self._stale and not self._connection.left.is_set():
+                self._stale = False
+                try:
+                    await self._connection.ask(
+                        types.WORKSPACE_CODE_LENS_REFRESH, None, limit=REFRESH_LIMIT
+                    )
+                except ClientFailed:
+                    return  # It asks again when a document changes.
+                await asyncio.sleep(REFRESH_INTERVAL)
+        finally:
+            self._refreshing = False
+
+
+def _of_hunk(shown: ShownHunk) -> Iterable[_Button]:
+    approval, unit, chosen = shown.approval, shown.unit, shown.mark
+
+    def button(title: str, choice: str) -> _Button:
+        return title, methods.APPROVAL_MARK, mark(approval, [unit.id], choice)
+
+    what = {ChangeKind.ADD: "new file", ChangeKind.DELETE: "deletion"}.get(unit.file.kind, "hunk")
+    if chosen is not None:
+        said = "✓ accepted" if chosen.mark is Mark.ACCEPT else "✗ rejected"
+        yield button(f"{said}: take back", "none")
+        return
+    if not unit.file.problem:
+        yield button(f"✓ accept {what}", "accept")
+    yield button(f"✗ reject {what}", "reject")
+
+
+def _of_patch(approval: Approval, total: int) -> Iterable[_Button]:
+    def button(title: str, decision: str) -> _Button:
+        return title, methods.APPROVAL_DECIDE, {"approvalId": approval.id, "decision": decision}
+
+    size = f" ({total} hunks)" if total > 1 else ""
+    if not any(file.problem for file in approval.files):
+        yield button(f"✓ accept patch{size}", "accept")
+    yield button(f"✗ reject patch{size}", "decline")
+    yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}
