@@ -23,6 +23,7 @@ from autopilot_ls import __version__
 from autopilot_ls.cli.commands import Doctor, Exit
 from autopilot_ls.cli.sessions import open_store
 from autopilot_ls.cli.terminal import Style, Terminal
+from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import UnknownReceived
 from autopilot_ls.model.text import count
@@ -111,6 +112,7 @@ def own_findings(settings: Settings, problems: list[SettingsProblem]) -> list[Fi
         *_state(settings),
         *_policy(settings),
         *_git(),
+        *_sandbox(settings),
     ]
 
 
@@ -198,6 +200,26 @@ def _git() -> Iterator[Finding]:
         yield Finding("warning", "git", text, "Install git.")
     else:
         yield Finding("ok", "git", found)
+
+
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Say what of the policy the sandbox would hold in this folder."""
+    from autopilot_ls.policy.profile import compile_profile
+    from autopilot_ls.supervisor.policies import Policies, policy_files
+
+    here = Path.cwd()
+    profile = compile_profile(Policies(policy_files(settings)).of(here), Mode.AUTO, here)
+    held = count(len(profile.read_only) + len(profile.denied), "protected path")
+    text = f"Holds {held} here; {count(len(profile.missing), 'other')} that rules name do not exist yet."
+    if not profile.unheld and profile.complete:
+        yield Finding("ok", "Sandbox", text)
+        return
+    lacks = f"{count(len(profile.unheld), 'path')} cannot be held"
+    more = "" if profile.complete else ", and not the whole folder was looked at"
+    advice = (
+        "There only the policy's reading of commands and patches holds; see Modes in the README."
+    )
+    yield Finding("warning", "Sandbox", f"{text} {lacks}{more}.", advice)
 
 
 # The agent --------------------------------------------------------------------------------------

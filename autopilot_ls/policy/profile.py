@@ -1,40 +1,60 @@
 """The policy's paths as a sandbox: what the operating system can hold for us.
 
-Runtime-neutral: an adapter turns a `Profile` into its agent's own form (Codex: a permission profile,
-see `codex_filesystem`). A kernel's rule needs a path that exists, so what does not exist yet is listed
-apart: there only our own reading of commands and patches holds. Reads the disk, changes nothing.
+Runtime-neutral: names paths, an adapter has its agent's sandbox hold them. A kernel's rule needs a path
+that exists and that no symlink leads to; where there is none, only our own reading of commands and
+patches holds. Reads the disk, changes nothing, never raises, and looks at a bounded part. Not aware of
+agents. The supervisor and `doctor` stand above.
+
+Held are the paths of rules that no accept of a person should outweigh by accident: edits that a rule
+denies, or asks about and is *hard*, and reads that a rule denies. What only asks before reading is not
+held, since a kernel cannot ask: tests that load `.env`, or a `git diff` of a checked-in key, would fail
+for good (measured: git fails on a file that it may not read).
 """
 
 from __future__ import annotations
 
 import os
+import re
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from autopilot_ls.model.approvals import Mode, Outcome
-from autopilot_ls.policy.paths import PathPatterns, Workspace
+from autopilot_ls.policy.paths import PathPatterns, Place, Workspace, compile_glob, fold
 from autopilot_ls.policy.policy import Policy
 from autopilot_ls.policy.rules import Rule
 
-MAX_ENTRIES: Final = 20_000
-"""Files and folders that are looked at; beyond it the profile says that it is not complete."""
+MAX_ENTRIES: Final = 100_000
+"""Files and folders that are looked at, the outer ones first."""
 
-MAX_PATHS: Final = 400
+MAX_SECONDS: Final = 3.0
+"""How long they are looked at."""
+
+MAX_PATHS: Final = 64
+"""Paths that are held, the outer ones first: each costs every command a little, many of them a lot."""
+
+MAX_TEXT: Final = 16_000
+"""Characters of all paths that are held: they are arguments of a program."""
+
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", ".venv", "venv", "target", ".tox"})
+_SYSTEM: Final = ("/proc", "/sys", "/dev")
+_WILD: Final = frozenset("*?[]{}!")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a sandbox should hold; all paths absolute and existing.
+    """What a sandbox should hold; all paths absolute, real and existing.
 
     Attributes:
-        writable: Folders that may be written below; empty in read-only and propose.
+        writable: Folders that may be written below; none in read-only.
         read_only: What stays as it is although it lies below a writable folder.
         denied: What cannot even be read.
         missing: Workspace-relative paths that a rule protects by name and that do not exist.
-        network: Whether programs in the sandbox may connect; never by rule.
+        unheld: Paths that exist and cannot be held: symlinks, names that sandboxes take for patterns,
+            and those beyond the limits.
         complete: Whether the whole workspace was looked at.
     """
 
@@ -42,96 +62,233 @@ class Profile:
     read_only: tuple[str, ...]
     denied: tuple[str, ...]
     missing: tuple[str, ...] = ()
-    network: bool = False
+    unheld: tuple[str, ...] = ()
     complete: bool = True
 
 
-def compile_profile(policy: Policy, mode: Mode, workspace: Path) -> Profile:
-    """Return the sandbox for a mode.
+def compile_profiles(policy: Policy, modes: Iterable[Mode], workspace: Path) -> dict[Mode, Profile]:
+    """Return the sandbox for each mode, with one look at the disk for those with the same rules.
 
     Args:
         policy: The policy in force.
-        mode: The session's mode.
+        modes: The modes that are asked about.
         workspace: The session's folder, which exists.
     """
     at = Workspace(workspace)
-    rules = [rule for layer in policy.layers for rule in layer.in_force() if _holds(rule, mode, at)]
-    edits = [rule.edit for rule in rules if rule.edit is not None]
-    reads = [rule.read for rule in rules if rule.read is not None]
-    read_only: list[str] = []
-    denied: list[str] = []
-    complete = True
-    for path in _entries(at.real):
-        if path is None or len(read_only) + len(denied) > MAX_PATHS:
-            complete = False
-            break
-        place = at.place(path)
-        if any(patterns.touches(place) for patterns in reads):
-            denied.append(path)
-        elif any(patterns.touches(place) for patterns in edits):
-            read_only.append(path)
-    acting = mode in {Mode.AUTO, Mode.ESCALATE}
-    return Profile(
-        writable=(at.real,) if acting else (),
-        read_only=tuple(_outermost(read_only)) if acting else (),
-        denied=tuple(_outermost(denied)),
-        missing=tuple(_missing(edits, at)),
-        complete=complete,
-    )
+    known: dict[tuple[int, ...], Profile] = {}
+    found: dict[Mode, Profile] = {}
+    for mode in modes:
+        rules = _rules(policy, mode, at)
+        key = (mode is Mode.READ_ONLY, *map(id, rules))
+        if key not in known:
+            known[key] = _compile(rules, at, writes=mode is not Mode.READ_ONLY)
+        found[mode] = known[key]
+    return found
+
+
+def compile_profile(policy: Policy, mode: Mode, workspace: Path) -> Profile:
+    """Return the sandbox for one mode; see `compile_profiles`."""
+    return compile_profiles(policy, [mode], workspace)[mode]
+
+
+def _rules(policy: Policy, mode: Mode, at: Workspace) -> list[Rule]:
+    return [rule for layer in policy.layers for rule in layer.in_force() if _holds(rule, mode, at)]
 
 
 def _holds(rule: Rule, mode: Mode, at: Workspace) -> bool:
     if rule.allows or (rule.modes and mode not in rule.modes):
         return False
-    if rule.outcome not in {Outcome.ASK, Outcome.DENY}:
+    if rule.workspace and not PathPatterns(rule.workspace).touches(at.place(at.root)):
         return False
-    return not rule.workspace or PathPatterns(rule.workspace).touches(at.place(at.root))
+    denies = rule.outcome is Outcome.DENY
+    if rule.edit is not None:
+        # Which kind of change it is, a kernel cannot tell.
+        return (denies or rule.hard) and not rule.kinds
+    return rule.read is not None and denies
 
 
-def _entries(root: str) -> Iterator[str | None]:
-    """Yield what lies below a folder, a None when there is more than is looked at."""
-    seen = 0
-    for base, folders, files in os.walk(root):
-        for name in sorted((*folders, *files)):
-            seen += 1
-            if seen > MAX_ENTRIES:
-                yield None
+def _compile(rules: list[Rule], at: Workspace, *, writes: bool) -> Profile:
+    edits = [rule.edit for rule in rules if rule.edit is not None] if writes else []
+    reads = [rule.read for rule in rules if rule.read is not None]
+    denied = _Held(at, reads)
+    read_only = _Held(at, edits)
+    walk = _Walk(at.real)
+    if edits or reads:
+        for entry in walk:
+            if not denied.take(entry):
+                read_only.take(entry)
+    elsewhere = list(_elsewhere(reads, at))
+    room = _Room()
+    taken_denied = tuple(path for path in (*denied.paths, *elsewhere) if room.takes(path))
+    taken_read_only = tuple(path for path in read_only.paths if room.takes(path))
+    return Profile(
+        writable=(at.real,) if writes else (),
+        read_only=taken_read_only,
+        denied=taken_denied,
+        missing=tuple(_missing((*edits, *reads), at)),
+        unheld=(*denied.unheld, *read_only.unheld, *room.refused),
+        complete=walk.complete,
+    )
+
+
+class _Entry(NamedTuple):
+    path: str
+    is_link: bool
+    is_folder: bool
+
+
+class _Held:
+    """What of the paths that come, the outer ones first, a group of patterns protects."""
+
+    def __init__(self, at: Workspace, patterns: list[PathPatterns]) -> None:
+        self.paths: list[str] = []
+        self.unheld: list[str] = []
+        self._at = at
+        self._patterns = patterns
+        self._names, self._regex = _sieve(patterns)
+        self._root = len(at.real.rstrip("/")) + 1
+        self._inside: set[str] = set()
+
+    def take(self, entry: _Entry) -> bool:
+        """Take a path if it is protected, and tell whether it or a folder above it is."""
+        path = entry.path
+        if not self._patterns:
+            return False
+        above, name = path.rsplit("/", 1)
+        if self._inside and above in self._inside:
+            self._inside.add(path)
+            return True
+        if not self._may_match(name):
+            return False
+        # The walk follows no links, so that a path is where it says.
+        below = path[self._root :]
+        place = Place(path, path, (below,), (fold(path), fold(below)))
+        if not any(patterns.touches(place) for patterns in self._patterns):
+            return False
+        if entry.is_folder and not _listed(path):
+            # Nothing is there yet. Sandboxes leave such folders behind, and each would be a change.
+            return False
+        self._inside.add(path)
+        if entry.is_link or not _WILD.isdisjoint(path):
+            self.unheld.append(path)
+        else:
+            self.paths.append(path)
+        return True
+
+    def _may_match(self, name: str) -> bool:
+        shape = fold(name)
+        return shape in self._names or bool(self._regex and self._regex.fullmatch(shape))
+
+
+def _sieve(patterns: Iterable[PathPatterns]) -> tuple[set[str], re.Pattern[str] | None]:
+    """Return what the last name of a path must be, as plain names and as one pattern for all others.
+
+    Files come by the ten thousand, and nearly none of them is protected. Folders come before what is in
+    them, so that the last name of a pattern is the last name of the first path that it matches.
+    """
+    names: set[str] = set()
+    wild: list[str] = []
+    for one in patterns:
+        for pattern in one.patterns:
+            if pattern.startswith("!"):
+                continue
+            shape = fold(pattern.rstrip("/"))
+            last = (
+                "*" if "/" in shape and ("{" in shape or "[" in shape) else shape.rsplit("/", 1)[-1]
+            )
+            if _WILD.isdisjoint(last):
+                names.add(last)
+            else:
+                wild.append(compile_glob(last).pattern)
+    return names, re.compile("|".join(wild), re.DOTALL) if wild else None
+
+
+class _Walk:
+    """What lies below a folder, the outer first; links are not followed.
+
+    Attributes:
+        complete: Whether all was seen, once the walk is over.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.complete = True
+        self._root = root.rstrip("/")
+
+    def __iter__(self) -> Iterator[_Entry]:
+        ends = time.monotonic() + MAX_SECONDS
+        seen = 0
+        waiting = deque([self._root])
+        while waiting:
+            folder = waiting.popleft()
+            if time.monotonic() > ends:
+                self.complete = False
                 return
-            yield f"{base}/{name}"
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED | {".git"})
+            for entry in _listed(folder):
+                seen += 1
+                if seen > MAX_ENTRIES:
+                    self.complete = False
+                    return
+                yield entry
+                name = entry.path.rsplit("/", 1)[1]
+                if entry.is_folder and name not in _SKIPPED and name != ".git":
+                    waiting.append(entry.path)
 
 
-def _outermost(paths: Iterable[str]) -> Iterator[str]:
-    kept: list[str] = []
-    for path in sorted(paths):
-        if not (kept and path.startswith(kept[-1] + "/")):
-            kept.append(path)
-            yield path
+def _listed(folder: str) -> list[_Entry]:
+    try:
+        with os.scandir(folder or "/") as entries:
+            return sorted(
+                _Entry(
+                    f"{folder}/{entry.name}",
+                    entry.is_symlink(),
+                    entry.is_dir(follow_symlinks=False),
+                )
+                for entry in entries
+            )
+    except OSError:
+        return []  # What cannot be listed, the agent cannot write below either.
 
 
-def _missing(edits: Iterable[PathPatterns], at: Workspace) -> Iterator[str]:
+class _Room:
+    """The limits of what one sandbox is told."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+        self._paths = MAX_PATHS
+        self._text = MAX_TEXT
+
+    def takes(self, path: str) -> bool:
+        if self._paths <= 0 or self._text < len(path.encode("utf-8", "surrogateescape")):
+            self.refused.append(path)
+            return False
+        self._paths -= 1
+        self._text -= len(path.encode("utf-8", "surrogateescape"))
+        return True
+
+
+def _elsewhere(reads: Iterable[PathPatterns], at: Workspace) -> Iterator[str]:
+    """Yield the plain paths outside of the workspace that may not be read, if they exist."""
     seen: set[str] = set()
-    for patterns in edits:
+    for patterns in reads:
         for pattern in patterns.patterns:
-            plain = not set(pattern) & set("*?[{!") and not pattern.startswith(("/", "~"))
+            if not pattern.startswith(("/", "~/")) or not _WILD.isdisjoint(pattern):
+                continue
+            place = at.place(os.path.expanduser(pattern))  # noqa: PTH111 - as above
+            real = place.real.rstrip("/")
+            holds_workspace = f"{at.real}/".startswith(f"{real}/")
+            system = f"{real}/".startswith(tuple(f"{name}/" for name in _SYSTEM))
+            if place.inside or holds_workspace or system or real in seen:
+                continue
+            if os.path.lexists(real) and _WILD.isdisjoint(real):
+                seen.add(real)
+                yield real
+
+
+def _missing(patterns: Iterable[PathPatterns], at: Workspace) -> Iterator[str]:
+    seen: set[str] = set()
+    for one in patterns:
+        for pattern in one.patterns:
+            plain = _WILD.isdisjoint(pattern) and not pattern.startswith(("/", "~"))
             if plain and pattern not in seen and not os.path.lexists(f"{at.real}/{pattern}"):
                 seen.add(pattern)
                 yield pattern
-
-
-def codex_filesystem(profile: Profile, workspace: Path) -> dict[str, object]:
-    """Return a profile as the `filesystem` table of a Codex permission profile.
-
-    Only paths that exist are named, since Codex refuses a thread, or leaves an empty file behind, for
-    those that do not.
-
-    Args:
-        profile: What to hold.
-        workspace: The session's folder.
-    """
-    root = os.path.realpath(workspace)
-    inside: dict[str, str] = {".": "write" if profile.writable else "read"}
-    for paths, access in ((profile.read_only, "read"), (profile.denied, "deny")):
-        for path in paths:
-            inside[os.path.relpath(path, root)] = access
-    return {":workspace_roots": inside}

@@ -114,6 +114,32 @@ class RuntimeCapabilities:
     unseen: str = ""
 
 
+SandboxFit = Literal["same", "looser", "stricter"]
+"""How the sandbox that is in use relates to the one that a mode gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPaths:
+    """What the operating system should keep programs from, in a sandbox that may write.
+
+    All paths are absolute and real (no symlink leads to them), and existed a moment ago.
+
+    Attributes:
+        read_only: Files and folders that cannot be written, with all that is below them.
+        denied: Those that cannot even be read.
+    """
+
+    read_only: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
+
+    def holds(self, other: HeldPaths) -> bool:
+        """Tell whether these keep programs from all that the other ones do."""
+        denied = set(self.denied)
+        return denied.issuperset(other.denied) and (denied | set(self.read_only)).issuperset(
+            other.read_only
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOptions:
     """How to start the agent's process for a session.
@@ -121,11 +147,14 @@ class OpenOptions:
     Attributes:
         private: A folder of Autopilot's own, which exists and which the agent must not look into.
         environment: The environment that the person's editor has, with the settings' additions.
+        held: What the sandbox of each mode holds within the workspace, for as long as the process
+            lives; a mode that is missing holds nothing special.
     """
 
     cwd: Path
     private: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    held: Mapping[Mode, HeldPaths] = field(default_factory=dict[Mode, HeldPaths])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +222,14 @@ class AgentRuntime(Protocol):
     @property
     def capabilities(self) -> RuntimeCapabilities:
         """What this very agent can do."""
+        ...
+
+    def sandbox_fit(self, mode: Mode) -> SandboxFit:
+        """Tell how the sandbox of the running turn relates to the one that a mode gives.
+
+        Without a running turn it is that of the last one, whose programs may live on. What is looser in
+        one point and stricter in another is looser.
+        """
         ...
 
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:

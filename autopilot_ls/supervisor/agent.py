@@ -8,7 +8,7 @@ and the runtimes below.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -71,7 +71,7 @@ class Agent:
         turn: TurnSignals,
         *,
         factory: RuntimeFactory,
-        process_options: Callable[[], OpenOptions],
+        process_options: Callable[[], Awaitable[OpenOptions]],
         thread_options: Callable[[], ThreadOptions],
         is_needed: Callable[[], bool],
         sink: RuntimeSink,
@@ -84,7 +84,7 @@ class Agent:
             aftermath: Closes what a process leaves open.
             turn: Has those who wait for the turn's end.
             factory: Opens the runtime.
-            process_options: How a process is started now.
+            process_options: Looks up how a process is started now.
             thread_options: How a thread is opened now.
             is_needed: Tells whether the agent has work or waits for an answer now.
             sink: Gets what the runtime reports.
@@ -146,7 +146,8 @@ class Agent:
     async def _run(self, link: _Link) -> None:
         try:
             with link.starting:
-                async with self._factory.open(self._process_options(), self._sink) as runtime:
+                options = await self._process_options()
+                async with self._factory.open(options, self._sink) as runtime:
                     await self._open_thread(runtime)
                     link.runtime = runtime
                     link.ready.set()

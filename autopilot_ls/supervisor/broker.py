@@ -122,6 +122,7 @@ class Broker:
         self._arriving: dict[str, RuntimeApproval] = {}
         self._process = 0
         self._sending = 0
+        self._all_sent = anyio.Event()
 
     @property
     def has_open(self) -> bool:
@@ -308,6 +309,8 @@ class Broker:
     async def _carry_out(self, entry: _Open, decision: Decision, prepared: Prepared) -> None:
         process = self._process
         self._resolve(entry, decision)
+        if not self._sending:
+            self._all_sent = anyio.Event()
         self._sending += 1
         try:
             with CancelScope(shield=True):
@@ -318,6 +321,8 @@ class Broker:
                     self._record.tell(FactsTold(approval_ids=(entry.approval.id,), how="inTurn"))
         finally:
             self._sending -= 1
+            if not self._sending:
+                self._all_sent.set()
 
     async def mark(
         self, approval_id: str, hunks: Iterable[str], mark: Mark | None, *, by: str, message: str
@@ -473,6 +478,12 @@ class Broker:
         with anyio.move_on_after(CANCEL_GRACE):
             for done in sent:
                 await done.wait()
+
+    async def sent(self) -> None:
+        """Wait until no decision is on its way to the agent; this has a limit."""
+        with anyio.move_on_after(CANCEL_GRACE):
+            while self._sending:
+                await self._all_sent.wait()
 
     async def _send_aside(
         self, entry: _Open, decision: Decision, process: int, done: anyio.Event

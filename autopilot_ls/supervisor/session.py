@@ -2,7 +2,7 @@
 
 Takes the agent's reports as its `RuntimeSink`, and carries out a client's commands. Not aware of
 editors, nor of how the agent's process lives. `sessions` and `supervisor` stand above; `agent`,
-`aftermath`, `record`, `broker`, `runaway` and `patches` below.
+`switching`, `holding`, `aftermath`, `record`, `broker`, `runaway` and `patches` below.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import Reached
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
+    HeldPaths,
     OpenOptions,
     RuntimeApproval,
     RuntimeEvent,
@@ -51,12 +52,14 @@ from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.broker import Broker
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.facts import opening
+from autopilot_ls.supervisor.holding import Holding, holds_now
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.review.session_review import SessionReview
 from autopilot_ls.supervisor.runaway import Runaway
+from autopilot_ls.supervisor.switching import Switching
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.writer import SessionTrace
@@ -92,6 +95,7 @@ class Session:
         self._turn = TurnSignals()
         self._turn_starting = anyio.Lock()
         self._unwanted = False
+        self._held: Mapping[Mode, HeldPaths] = {}
         self._model: str | None = None
         self._effort: str | None = None
         self.runaway = Runaway(
@@ -103,6 +107,7 @@ class Session:
         self._review = None
         if reviews is not None:
             self._review = SessionReview(self.record, reviews, self._agent_pid, tasks)
+        self._holding = Holding(self.record, policies)
         self._patches = Patches(lambda: Path(state.cwd), views)
         self.broker = Broker(
             self.record, policies, self._patches, self.runaway, answer=self._answer, tasks=tasks
@@ -119,6 +124,15 @@ class Session:
             sink=_Sink(self),
             tasks=tasks,
         )
+        self._switching = Switching(
+            self.record,
+            self._agent,
+            self._turn_starting,
+            stop_turn=self._stop_turn,
+            begin_turn=self._begin,
+            is_unwanted=lambda: self._unwanted,
+            tasks=tasks,
+        )
 
     def _heard(self, events: Sequence[Event]) -> None:
         self.runaway.heard(events)
@@ -129,8 +143,9 @@ class Session:
         runtime = self._agent.runtime
         return None if runtime is None else runtime.pid
 
-    def _process_options(self) -> OpenOptions:
-        return OpenOptions(Path(self.record.state.cwd), self._private, self._environment)
+    async def _process_options(self) -> OpenOptions:
+        held = self._held = await self._holding.look()
+        return OpenOptions(Path(self.record.state.cwd), self._private, self._environment, held)
 
     def _thread_options(self) -> ThreadOptions:
         state = self.record.state
@@ -248,40 +263,58 @@ class Session:
                     advice="Steer it, interrupt it, or start another session.",
                 )
             if mode is not None:
-                await self.set_mode(*mode)
+                await self._change_mode(*mode)
             self._model = model or self._model
             self._effort = effort or self._effort
             self._unwanted = False
-            runtime = await self._agent.ensure()
+            return await self._begin(text)
+
+    async def _begin(self, text: str) -> str:
+        """Start a turn, in a process that holds what it should; the lock is held."""
+        await self._renew_agent()
+        runtime = await self._agent.ensure()
+        if self._unwanted:
+            raise NoActiveTurn("The turn was interrupted before it began.")
+        if self._review is not None:
+            await self._review.begin_turn()
             if self._unwanted:
+                self._review.abandon_turn()
                 raise NoActiveTurn("The turn was interrupted before it began.")
-            if self._review is not None:
-                await self._review.begin_turn()
-                if self._unwanted:
+        turns = self.record.state.turn_count
+        self._turn.expect()
+        try:
+            due = dict(self.record.state.facts_due)
+            opened = opening(due.values(), text)
+            turn_id = await runtime.start_turn(opened, self._thread_options())
+        except BaseException:
+            if self.record.state.active_turn_id is None:
+                self._turn.ended.set()
+                if self._review is not None:
                     self._review.abandon_turn()
-                    raise NoActiveTurn("The turn was interrupted before it began.")
-            turns = self.record.state.turn_count
-            self._turn.expect()
-            try:
-                due = dict(self.record.state.facts_due)
-                opened = opening(due.values(), text)
-                turn_id = await runtime.start_turn(opened, self._thread_options())
-            except BaseException:
-                if self.record.state.active_turn_id is None:
-                    self._turn.ended.set()
-                    if self._review is not None:
-                        self._review.abandon_turn()
-                raise
-            # A command that follows at once (steer, interrupt) must find the turn in the state.
-            with anyio.move_on_after(TURN_BEGIN_GRACE):
-                await self._turn.began.wait()
-            if due:
-                self.record.tell(FactsTold(approval_ids=tuple(due), how="nextTurn"))
-            if self.record.state.turn_count == turns and self._agent.is_gone:
-                raise self._agent.fault or AgentDied(
-                    "The agent's process ended before the turn began."
-                )
-            return turn_id
+            raise
+        # A command that follows at once (steer, interrupt) must find the turn in the state.
+        with anyio.move_on_after(TURN_BEGIN_GRACE):
+            await self._turn.began.wait()
+        if due:
+            self.record.tell(FactsTold(approval_ids=tuple(due), how="nextTurn"))
+        if self.record.state.turn_count == turns and self._agent.is_gone:
+            raise self._agent.fault or AgentDied("The agent's process ended before the turn began.")
+        return turn_id
+
+    async def _renew_agent(self) -> None:
+        """End a process whose sandbox is not what the next turn needs; the next one resumes the thread."""
+        runtime = self._agent.runtime
+        if runtime is None or self._agent.is_gone:
+            return
+        if runtime.sandbox_fit(self.record.state.mode) != "looser":
+            if holds_now(self._held, await self._holding.look()):
+                return
+            message = (
+                "What the policy protects here has changed: the agent is started anew, in the same "
+                "thread, so that its sandbox holds it."
+            )
+            self.record.tell(Notice(severity="info", code="sandbox-renewed", message=message))
+        await self._agent.stop()
 
     def _active(self) -> AgentRuntime:
         runtime = self._agent.runtime
@@ -306,15 +339,20 @@ class Session:
         Raises:
             NoActiveTurn: None is running.
         """
+        # A turn that was switched to another mode is not to go on either.
+        self._unwanted = True
         if self.record.state.active_turn_id is None and self._turn_starting.locked():
             # What is just being started is what is meant; that has its limits.
-            self._unwanted = True
             async with self._turn_starting:
                 if self.record.state.active_turn_id is None:
                     return
+        await self._stop_turn(by, "The turn was interrupted.")
+
+    async def _stop_turn(self, by: str, message: str) -> None:
         runtime = self._active()
         ended = self._turn.ended
-        await self.broker.cancel_all(by, "The turn was interrupted.")
+        await self.broker.cancel_all(by, message)
+        await self.broker.sent()
         with anyio.move_on_after(INTERRUPT_GRACE):
             try:
                 if self.record.state.active_turn_id is not None:
@@ -355,11 +393,21 @@ class Session:
             self._stop_at_once(AgentError(f"Internal error while stopping the turn: {error!r}."))
 
     async def set_mode(self, mode: Mode, changed_by: str) -> None:
-        """Change the mode: the broker judges by it at once, the agent's sandbox from the next turn."""
-        if mode is not self.record.state.mode:
-            self.record.tell(ModeChanged(mode=mode, changed_by=changed_by))
-            await self.record.sync()
-            self.broker.judge_again()
+        """Change the mode: the broker judges by it at once, and the sandbox follows.
+
+        Where the sandbox in use allows more than the mode, the turn is interrupted and goes on in the
+        mode's own. Cancelling the call ends the wait for it only.
+        """
+        if await self._change_mode(mode, changed_by):
+            await self._switching.follow(changed_by)
+
+    async def _change_mode(self, mode: Mode, changed_by: str) -> bool:
+        if mode is self.record.state.mode:
+            return False
+        self.record.tell(ModeChanged(mode=mode, changed_by=changed_by))
+        self.broker.judge_again()
+        await self.record.sync()
+        return True
 
     async def _answer(self, key: str, decision: Decision) -> bool:
         runtime = self._agent.runtime
@@ -369,8 +417,13 @@ class Session:
         return await runtime.answer(key, decision)
 
     async def wait_turn_ended(self) -> None:
-        """Wait until the turn started last has ended, however it did."""
-        await self._turn.ended.wait()
+        """Wait until the turn started last has ended, however it did, and nothing continues it."""
+        while True:
+            await self._turn.ended.wait()
+            if not self._turn_starting.locked():
+                return
+            async with self._turn_starting:
+                pass
 
 
 class _Sink:

@@ -382,3 +382,8 @@ def ends_turn(method: str) -> bool:
         "applyPatchApproval",
         "execCommandApproval",
     )
+
+
+def widens(method: str) -> bool:
+    """Tell whether an accept of this request gives more than the turn's sandbox does."""
+    return method == "item/permissions/requestApproval"

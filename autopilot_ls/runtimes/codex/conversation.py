@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import anyio
 
+from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import (
     AgentDied,
     AgentError,
@@ -23,7 +24,13 @@ from autopilot_ls.model.errors import (
     RequestTimeout,
     RpcError,
 )
-from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, ThreadInfo, ThreadOptions
+from autopilot_ls.runtimes.base import (
+    AccountInfo,
+    ModelInfo,
+    SandboxFit,
+    ThreadInfo,
+    ThreadOptions,
+)
 from autopilot_ls.runtimes.codex.failures import LOGIN_ADVICE, request_failure
 from autopilot_ls.runtimes.codex.fields import (
     Table,
@@ -63,6 +70,7 @@ class Conversation:
     Attributes:
         asks_everything: Whether this Codex still takes the strictest asking.
         home: Codex's own folder, as it names it.
+        widened: Whether this process was given permissions beyond a profile.
     """
 
     def __init__(
@@ -85,6 +93,8 @@ class Conversation:
         """
         self.asks_everything = True
         self.home = ""
+        self.widened = False
+        self._turn_profiles: set[str] = set()
         self._config = config
         self._profiles = profiles
         self._connection = connection
@@ -219,6 +229,7 @@ class Conversation:
     async def start_turn(self, content: str, options: ThreadOptions) -> str:
         """Give the thread work; see `AgentRuntime`."""
         thread = self._main()
+        profile = self._profile(options.mode)
         params: JsonObject = {
             "threadId": thread,
             "input": [{"type": "text", "text": content}],
@@ -226,10 +237,10 @@ class Conversation:
             # Said again with each turn, so that no settings update can have changed it.
             "approvalPolicy": self._approval_policy,
             "approvalsReviewer": REVIEWER,
-            "permissions": self._profiles.for_turn(
-                options.mode, asks_everything=self.asks_everything
-            ),
+            "permissions": profile,
         }
+        # Noted before it is asked for, since a refusal that comes late may be none.
+        self._turn_profiles.add(profile)
         if options.model is not None:
             params["model"] = options.model
         if options.effort is not None:
@@ -242,6 +253,22 @@ class Conversation:
         if known.last_turn_id != turn:
             known.turn_id = turn
         return turn
+
+    def _profile(self, mode: Mode) -> str:
+        return self._profiles.for_turn(mode, asks_everything=self.asks_everything)
+
+    def sandbox_fit(self, mode: Mode) -> SandboxFit:
+        """Tell how this process's turns fit a mode; see `AgentRuntime`.
+
+        All its turns count, since terminals and sub-agents of an earlier one may live on.
+        """
+        wanted = self._profile(mode)
+        fits: set[SandboxFit] = {self._profiles.fit(used, wanted) for used in self._turn_profiles}
+        if mode is Mode.READ_ONLY and self.widened:
+            return "looser"
+        if "looser" in fits:
+            return "looser"
+        return "stricter" if fits == {"stricter"} else "same"
 
     def _main(self) -> str:
         if self._threads.main_id is None:

@@ -15,7 +15,7 @@ from typing import Final
 import anyio
 
 from autopilot_ls import __version__
-from autopilot_ls.model.approvals import Decision, DecisionKind
+from autopilot_ls.model.approvals import Decision, DecisionKind, Mode
 from autopilot_ls.model.errors import (
     AgentDied,
     AgentError,
@@ -36,10 +36,11 @@ from autopilot_ls.runtimes.base import (
     RuntimeEvent,
     RuntimeMessage,
     RuntimeSink,
+    SandboxFit,
     ThreadInfo,
     ThreadOptions,
 )
-from autopilot_ls.runtimes.codex.approvals import answer_for, ends_turn, tells_reason
+from autopilot_ls.runtimes.codex.approvals import answer_for, ends_turn, tells_reason, widens
 from autopilot_ls.runtimes.codex.conversation import Conversation
 from autopilot_ls.runtimes.codex.desk import OpenRequest
 from autopilot_ls.runtimes.codex.failures import readable_stderr, start_failure
@@ -247,6 +248,10 @@ class CodexRuntime:
 
     # Commands ---------------------------------------------------------------------------------
 
+    def sandbox_fit(self, mode: Mode) -> SandboxFit:
+        """Tell how the sandbox in use fits a mode; see `AgentRuntime`."""
+        return self._conversation.sandbox_fit(mode)
+
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
         """Begin a new thread."""
         await self._conversation.require_login()
@@ -310,6 +315,8 @@ class CodexRuntime:
             told = await self._speak_first(opened, decision)
             if not self._desk.is_awaited(opened):
                 return told
+        elif widens(opened.method):
+            self._conversation.widened = True
         await self._connection.respond(opened.request_id, result)
         return told or (decision.kind is DecisionKind.DECLINE and tells_reason(opened.method))
 
@@ -376,7 +383,7 @@ class CodexFactory:
         settings = self._settings
         environment = environment_for(settings, options.environment)
         located = locate(settings.command, environment)
-        profiles = Profiles.named_anew(options.private, _own_folder(environment))
+        profiles = Profiles.named_anew(options.private, _own_folder(environment), options.held)
         overrides = [*override_arguments(settings.config), *profiles.arguments()]
         command = [*located.command, *overrides, "app-server"]
         failure: Exception | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.limits import Limits, Usage, reached
 from autopilot_ls.policy.paths import PathPatterns, Workspace
 from autopilot_ls.policy.policy import Policy, builtin_layer, builtin_policy, layer_of
-from autopilot_ls.policy.profile import codex_filesystem, compile_profile
 
 
 def test_each_limit_is_reached_and_says_so() -> None:
@@ -163,30 +161,6 @@ def test_a_backtest_tells_what_would_have_changed() -> None:
         ("git push", "deny", True),
     ]
     assert list(backtest(history, builtin_policy())) == []
-
-
-def test_a_profile_names_only_what_exists(tmp_path: Path) -> None:
-    root = tmp_path / "work"
-    for folder in (".git/hooks", ".github/workflows", "src/.vscode", "sub"):
-        (root / folder).mkdir(parents=True)
-    for name in ("sub/.env", "key.pem", "src/a.py", ".env.example"):
-        (root / name).write_text("x")
-    profile = compile_profile(builtin_policy(), Mode.AUTO, root)
-    real = os.path.realpath(root)
-    assert profile.writable == (real,)
-    assert profile.read_only == (f"{real}/.git", f"{real}/.github", f"{real}/src/.vscode")
-    assert profile.denied == (f"{real}/key.pem", f"{real}/sub/.env")
-    assert ".husky" in profile.missing
-    assert ".git" not in profile.missing
-    assert profile.complete
-    assert codex_filesystem(profile, root) == {
-        ":workspace_roots": {
-            ".": "write", ".git": "read", ".github": "read", "src/.vscode": "read", "key.pem": "deny", "sub/.env": "deny",
-        }
-    }  # fmt: skip
-    quiet = compile_profile(builtin_policy(), Mode.PROPOSE, root)
-    assert quiet.writable == ()
-    assert quiet.denied == profile.denied
 
 
 def test_places_follow_links_and_spellings(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AgentNotSafe
+from autopilot_ls.runtimes.base import HeldPaths
 from autopilot_ls.runtimes.codex.guard import (
     Guard,
     check_again,
@@ -131,18 +132,58 @@ def test_every_folder_codex_could_take_for_the_project_is_untrusted(tmp_path: Pa
     assert {str(each) for each in expected} <= set(projects)
 
 
-def test_only_propose_may_write_and_only_when_everything_asks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [Mode.PROPOSE, Mode.AUTO, Mode.ESCALATE])
+def test_what_is_not_read_only_may_write_but_only_when_everything_asks(
+    tmp_path: Path, mode: Mode
+) -> None:
     made = Profiles.named_anew(tmp_path)
-    assert made.for_turn(Mode.PROPOSE, asks_everything=True) == made.write
-    assert made.for_turn(Mode.PROPOSE, asks_everything=False) == made.read
+    assert made.for_turn(mode, asks_everything=True) == made.write(mode)
+    assert made.for_turn(mode, asks_everything=False) == made.read
     assert made.for_turn(Mode.READ_ONLY, asks_everything=True) == made.read
+
+
+def test_each_mode_has_a_profile_with_what_it_holds() -> None:
+    held = {
+        Mode.READ_ONLY: HeldPaths((), ("/w/k",)),
+        Mode.AUTO: HeldPaths(('/w/a"b', "/w/x[1]", "/w/*"), ("/w/k",)),
+    }
+    made = Profiles.named_anew(Path("/private"), Path("/home"), held)
+    read = tomllib.loads("\n".join(leaf for leaf in made.arguments() if leaf != "-c"))[
+        "permissions"
+    ]
+    ours = {"/private": "deny", "/home": "read"}
+    assert read[made.read] == {"extends": ":read-only", "filesystem": {**ours, "/w/k": "deny"}}
+    # What Codex would take for a pattern is not given to it: no thread would start.
+    acting = {**ours, "/w/k": "deny", '/w/a"b': "read"}
+    assert read[made.write(Mode.AUTO)] == {"extends": ":workspace", "filesystem": acting}
+    assert read[made.write(Mode.PROPOSE)] == {"extends": ":workspace", "filesystem": ours}
+    many = {Mode.AUTO: HeldPaths(tuple(f"/w/{'x' * 100}{n}" for n in range(5000)))}
+    assert max(map(len, Profiles("p", Path("/private"), None, many).arguments())) < 20_000
+
+
+def test_a_sandbox_that_lacks_anything_is_looser(tmp_path: Path) -> None:
+    held = {
+        Mode.PROPOSE: HeldPaths(("/w/a",)),
+        Mode.AUTO: HeldPaths((), ("/w/a",)),
+        Mode.ESCALATE: HeldPaths(("/w/a", "/w/b")),
+    }
+    made = Profiles.named_anew(tmp_path, None, held)
+    propose, auto, escalate = (made.write(mode) for mode in held)
+    assert made.fit(propose, made.read) == "looser"
+    assert made.fit(made.read, propose) == "stricter"
+    assert made.fit(made.read, made.read) == made.fit(auto, auto) == "same"
+    assert made.fit(auto, propose) == "stricter"
+    assert made.fit(propose, auto) == "looser"
+    assert made.fit(escalate, propose) == "stricter"
+    # Stricter in one point and looser in another.
+    assert made.fit(escalate, auto) == made.fit(auto, escalate) == "looser"
 
 
 def test_the_denied_folder_may_have_any_name(tmp_path: Path) -> None:
     made = Profiles.named_anew(tmp_path / 'a"b\\c=d\x7f')
     leaves = [leaf for leaf in made.arguments() if leaf != "-c"]
     read = tomllib.loads("\n".join(leaves))
-    for name in (made.read, made.write):
+    for name in (made.read, made.write(Mode.AUTO)):
         assert read["permissions"][name]["filesystem"] == {str(made.private): "deny"}
     assert read["default_permissions"] == made.read
 

@@ -13,6 +13,7 @@ from autopilot_ls.model.approvals import (
     ChangeKind,
     CommandAction,
     Decision,
+    Mode,
     PatchAction,
     ProposedChange,
 )
@@ -34,6 +35,7 @@ from autopilot_ls.runtimes.base import (
     RuntimeEvent,
     RuntimeMessage,
     RuntimeSink,
+    SandboxFit,
     ThreadInfo,
     ThreadOptions,
 )
@@ -57,8 +59,21 @@ class PlayedRuntime:
         self.turns = 0
         self.obeys_interrupt = True
         self.hears = True
+        self.modes: list[Mode] = []
+        self.texts: list[str] = []
+        self.fit: SandboxFit | None = None
         self.on_answer: Callable[[str, Decision], None] = lambda _key, _decision: None
         self._changed = anyio.Event()
+
+    def sandbox_fit(self, mode: Mode) -> SandboxFit:
+        """As an agent with two sandboxes, of which all modes but one have the wide one."""
+        if self.fit is not None:
+            return self.fit
+        wide = any(used is not Mode.READ_ONLY for used in self.modes)
+        wants_wide = mode is not Mode.READ_ONLY
+        if not self.modes or wide == wants_wide:
+            return "same"
+        return "looser" if wide else "stricter"
 
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
         del options
@@ -70,9 +85,10 @@ class PlayedRuntime:
         return ThreadInfo(thread_id, "model", "resumed")
 
     async def start_turn(self, text: str, options: ThreadOptions) -> str:
-        del options
         self.turns += 1
         self.told.append(text)
+        self.modes.append(options.mode)
+        self.texts.append(text)
         self.sink.record("out", [text.encode()])
         self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
         return f"turn{self.turns}"
@@ -125,12 +141,13 @@ class PlayedFactory:
 
     def __init__(self) -> None:
         self.runtimes: list[PlayedRuntime] = []
+        self.options: list[OpenOptions] = []
         self.closed = 0
 
     def open(
         self, options: OpenOptions, sink: RuntimeSink
     ) -> AbstractAsyncContextManager[AgentRuntime]:
-        del options
+        self.options.append(options)
         return self._open(sink)
 
     @asynccontextmanager

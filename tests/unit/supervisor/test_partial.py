@@ -370,9 +370,10 @@ async def test_a_stricter_mode_declines_what_is_marked_in_part(stage: Stage) -> 
     path = stage.workspace / "a.txt"
     path.write_text(OLD)
     approval = await ask(stage, unified(path, HUNKS))
+    agent = stage.agent
     await stage.supervisor.mark(approval.id, ids(approval)[:1], Mark.ACCEPT, marked_by="me")
     await stage.supervisor.set_mode(Mode.READ_ONLY, session_id=stage.session_id, changed_by="me")
-    assert (await stage.agent.answered(1))[0][1].kind is DECLINE
+    assert (await agent.answered(1))[0][1].kind is DECLINE
     assert path.read_text() == OLD
 
 

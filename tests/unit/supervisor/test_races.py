@@ -139,6 +139,8 @@ async def test_a_mode_that_denies_stops_an_accept_that_is_checked(
     stage: Stage, slow_check: Gate
 ) -> None:
     await stage.start()
+    agent = stage.agent
+    agent.fit = "same"
     _patched(stage)
     outcomes = list[object]()
     async with anyio.create_task_group() as tasks:
@@ -147,12 +149,13 @@ async def test_a_mode_that_denies_stops_an_accept_that_is_checked(
         await stage.supervisor.set_mode(Mode.READ_ONLY, session_id=stage.session_id, changed_by="x")
         slow_check.opened.set()
     assert isinstance(outcomes[0], DecisionRefused)
-    assert [d.kind for _, d in await stage.agent.answered(1)] == [DECLINE]
+    assert [d.kind for _, d in await agent.answered(1)] == [DECLINE]
     assert [r.decision.kind for r in _resolutions(stage.view)] == [DECLINE]
 
 
 async def test_a_mode_that_denies_stops_what_the_policy_was_about_to_allow(stage: Stage) -> None:
     await stage.start()
+    agent = stage.agent
     stage.agent.ask(command("make", stage.workspace))
     await stage.supervisor.decide(
         stage.waiting()[0].id, DecisionKind.ACCEPT_FOR_SESSION, decided_by="me"
@@ -160,7 +163,7 @@ async def test_a_mode_that_denies_stops_what_the_policy_was_about_to_allow(stage
     await stage.view.saw(GrantAdded)
     stage.agent.ask(command("make", stage.workspace), key="k2")
     await stage.supervisor.set_mode(Mode.READ_ONLY, session_id=stage.session_id, changed_by="x")
-    assert (await stage.agent.answered(2))[1][1].kind is DECLINE
+    assert (await agent.answered(2))[1][1].kind is DECLINE
 
 
 async def test_a_mode_that_allows_accepts_what_waits_and_names_the_rule(stage: Stage) -> None:
