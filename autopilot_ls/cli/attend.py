@@ -224,6 +224,8 @@ class Attendant:
                 answers=answer.answers,
                 content=answer.content,
                 remember=answer.remember,
+                hunks=answer.hunks,
+                reasons=answer.reasons,
             )
         except AutopilotError as refusal:
             # Where it still waits, it is asked for again after this message.

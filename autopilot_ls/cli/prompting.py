@@ -28,6 +28,7 @@ from autopilot_ls.model.approvals import (
     RememberOffer,
     ToolAction,
 )
+from autopilot_ls.model.review import Unit, units_of
 from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation import approvals as words
 from autopilot_ls.presentation.verdicts import explained
@@ -42,6 +43,7 @@ class Answer:
 
     Attributes:
         remember: Key of the offer that is to be remembered.
+        hunks: What is accepted of a patch; None for the whole.
     """
 
     kind: DecisionKind
@@ -49,6 +51,8 @@ class Answer:
     answers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     content: str | None = None
     remember: str | None = None
+    hunks: tuple[str, ...] | None = None
+    reasons: dict[str, str] = field(default_factory=dict[str, str])
 
 
 _STOP: Final = Answer(DecisionKind.CANCEL)
@@ -115,16 +119,7 @@ class Prompter:
     async def _ask_choice(self, approval: Approval) -> Answer:
         if approval.files:
             self._show_diff(approval.files, limit=_SHOWN_AT_ONCE)
-        choices: dict[str, str] = {}
-        if not any(change.problem for change in approval.files):
-            choices["a"] = "accept"
-            if can_be_granted(approval):
-                choices["s"] = "accept for this session"
-            if approval.offers:
-                choices["w"] = "always allow …"
-        choices |= {"r": "reject", "c": "reject and stop"}
-        if approval.files:
-            choices["d"] = "whole diff"
+        choices = _choices(approval)
         prompt = ", ".join(f"{key} {what}" for key, what in choices.items())
         while True:
             typed = await self._read(f"{prompt} > ")
@@ -141,10 +136,42 @@ class Prompter:
                     return await self._ask_reason()
                 case "c":
                     return _STOP
+                case "h" if "h" in choices:
+                    by_hunk = await self._ask_hunks(list(units_of(approval)))
+                    if by_hunk is not None:
+                        return by_hunk
                 case "d" if approval.files:
                     self._show_diff(approval.files, limit=None)
                 case _:
                     self._terminal.line(f"Type one of: {', '.join(choices)}.", Style.DIM)
+
+    async def _ask_hunks(self, units: Sequence[Unit]) -> Answer | None:
+        """Return the decision made of the choices for single hunks, None when the person went back."""
+        accepted: list[str] = []
+        reasons: dict[str, str] = {}
+        for number, unit in enumerate(units, 1):
+            hunks = () if unit.hunk is None else (unit.hunk,)
+            self._show_diff([unit.file.model_copy(update={"hunks": hunks})], limit=None)
+            place = f"hunk {number} of {len(units)}"
+            keys = "n reject, q back" if unit.file.problem else "y accept, n reject, q back"
+            while True:
+                typed = await self._read(f"{place}: {keys} > ")
+                match "q" if typed is None else typed.strip().lower():
+                    case "y" if not unit.file.problem:
+                        accepted.append(unit.id)
+                        break
+                    case "n":
+                        reason = await self._read("Why? (Enter: no reason) > ")
+                        reasons[unit.id] = (reason or "").strip()
+                        break
+                    case "q":
+                        return None
+                    case _:
+                        self._terminal.line(f"Type one of: {keys}.", Style.DIM)
+        told = {unit: reason for unit, reason in reasons.items() if reason}
+        if not accepted:
+            return Answer(DecisionKind.DECLINE, reasons=told)
+        return Answer(DecisionKind.ACCEPT, hunks=tuple(accepted), reasons=told)
 
     async def _ask_what_to_remember(self, offers: Sequence[RememberOffer]) -> RememberOffer | None:
         """Return the offer that is chosen, None when the person went back."""
@@ -248,6 +275,24 @@ class Prompter:
                     return _STOP
                 case _:
                     self._terminal.line("Type one of: a, r, c.", Style.DIM)
+
+
+def _choices(approval: Approval) -> dict[str, str]:
+    """Return the keys that can be typed, each with what it does."""
+    choices: dict[str, str] = {}
+    if not any(change.problem for change in approval.files):
+        choices["a"] = "accept"
+        if can_be_granted(approval):
+            choices["s"] = "accept for this session"
+        if approval.offers:
+            choices["w"] = "always allow …"
+    choices |= {"r": "reject", "c": "reject and stop"}
+    units = list(units_of(approval))
+    if len(units) > 1:
+        choices["h"] = "hunk by hunk"
+    if approval.files:
+        choices["d"] = "whole diff"
+    return choices
 
 
 def _chosen(question: Question, typed: str) -> str:

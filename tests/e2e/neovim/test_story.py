@@ -168,3 +168,53 @@ def test_a_command_is_decided_by_a_code_action_anywhere_in_the_workspace() -> No
             editor.choose("accept: Run: touch made")
             editor.wait(ENDED)
             assert (here.workspace / "made").exists()
+
+
+LINES: Final = "# autopilot: change two lines\n" + "".join(
+    f"line_{number} = {number}\n" for number in range(2, 12)
+)
+TWO_HUNKS: Final = """\
+*** Begin Patch
+*** Update File: area.py
+@@
+ line_2 = 2
+-line_3 = 3
++line_3 = 33
+ line_4 = 4
+@@
+ line_8 = 8
+-line_9 = 9
++line_9 = 99
+ line_10 = 10
+*** End Patch
+"""
+
+
+def test_one_hunk_is_accepted_and_the_other_rejected_by_code_actions() -> None:
+    steps = [patch(TWO_HUNKS), message("I see."), message("I see.")]
+    with ScriptedModel(steps) as model, world(model) as here:
+        here.write("area.py", LINES)
+        with neovim(here, "area.py", extra=WATCH) as editor:
+            editor.choose("run this task")
+            editor.wait(PENDING, lambda count: count == 2)
+            editor.terminal.type("3G")
+            editor.choose("accept this hunk")
+            chosen = "vim.diagnostic.get(0)[1].message"
+            editor.wait(chosen, lambda said: str(said).startswith("[You chose: accept]"))
+            assert here.read("area.py") == LINES
+            editor.terminal.type("9G")
+            editor.choose("reject this hunk")
+            editor.wait(ENDED)
+            wanted = LINES.replace("= 3\n", "= 33\n")
+            assert here.read("area.py") == wanted
+            editor.wait(
+                "vim.api.nvim_buf_get_lines(0, 0, -1, false)[3]",
+                lambda line: line == "line_3 = 33",
+            )
+            assert editor.lua("vim.bo.modified") is False
+            editor.wait(PENDING, lambda count: count == 0)
+            model.wait_for_requests(2, timeout=20)
+            assert "hunk 2 of 2, at line 9" in str(model.requests[1])
+            editor.terminal.type(":w")
+            editor.terminal.press("Enter")
+            assert "WARNING" not in editor.terminal.wait_for("written")

@@ -302,3 +302,58 @@ def test_only_patches_and_plain_commands_can_be_granted() -> None:
         assert not can_be_granted(approval(COMMAND.model_copy(update=change)))
     assert not can_be_granted(approval(COMMAND.model_copy(update={"network_host": "h"})))
     assert not can_be_granted(approval(QuestionAction(questions=(QUESTION,))))
+
+
+def four_hunks() -> Approval:
+    def hunk(number: int) -> Hunk:
+        line = f"line {number}\n"
+        return Hunk(
+            id=f"h{number}",
+            old_start=number,
+            old_lines=(line,),
+            new_start=number,
+            new_lines=(line.upper(),),
+        )
+
+    files = tuple(
+        FileChange(path=f"/work/{name}", kind=ChangeKind.UPDATE, hunks=tuple(map(hunk, numbers)))
+        for name, numbers in (("one", (1, 9)), ("two", (20, 30)))
+    )
+    change = ProposedChange(path="/work/one", kind=ChangeKind.UPDATE, form="unified", text="")
+    return Approval(
+        id="a",
+        session_id="s",
+        native_key="k",
+        action=PatchAction(changes=(change,)),
+        files=files,
+        verdict=ASK,
+        requested_at=0.0,
+    )
+
+
+async def test_a_patch_is_decided_hunk_by_hunk(desk: Desk) -> None:
+    answer = await desk.ask(
+        four_hunks(),
+        ("h hunk by hunk", "h\n"),
+        ("hunk 1 of 4", "y\n"),
+        ("hunk 2 of 4", "n\n"),
+        ("Why?", "Too loud.\n"),
+        ("hunk 3 of 4", "what?\n"),
+        ("Type one of", "y\n"),
+        ("hunk 4 of 4", "n\n"),
+        ("Why?", "\n"),
+    )
+    assert (answer.kind, answer.hunks) == (DecisionKind.ACCEPT, ("h1", "h20"))
+    assert answer.reasons == {"h9": "Too loud."}
+
+
+async def test_going_back_from_the_hunks_decides_nothing(desk: Desk) -> None:
+    answer = await desk.ask(
+        four_hunks(),
+        ("h hunk by hunk", "h\n"),
+        ("hunk 1 of 4", "y\n"),
+        ("hunk 2 of 4", "q\n"),
+        ("d whole diff", "r\n"),
+        ("Why, or what instead?", "\n"),
+    )
+    assert (answer.kind, answer.hunks) == (DecisionKind.DECLINE, None)
