@@ -107,6 +107,12 @@ class Policies:
         """Return what is wrong with each file that holds in a workspace; good ones have nothing."""
         return problems_by_file(self.of(workspace))
 
+    def watched(self) -> frozenset[Path]:
+        """Return the files of the workspaces that were asked about; they need not exist."""
+        return frozenset(
+            path for workspace in list(self._loaded) for path in self._files.watched(workspace)
+        )
+
     def changes(self) -> tuple[Path, ...]:
         """Return the workspaces whose policy is another one than when this was called before.
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
+import shutil
+import sys
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+import pytest
 
 from autopilot_ls.model.approvals import DecisionKind
 from autopilot_ls.model.events import Notice
+from autopilot_ls.policy.load import PolicyFiles
 from autopilot_ls.policy.policy import BUILTIN
+from autopilot_ls.supervisor import following
+from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.views import OpenDocument
+from tests.support.staged import until
 from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import command, update
 
@@ -153,3 +166,87 @@ async def test_a_broken_file_is_told_at_once_and_once_for_all_sessions(stage: St
     said = [notice.message for notice in stage.view.all(Notice)]
     assert len(said) == len(set(said))
     assert first != stage.session_id
+
+
+class _Told(logging.Handler):
+    """Collects what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+async def test_the_system_tells_of_changes_also_in_folders_that_come_and_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing is noticed in this test's time but what the system tells.
+    monkeypatch.setattr(following, "LOOK", 1_000.0)
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    own = workspace / ".autopilot" / "policy.toml"
+    policies = Policies(PolicyFiles.standard(tmp_path / "config", tmp_path / "state"))
+    assert not any(policies.problems(workspace).values())
+    seen: list[bool] = []
+
+    def changed(workspaces: Iterable[Path]) -> None:
+        assert list(workspaces) == [workspace]
+        seen.append(any(policies.problems(workspace).values()))
+
+    async def saved_until_seen(text: str, *, broken: bool) -> None:
+        # It is not known when the system begins to watch, so that it is saved until that was noticed.
+        with anyio.fail_after(30):
+            for number in itertools.count():
+                new = own.with_name("new")
+                new.parent.mkdir(exist_ok=True)
+                new.write_text(f"{text}# {number}\n")
+                new.replace(own)
+                await anyio.sleep(0.3)  # reason: longer than changes are gathered
+                if seen and seen[-1] is broken:
+                    return
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(following.follow, policies, changed)
+        await saved_until_seen("nonsense = 1\n", broken=True)
+        await saved_until_seen(DENY, broken=False)
+        shutil.rmtree(own.parent)
+        seen.clear()
+        await saved_until_seen("nonsense = 1\n", broken=True)
+        tasks.cancel_scope.cancel()
+
+
+async def test_where_nothing_can_be_watched_changes_are_noticed_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    told = _Told()
+    logging.getLogger(following.__name__).addHandler(told)
+    monkeypatch.setattr(following, "_watch", refuse)
+    await stage.start()
+    await _waits(stage, "make all", "k1")
+    await until(lambda: bool(told.said))
+    _write(stage.supervisor.settings.policy_path, ALLOW)
+    assert (await stage.agent.answered(1))[0][1].kind is DecisionKind.ACCEPT
+    logging.getLogger(following.__name__).removeHandler(told)
+    assert len(told.said) == 1
+    assert "inotify watch limit" in told.said[0]
+
+
+async def test_nothing_is_watched_before_there_is_something_to_watch() -> None:
+    code = (
+        "import sys, anyio\n"
+        "from autopilot_ls.settings.tree import Settings\n"
+        "from autopilot_ls.supervisor.supervisor import open_supervisor\n"
+        "async def main():\n"
+        "    async with open_supervisor(Settings(state_dir=sys.argv[1])):\n"
+        "        await anyio.sleep(0.3)\n"
+        "    print('watchfiles' in sys.modules)\n"
+        "anyio.run(main)\n"
+    )
+    with TemporaryDirectory() as folder:
+        done = await anyio.run_process([sys.executable, "-c", code, folder])
+    assert done.stdout.split() == [b"False"]
