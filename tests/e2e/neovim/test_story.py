@@ -218,3 +218,24 @@ def test_one_hunk_is_accepted_and_the_other_rejected_by_code_actions() -> None:
             editor.terminal.type(":w")
             editor.terminal.press("Enter")
             assert "WARNING" not in editor.terminal.wait_for("written")
+
+
+def test_a_command_that_is_always_allowed_does_not_ask_again() -> None:
+    steps = [
+        respond(command("pytest -q", call_id="c1")),
+        respond(command("pytest tests", call_id="c2")),
+        message("Tested it."),
+    ]
+    with ScriptedModel(steps) as model, world(model) as here:
+        here.write("area.py", CODE)
+        with neovim(here, "area.py", extra=WATCH) as editor:
+            editor.terminal.type("2G")
+            editor.choose("run this task")
+            model.wait_for_requests(1)
+            editor.wait(
+                "vim.iter(_G.heard):any(function(h) return (h[3] or ''):find('Waits for you') ~= nil end)"
+            )
+            editor.choose("Always allow `pytest …` in this workspace")
+            editor.wait(ENDED)
+            assert len(model.requests) == 3
+            assert "pytest …" in (here.state / "remembered.toml").read_text()

@@ -36,9 +36,11 @@ from autopilot_ls.model.events import (
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.lint import lint
 from autopilot_ls.policy.policy import builtin_layer, builtin_text, layer_of
+from autopilot_ls.policy.remember import Offer, listed
 from autopilot_ls.policy.report import trust_exactly
 from autopilot_ls.policy.trust import content_hash
 from autopilot_ls.supervisor.policies import policy_files
+from autopilot_ls.supervisor.remembering import Memory
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from tests.support.pseudo_terminal import program
 
@@ -336,3 +338,63 @@ def test_the_doctor_tells_of_each_policy_file(world: World) -> None:
     trust_exactly(files, world.workspace, content_hash(THEIRS))
     assert [level for level, _ in found()] == ["ok", "ok"]
     assert found()[0][1] == f"{world.user}, 1 rule"
+
+
+def _remembered(world: World, *commands: str) -> list[str]:
+    memory = Memory(world.state / "remembered.toml")
+    return [
+        memory.add(Offer("", "command", text), workspace=world.workspace, by="Neovim 0.11.4")
+        for text in commands
+    ]
+
+
+def test_what_was_remembered_is_listed_and_forgotten(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert policy("list") == 0
+    assert "Nothing is remembered." in capsys.readouterr().out
+    first, second = _remembered(world, "pytest …", "make test …")
+    assert policy("check", "--", "pytest -q") == 0
+    capsys.readouterr()
+    assert policy("list") == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in (first, "pytest …", str(world.workspace)))
+    assert "by Neovim 0.11.4 at 20" in shown
+    assert policy("list", "--json") == 0
+    rules = json.loads(capsys.readouterr().out)
+    assert [rule["name"] for rule in rules] == [first, second]
+    assert rules[0] | {"at": "", "reason": ""} == {
+        "name": first,
+        "verdict": "allow",
+        "kind": "command",
+        "pattern": "pytest …",
+        "workspace": str(world.workspace),
+        "by": "Neovim 0.11.4",
+        "at": "",
+        "reason": "",
+    }
+    assert policy("forget", first, "remembered-nothing") == 2
+    assert "remembered-nothing" in capsys.readouterr().err
+    assert policy("forget", first) == 0
+    assert policy("check", "--", "pytest -q") == 1
+    assert policy("check", "--", "make test") == 0
+
+
+def test_rules_that_were_written_by_hand_and_problems_are_told_of(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _remembered(world, "pytest …")
+    file = world.state / "remembered.toml"
+    text = file.read_text()
+    file.write_text(
+        text.replace("rule = [\n", 'rule = [\n{name="x", verdict="deny", command="y"},\n')
+    )
+    assert policy("list") == 0
+    assert "1 more rule" in capsys.readouterr().err
+    file.write_text(text + "nonsense\n")
+    (name,) = [rule.name for rule in listed(text)]
+    assert policy("list") == 0
+    assert f"{file}:" in capsys.readouterr().err
+    assert policy("forget", name) == 1
+    assert "problem" in capsys.readouterr().err
+    assert file.read_text() == text + "nonsense\n"

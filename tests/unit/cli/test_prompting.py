@@ -29,6 +29,7 @@ from autopilot_ls.model.approvals import (
     Question,
     QuestionAction,
     QuestionOption,
+    RememberOffer,
     ToolAction,
     Verdict,
 )
@@ -357,3 +358,35 @@ async def test_going_back_from_the_hunks_decides_nothing(desk: Desk) -> None:
         ("Why, or what instead?", "\n"),
     )
     assert (answer.kind, answer.hunks) == (DecisionKind.DECLINE, None)
+
+
+OFFERS = (
+    RememberOffer(key="remembered-1", label="always allow `make test …` in this workspace"),
+    RememberOffer(key="remembered-2", label="always allow exactly `make test` in this workspace"),
+)
+
+
+async def test_what_can_be_remembered_is_listed_and_one_is_chosen(desk: Desk) -> None:
+    asked = approval().model_copy(update={"offers": OFFERS})
+    answer = await desk.ask(
+        asked,
+        ("w always allow", "w\n"),
+        ("2. always allow exactly `make test` in this workspace", "3\n"),
+        ("Type the number", "2\n"),
+    )
+    assert answer == Answer(DecisionKind.ACCEPT, remember="remembered-2")
+
+
+@pytest.mark.parametrize("typed", ["\n", "\x04"])
+async def test_one_can_go_back_from_the_list_and_nothing_is_decided(desk: Desk, typed: str) -> None:
+    asked = approval().model_copy(update={"offers": OFFERS})
+    answer = await desk.ask(
+        asked, ("w always allow", "w\n"), ("Enter to go back", typed), ("c reject and stop", "r\n"),
+        ("Why", "\n"),
+    )  # fmt: skip
+    assert answer == Answer(DecisionKind.DECLINE)
+
+
+async def test_without_an_offer_there_is_nothing_to_remember(desk: Desk) -> None:
+    answer = await desk.ask(approval(), ("> ", "w\n"), ("Type one of: a, s, r, c.", "c\n"))
+    assert answer.kind is DecisionKind.CANCEL
