@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
 import pytest
 
 from autopilot_ls.model.approvals import (
@@ -277,6 +278,35 @@ async def test_an_interrupt_in_the_middle_of_a_command_really_stops_it() -> None
         assert stage.snapshot.active_turn is None
         # The sandbox numbers its processes anew, so the command is found by what it runs.
         await until(lambda: not _running("sleep", "1000", stage.world.workspace))
+
+
+@pytest.mark.core
+async def test_an_interrupt_stops_what_the_turn_put_into_the_background() -> None:
+    """Codex does so by itself with a command that takes long, which its own interrupt leaves running."""
+    go = threading.Event()
+    earlier = "sleep 1001 & echo $! > earlier; wait"
+    script = "sleep 1000 & echo $! > child; wait"
+    async with staged(
+        command(earlier, yield_time_ms=250),
+        message("Runs."),
+        command(script, yield_time_ms=250),
+        hold(go, message("Late.")),
+    ) as stage:
+        session = await stage.start()
+        (approval,) = await stage.waiting()
+        await stage.decide(approval)
+        await stage.ended()
+        await stage.start(session_id=session)
+        (approval,) = await stage.waiting()
+        await stage.decide(approval)
+        await anyio.to_thread.run_sync(stage.model.wait_for_requests, 4, 30)
+        workspace = stage.world.workspace
+        await until(lambda: bool(_running("sleep", "1000", workspace)))
+        await stage.supervisor.interrupt(session, "test")
+        assert (await stage.ended(2)).status is TurnStatus.INTERRUPTED
+        await until(lambda: not _running("sleep", "1000", workspace))
+        assert _running("sleep", "1001", workspace)
+        go.set()
 
 
 def _text(path: Path) -> str:

@@ -7,6 +7,7 @@ Not aware of what arrives in between. `runtime` stands above; `guard`, `threads`
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -55,6 +56,8 @@ from autopilot_ls.runtimes.codex.threads import Threads
 from autopilot_ls.wire.jsonrpc import JsonRpcConnection
 from autopilot_ls.wire.messages import JsonObject, JsonValue
 
+_ASIDE_TIMEOUT: Final = 5.0
+"""Seconds for what a person waits for only in passing."""
 RESUME_TIMEOUT: Final = 20.0
 """Seconds a resume may take; it can hang for ever on a thread that Codex takes for active
 (openai/codex issue 37047)."""
@@ -313,6 +316,32 @@ class Conversation:
             thread, turn = self._running()
         params: JsonObject = {"threadId": thread, "turnId": turn}
         await self._in_turn("turn/interrupt", params, "Codex did not stop", timeout)
+
+    async def stop(self) -> None:
+        """Ask all that runs to end: the main turn, those of sub-agents, and what they left running.
+
+        A turn's commands outlive it, once Codex has put them into the background, and so do the turns
+        of sub-agents. What earlier turns left running goes on. Raises as `steer`, for the main turn only.
+        """
+        main = self._running()
+        others = [turn for turn in self._threads.at_work() if turn != main]
+        await self.interrupt(thread=main[0], turn=main[1])
+        for thread, turn in others:
+            with contextlib.suppress(AgentError, NoActiveTurn):
+                await self.interrupt(thread=thread, turn=turn, timeout=_ASIDE_TIMEOUT)
+        for thread, _ in (main, *others):
+            with contextlib.suppress(AgentError):
+                await self._end_terminals(thread)
+
+    async def _end_terminals(self, thread: str) -> None:
+        params: JsonObject = {"threadId": thread}
+        listed = as_table(await self.read("thread/backgroundTerminals/list", params))
+        for terminal in tables(listed, "data"):
+            if text(terminal, "itemId") in self._threads[thread].commands:
+                await self.read(
+                    "thread/backgroundTerminals/terminate",
+                    {"threadId": thread, "processId": text(terminal, "processId")},
+                )
 
     async def _in_turn(
         self, method: str, params: JsonObject, what: str, timeout: float | None

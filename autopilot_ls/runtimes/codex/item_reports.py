@@ -77,6 +77,8 @@ class ItemReports:
         item = item_from(native, done=done, cwd=cwd)
         if isinstance(item, UserMessage) and self._is_steered(thread, params, item_id):
             item = item.model_copy(update={"steered": True})
+        if native_type == "commandExecution" and not done:
+            self._threads[thread].begin_command(item_id)
         if native_type == "contextCompaction":
             self._compacted[thread] = text(params, "turnId")
         self._facts.emit(ItemCompleted(item=item) if done else ItemStarted(item=item), notification)

@@ -153,6 +153,7 @@ class CodexRuntime:
             self._version = check_version(parse_version(said), said)
             await self._connection.notify("initialized")
         except AgentDied as error:
+            await self._process.stop()  # Only then all that it had to say has been read.
             raise self._start_failure("Codex ended before it was ready.") from error
         except RequestTimeout as error:
             limit = self._settings.start_timeout
@@ -275,8 +276,8 @@ class CodexRuntime:
         await self._conversation.steer(text)
 
     async def interrupt_turn(self) -> None:
-        """Ask the running turn to end; that it did is reported as `TurnCompleted`."""
-        await self._conversation.interrupt()
+        """Ask the running turn to end, with what it has started; see `Conversation.stop`."""
+        await self._conversation.stop()
 
     async def answer(self, key: str, decision: Decision) -> bool:
         """Answer a `RuntimeApproval`, exactly once; nothing lasting is ever granted.

@@ -12,13 +12,14 @@ import re
 import stat
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
 from autopilot_ls.runtimes.codex.fields import Table, as_table, table, text
 
 MAX_THREADS: Final = 500
+MAX_COMMANDS: Final = 10_000
 _TAIL: Final = 512 * 1024
 _IN_SANDBOX: Final = (None, "use_default", "with_additional_permissions")
 
@@ -32,12 +33,24 @@ class KnownThread:
         rollout: The file that Codex stores it in; empty when unknown.
         turn_id: The turn that runs in it.
         last_turn_id: The turn that ended last in it.
+        commands: The commands that its present or last turn has begun, by their items' ids.
     """
 
     cwd: str = ""
     rollout: str = ""
     turn_id: str | None = None
     last_turn_id: str | None = None
+    commands: set[str] = field(default_factory=set[str])
+
+    def begin_turn(self, turn: str | None) -> None:
+        """Note that a turn begins."""
+        self.turn_id = turn
+        self.commands.clear()
+
+    def begin_command(self, item_id: str) -> None:
+        """Note that the turn has begun a command."""
+        if len(self.commands) < MAX_COMMANDS:
+            self.commands.add(item_id)
 
 
 class Threads:
@@ -65,6 +78,11 @@ class Threads:
                 oldest = next(each for each in self._known if each != self.main_id)
                 del self._known[oldest]
         return found
+
+    def at_work(self) -> list[tuple[str, str]]:
+        """Return the threads in which a turn runs, each with its turn, the main one first."""
+        found = [(name, known.turn_id) for name, known in self._known.items() if known.turn_id]
+        return sorted(found, key=lambda pair: pair[0] != self.main_id)
 
     def note(self, thread: str) -> None:
         """Make the thread known."""

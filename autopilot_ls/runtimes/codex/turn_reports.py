@@ -62,7 +62,7 @@ class TurnReports:
         thread = text(params, "threadId")
         turn = text(table(params, "turn"), "id")
         self._facts.see_thread(thread)
-        self._threads[thread].turn_id = turn or None
+        self._threads[thread].begin_turn(turn or None)
         self._errors.pop(thread, None)
         if self._threads.is_main(thread):
             self._facts.emit(TurnStarted(), notification)
