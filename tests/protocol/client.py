@@ -177,6 +177,10 @@ class Client:
         self.notify("initialized", {})
         return result
 
+    async def ready(self) -> None:
+        """Wait until all is loaded, as commands do; code actions wait for some seconds only."""
+        await self.execute("autopilot.status")
+
     async def shut_down(self) -> int:
         await self.request("shutdown", None)
         self.notify("exit", None)

@@ -279,6 +279,7 @@ async def test_opening_twice_and_changing_what_is_not_open_does_no_harm(world: A
         empty = {"uri": "file://", "languageId": "", "version": 0, "text": ""}
         client.notify("textDocument/didOpen", {"textDocument": empty})
         client.open(other)
+        await client.ready()
         actions = await client.code_actions(other, end=(0, 3))
         assert any("explain" in action["title"] for action in actions)
         assert await client.shut_down() == 0

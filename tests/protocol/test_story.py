@@ -173,8 +173,7 @@ async def test_started_anyway_the_agent_reads_the_saved_text(world: Any) -> None
     async with place.editor() as client:
         client.open(path)
         client.change(path, "# autopilot: rename x to total\nx = 2\n", 2)
-        # A command waits until the server is ready; code actions give up sooner.
-        await client.execute("autopilot.status")
+        await client.ready()
         action = by_title(await client.code_actions(path, 0), "run this task: rename x to total")
         with pytest.raises(ServerError) as refused:
             await run(client, action)
@@ -263,6 +262,7 @@ async def test_failed_turn_says_so_once_and_not_as_a_request(world: Any) -> None
     }
     async with place.editor() as client:
         client.open(path)
+        await client.ready()
         fix = by_title(await client.code_actions(path, 1, diagnostics=[problem]), "fix this: z is")
         assert fix["kind"] == "quickfix"
         assert fix["tags"] == [1]
