@@ -62,6 +62,10 @@ _FEATURES: Final[JsonObject] = {
     # How Codex gets more than its sandbox gives: it asks for one turn, and stays inside.
     "request_permissions_tool": True,
 }
+_IF_SWITCHED_ON: Final = ("shell_zsh_fork", "unified_exec_zsh_fork")
+"""A shell of older Codex in which it decides by itself on each program that a command starts. Newer ones
+tell the person that there is no such feature, whatever is said of it: so nothing is, unless it is on."""
+
 _OVERRIDES: Final[JsonObject] = {
     "features": _FEATURES,
     "notify": [],
@@ -69,8 +73,9 @@ _OVERRIDES: Final[JsonObject] = {
     "suppress_unstable_features_warning": True,
 }
 _UNLESS_WISHED: Final[JsonObject] = {
-    # Both act without asking, by their nature: only who asks Autopilot for them gets them.
-    "features": {"view_image": False},
+    # They act without asking, by their nature: only who asks Autopilot for them gets them. What is
+    # typed into a program that has a terminal is anything that the program can be told to do.
+    "features": {"view_image": False, "unified_exec_tty": False},
     "web_search": "disabled",
     # The plan is what tells how far a turn has come.
     "tools": {"update_plan": {"enabled": True}},
@@ -141,20 +146,53 @@ def _main_work_tree(link: Path) -> str | None:
     return str(Path(*parts[: parts.index(".git")])) if ".git" in parts[1:] else None
 
 
-def thread_config(wished: Mapping[str, JsonValue], effective: Table, cwd: Path) -> JsonObject:
+def _configs(read: Table) -> list[Table]:
+    """Return what is in effect and what it is made of, but for what the workspace brings.
+
+    The workspace is not trusted in our thread, and what it says may hide what the user says.
+    """
+    layers = [each for each in tables(read, "layers") if not _is_project(each)]
+    return [table(read, "config"), *(table(layer, "config") for layer in layers)]
+
+
+def _servers(read: Table) -> dict[str, set[str]]:
+    """Return the MCP servers that a thread will have, with the tools that are named for each.
+
+    Those that only the workspace's configuration has will not be there, and Codex opens no thread with an
+    override for what is not there.
+    """
+    _, *others = _configs(read)
+    elsewhere = {name for config in others for name in table(config, "mcp_servers")}
+    brought = {
+        name
+        for layer in tables(read, "layers")
+        if _is_project(layer)
+        for name in table(table(layer, "config"), "mcp_servers")
+    }
+    found: dict[str, set[str]] = {}
+    for config in _configs(read):
+        for name, server in table(config, "mcp_servers").items():
+            if name in elsewhere or name not in brought:
+                found.setdefault(name, set()).update(table(as_table(server), "tools"))
+    return found
+
+
+def _is_project(layer: Table) -> bool:
+    return text(table(layer, "name"), "type") == "project"
+
+
+def thread_config(wished: Mapping[str, JsonValue], read: Table, cwd: Path) -> JsonObject:
     """Return the overrides of Codex's configuration for a thread.
 
     Args:
         wished: The setting `codex.config`, nested. It is sent along, since Codex forgets what its
             arguments said of a table that a thread overrides.
-        effective: Codex's configuration as it is in effect.
+        read: Codex's configuration with its layers, as it answers `config/read`.
         cwd: The thread's folder.
     """
     servers: JsonObject = {}
-    for name, server in table(effective, "mcp_servers").items():
-        tools: JsonObject = {
-            tool: {"approval_mode": "prompt"} for tool in table(as_table(server), "tools")
-        }
+    for name, named in _servers(read).items():
+        tools: JsonObject = {tool: {"approval_mode": "prompt"} for tool in sorted(named)}
         servers[name] = {"default_tools_approval_mode": "prompt"}
         if tools:
             servers[name] = {"default_tools_approval_mode": "prompt", "tools": tools}
@@ -165,6 +203,11 @@ def thread_config(wished: Mapping[str, JsonValue], effective: Table, cwd: Path) 
                 folder: {"trust_level": "untrusted"} for folder in _untrusted_folders(cwd)
             },
             **({"mcp_servers": servers} if servers else {}),
+            "features": {
+                name: False
+                for name in _IF_SWITCHED_ON
+                if any(flag(table(config, "features"), name) for config in _configs(read))
+            },
         },
     )
     return merge(merge(_UNLESS_WISHED, wished), ours)
@@ -177,7 +220,7 @@ def _rule_folders(read: Table, home: str) -> tuple[Path, ...]:
     for layer in tables(read, "layers"):
         name = table(layer, "name")
         # Those of projects are out, since we do not trust any; every other kind counts.
-        if text(name, "type") != "project" and text(name, "file"):
+        if not _is_project(layer) and text(name, "file"):
             folders.add(Path(text(name, "file")).parent)
     return tuple(sorted(folders))
 
@@ -229,7 +272,7 @@ async def inspect(ask: Ask, cwd: Path, *, home: str, wished: Mapping[str, JsonVa
     folders = _rule_folders(read, home)
     rules = read_rules(folders)
     _refuse_rules(rules)
-    config = thread_config(wished, table(read, "config"), cwd)
+    config = thread_config(wished, read, cwd)
     return Guard(config, rules, folders, _warnings(read, hooks))
 
 
@@ -252,7 +295,7 @@ def _warnings(read: Table, hooks: Table) -> tuple[str, ...]:
     config = table(read, "config")
     found = [
         f"The MCP server {name} is started outside the sandbox with each thread; its tools ask."
-        for name in sorted(table(config, "mcp_servers"))
+        for name in sorted(_servers(read))
     ]
     active = [
         hook
@@ -264,7 +307,7 @@ def _warnings(read: Table, hooks: Table) -> tuple[str, ...]:
         found.append(f"{len(active)} hooks of Codex do not run under Autopilot.")
     if any(flag(as_table(each), "enabled") for each in table(config, "plugins").values()):
         found.append("Plugins of Codex are off under Autopilot, since their tools may not ask.")
-    if any(text(table(layer, "name"), "type") == "project" for layer in tables(read, "layers")):
+    if any(_is_project(layer) for layer in tables(read, "layers")):
         found.append("The workspace's own .codex configuration is not loaded under Autopilot.")
     if config.get("notify"):
         found.append("Codex's `notify` program does not run under Autopilot.")

@@ -214,8 +214,10 @@ async def test_typing_into_a_program_is_no_shell_line(tmp_path: Path, *, escalat
         compute(type_into),
         message("done"),
     ]
+    # Only who wishes for terminals has them.
+    wishes: dict[str, JsonValue] = {"features": {"unified_exec_tty": True}}
     with ScriptedModel(script) as model:
-        async with codex(model, tmp_path) as session:
+        async with codex(model, tmp_path, config=wishes) as session:
             await session.turn(decide=accept)
             actions = [each.action for each in session.sink.approvals()]
             notices = [each.code for each in session.sink.bodies(Notice)]

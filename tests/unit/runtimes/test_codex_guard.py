@@ -103,7 +103,7 @@ def test_wishes_are_kept_where_they_do_not_loosen(tmp_path: Path) -> None:
     effective: JsonObject = {
         "mcp_servers": {"s": {"command": "x", "tools": {"t": {"approval_mode": "approve"}}}}
     }
-    made = thread_config(wished, effective, tmp_path)
+    made = thread_config(wished, {"config": effective}, tmp_path)
     features = made["features"]
     projects = made["projects"]
     assert isinstance(features, dict)
@@ -116,6 +116,54 @@ def test_wishes_are_kept_where_they_do_not_loosen(tmp_path: Path) -> None:
             "default_tools_approval_mode": "prompt",
             "tools": {"t": {"approval_mode": "prompt"}},
         }
+    }
+
+
+def test_what_acts_unasked_by_nature_is_off_unless_it_is_wished(tmp_path: Path) -> None:
+    unasked = {"view_image", "unified_exec_tty"}
+    features = thread_config({}, {}, tmp_path)["features"]
+    assert isinstance(features, dict)
+    assert {name: features[name] for name in unasked} == dict.fromkeys(unasked, False)
+    wished: JsonObject = {"features": dict.fromkeys(unasked, True)}
+    features = thread_config(wished, {}, tmp_path)["features"]
+    assert isinstance(features, dict)
+    assert {name: features[name] for name in unasked} == dict.fromkeys(unasked, True)
+
+
+def test_a_shell_that_decides_by_itself_is_off_where_it_is_on(tmp_path: Path) -> None:
+    def features(**said: bool) -> JsonValue:
+        layer: JsonObject = {"name": {"type": "user"}, "config": {"features": {**said}}}
+        # The repository's word for it hides the user's.
+        read: JsonObject = {"config": {"features": {"shell_zsh_fork": False}}, "layers": [layer]}
+        return thread_config({}, read, tmp_path)["features"]
+
+    before, after = features(), features(shell_zsh_fork=True)
+    assert isinstance(before, dict)
+    assert after == {**before, "shell_zsh_fork": False}
+    assert "shell_zsh_fork" not in before
+
+
+def test_only_servers_that_will_be_there_are_told_to_ask(tmp_path: Path) -> None:
+    def layer(kind: str, servers: JsonObject) -> JsonObject:
+        return {"name": {"type": kind}, "config": {"mcp_servers": servers}}
+
+    approved: JsonObject = {"tools": {"t": {"approval_mode": "approve"}}}
+    read: JsonObject = {
+        # What the repository says is in effect here, but not in our thread.
+        "config": {"mcp_servers": {"theirs": {}, "both": {"tools": {"x": {}}}, "built-in": {}}},
+        "layers": [
+            layer("project", {"theirs": {}, "both": {"tools": {"x": {}}}}),
+            layer("user", {"both": approved}),
+            layer("sessionFlags", {"flag": {}}),
+        ],
+    }
+    servers = thread_config({}, read, tmp_path)["mcp_servers"]
+    prompt: JsonObject = {"approval_mode": "prompt"}
+    plain: JsonObject = {"default_tools_approval_mode": "prompt"}
+    assert servers == {
+        "both": {**plain, "tools": {"t": prompt, "x": prompt}},
+        "built-in": plain,
+        "flag": plain,
     }
 
 
