@@ -160,9 +160,9 @@ class Lab:
 
         while True:
             # Time alone makes an approval one for a person, so it is looked at again and again.
-            await until(lambda: done() or bool(asked()), timeout=60)
+            await until(lambda: done() or bool(asked() or self.alarms()), timeout=60)
+            self.check()
             for approval in asked():
-                self.check()
                 try:
                     await self.stage.decide(approval, decide(approval))
                 except DecisionRefused:
@@ -175,8 +175,11 @@ class Lab:
         """Check that nothing has happened that was not accepted before."""
         events = self.stage.view.events
         assert self.witness.unjudged(events) == []
-        alarms = [n for n in self.stage.view.all(Notice) if n.code == AgentNotSafe.code]
-        assert alarms == []
+        assert self.alarms() == []
+
+    def alarms(self) -> list[Notice]:
+        """Return what Autopilot itself noticed of Codex acting unjudged."""
+        return [each for each in self.stage.view.all(Notice) if each.code == AgentNotSafe.code]
 
 
 def _is_for_a_person(approval: Approval) -> bool:
