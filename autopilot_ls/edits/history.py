@@ -148,6 +148,22 @@ class History:
         if (last.kind, last.executable) != (content.kind, content.executable):
             self.shapes.append(Shape(number, content.kind, content.executable, reviewed))
 
+    def rewind(self) -> Step | None:
+        """Take the last step out of the history and return it; see `Weave.rewind`."""
+        step = self.weave.rewind()
+        if step is not None:
+            gone = len(self.weave.steps)
+            self.shapes = [shape for shape in self.shapes if shape.step != gone]
+        return step
+
+    def texts(self, most: int = 10) -> Iterator[bytes]:
+        """Yield what the file has held of late, the newest first, and what it is without review."""
+        yield self.weave.current()
+        yield self.weave.reference()
+        last = len(self.weave.steps) - 1
+        for step in range(last - 1, max(last - most, -1) - 1, -1):
+            yield self.weave.at(step)
+
     def _become_whole(self) -> None:
         """Go on as one piece; what is open until now is then one change."""
         reference, current = self.weave.reference(), self.weave.current()

@@ -211,6 +211,31 @@ class Weave:
         self.lines = [*woven, *self.lines[done:]]
         return number
 
+    def rewind(self) -> Step | None:
+        """Take the last step out of the history, as if it had not happened; returns it.
+
+        Returns:
+            None, and nothing happened, when there is no step or it was a person's, whose lines may be
+            others' that came back.
+        """
+        last = len(self.steps) - 1
+        if last < 0 or not self._is_open(last):
+            return None
+        self.lines = [line for line in self.lines if line.added != last]
+        for line in self.lines:
+            if line.removed == last:
+                line.removed, line.removed_kept = None, False
+        return self.steps.pop()
+
+    def at(self, step: int) -> bytes:
+        """Return the text as it was after a step; about that, where something was taken back since."""
+        return self._joined(
+            line
+            for line in self.lines
+            if (line.added is None or line.added <= step)
+            and (line.removed is None or line.removed > step)
+        )
+
     def _begin(self, step: Step) -> int:
         self.steps.append(step)
         return len(self.steps) - 1

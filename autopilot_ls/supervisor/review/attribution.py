@@ -108,13 +108,20 @@ def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[St
     if patched is not None:
         return Step(Author.AGENT, patched.turn, "a patch"), patched.reviewed
     work = [each for each in evidence.work.values() if _was_running(each, modified)]
-    turns = {each.turn for each in work}
+    turns = list(dict.fromkeys(each.turn for each in work))
     turn = next(iter(evidence.turns)) if len(evidence.turns) == 1 else ""
     foreign = evidence.head_moved and not any(_may_move_head(each) for each in work)
-    if len(turns) != 1 or foreign:
+    if len({session_of(each) for each in turns}) != 1 or foreign:
         return Step(Author.UNKNOWN, turn), False
-    names = dict.fromkeys(each.by for each in work)
-    return Step(Author.AGENT, turns.pop(), next(iter(names)) if len(names) == 1 else ""), False
+    # What an earlier turn of the same session left running is the same agent's.
+    names = dict.fromkeys(each.by for each in work if each.turn == turns[-1])
+    by = next(iter(names)) if len(names) == 1 and len(turns) == 1 else ""
+    return Step(Author.AGENT, turns[-1], by), False
+
+
+def session_of(turn: str) -> str:
+    """Return the session that a turn, by its name, belongs to."""
+    return turn.rpartition("/")[0]
 
 
 def _was_running(work: Work, modified: float | None) -> bool:

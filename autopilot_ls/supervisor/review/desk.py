@@ -19,8 +19,22 @@ from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.supervisor.review.placing import Placing
 from autopilot_ls.supervisor.review.plans import Outcome
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
-from autopilot_ls.supervisor.review.workspace import ReviewItem, Turn
+from autopilot_ls.supervisor.review.workspace import ReviewItem, Saved, Turn
 from autopilot_ls.supervisor.views import OpenDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Redoable:
+    """Something that was taken back and can be done again.
+
+    Attributes:
+        what: It in words.
+        paths: The files that it changed, relative to the workspace.
+    """
+
+    id: str
+    what: str
+    paths: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +44,13 @@ class OpenItems:
     Attributes:
         items: By path and place.
         turns: The turns that can be gone back to, the oldest first.
-        undone: What was taken back and can be done again, each by id and in words, the oldest first.
+        undone: What was taken back and can be done again, the oldest first.
         notices: What is not covered, or why nothing can be told, in sentences for a person.
     """
 
     items: tuple[ReviewItem, ...] = ()
     turns: tuple[Turn, ...] = ()
-    undone: tuple[tuple[str, str], ...] = ()
+    undone: tuple[Redoable, ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -88,13 +102,27 @@ class ReviewDesk:
             )
         return await self._reviews.of(workspace)
 
+    async def restore(self, workspace: Path) -> bool:
+        """Open the review of a workspace if one is open from an earlier time; tells whether it is now.
+
+        Raises:
+            BaselineUnavailable: Another Autopilot has it open.
+        """
+        if self._reviews is None:
+            return False
+        if self._reviews.get(workspace) is None:
+            if not await anyio.to_thread.run_sync(self._reviews.has_stored, workspace):
+                return False
+            await self._reviews.of(workspace)
+        return True
+
     def known(self, workspace: Path) -> OpenItems:
         """Return what is known at this moment, without opening or looking; never blocks."""
         opened = None if self._reviews is None else self._reviews.get(workspace)
         return OpenItems() if opened is None else _items(opened)
 
     async def items(self, workspace: Path, *, fresh: bool = False) -> OpenItems:
-        """Return what is to be reviewed.
+        """Return what is to be reviewed; nothing is opened where no agent has worked.
 
         Args:
             workspace: The folder.
@@ -104,6 +132,8 @@ class ReviewDesk:
             InvalidRequest: Reviewing is off.
             AutopilotError: The workspace cannot be looked at.
         """
+        if self._reviews is not None and not await self.restore(workspace):
+            return OpenItems()
         opened = await self._of(workspace)
         if fresh:
             await opened.review.look()
@@ -193,12 +223,13 @@ class ReviewDesk:
         ]
         return TakenBack(outcome, (*reasons, *placing.reasons))
 
-    async def saved(self, path: Path, loaded: str | None) -> None:
+    async def saved(self, path: Path, loaded: str | None, text: str | None = None) -> None:
         """Take that a person has saved a file from an editor.
 
         Args:
             path: Absolute path.
             loaded: The text it had loaded or saved before; None when that is not known.
+            text: The text that it has saved; None when that is not known.
         """
         if self._reviews is None:
             return
@@ -207,7 +238,7 @@ class ReviewDesk:
             root = opened.review.folder
             if now is None or not place.is_relative_to(root):
                 continue
-            if await opened.review.saved(str(place.relative_to(root)), loaded, now):
+            if await opened.review.saved(str(place.relative_to(root)), Saved(loaded, text, now)):
                 opened.want_look()
 
 
@@ -222,6 +253,8 @@ def _items(opened: OpenReview) -> OpenItems:
     return OpenItems(
         review.items(),
         tuple(review.turns),
-        tuple((record.id, record.what) for record in review.undone),
+        tuple(
+            Redoable(record.id, record.what, frozenset(record.files)) for record in review.undone
+        ),
         notices,
     )

@@ -34,6 +34,9 @@ LOOK_PAUSE: Final = 0.2
 LOOK_SHARE: Final = 3.0
 """How much longer than the last look the pause after it is."""
 
+CLOSING_LIMIT: Final = 5.0
+"""Seconds that the last look at a workspace may take, at the end and after one that did not come."""
+
 SAVE_PAUSE: Final = 0.5
 """Seconds between two writings of a review, at least."""
 
@@ -129,6 +132,12 @@ class Reviews:
         problem = await anyio.to_thread.run_sync(read_into, file, review)
         if problem:
             _LOG.warning("%s", problem)
+        if review.is_at_work:
+            try:
+                with anyio.fail_after(CLOSING_LIMIT):
+                    await review.revive()
+            except (AutopilotError, TimeoutError) as error:
+                _LOG.warning("what happened in %s is not known: %s", workspace, error)
         self._tasks.start_soon(self._look, opened)
         self._tasks.start_soon(self._save, opened)
         self._tasks.start_soon(_tidy, snapshots)
@@ -168,6 +177,10 @@ class Reviews:
     async def shut_down(self) -> None:
         """Write what is not written yet, and let others have the reviews."""
         for opened in tuple(self._open.values()):
+            if opened.review.is_at_work:
+                # Agents have ended by now, and what they did last is to be reviewed as well.
+                with anyio.move_on_after(CLOSING_LIMIT), contextlib.suppress(AutopilotError):
+                    await opened.review.close()
             if opened.unsaved.is_set():
                 await self._write(opened)
             opened.lock.release()

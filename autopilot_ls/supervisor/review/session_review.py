@@ -27,6 +27,7 @@ from autopilot_ls.model.events import (
     TurnCompleted,
 )
 from autopilot_ls.model.items import CommandExecution, Item, ItemStatus, ToolCall
+from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
@@ -127,14 +128,18 @@ class SessionReview:
                 case _:
                     pass
 
+    def _key(self, item: Item) -> str:
+        # Agents number their items, each for itself.
+        return f"{self._record.session_id}/{item.id}"
+
     def _started(self, item: Item) -> None:
         by = _by(item)
         if self._opened is not None and by and item.status is ItemStatus.IN_PROGRESS:
-            self._opened.review.command_begins(item.id, self._turn, by)
+            self._opened.review.command_begins(self._key(item), self._turn, by)
 
     def _completed(self, item: Item) -> None:
         if self._opened is not None and _by(item):
-            self._opened.review.command_ends(item.id)
+            self._opened.review.command_ends(self._key(item))
             self._opened.want_look()
 
     def _settled(self, settled: FilesSettled) -> None:
@@ -178,7 +183,7 @@ def _by(item: Item) -> str:
     """Return what is at work, for a person; empty for what changes no files by itself."""
     match item:
         case CommandExecution():
-            return item.command
+            return unwrapped(item.command)
         case ToolCall():
             return f"{item.server} {item.tool}".strip()
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,12 @@ from autopilot_ls.wire.tools import run_tool
 
 GIT_LIMIT: Final = 10.0
 """Seconds that one question to the user's repository may take."""
+
+COMMITTED_AT_ONCE: Final = 100
+"""Files of a commit that are read by one call."""
+
+MAX_COMMITTED: Final = 64 * 1024 * 1024
+"""Bytes of them; where they are more, they are not known."""
 
 _QUIET: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
@@ -44,12 +51,13 @@ class GitSnapshots:
         """Return what differs between two looks."""
         return await self._baselines.changes(since, until)
 
-    async def read(self, side: Side) -> bytes:
-        """Return the bytes of a file whose content was kept."""
-        found = await self._baselines.contents([side.blob])
-        if side.blob not in found:
+    async def read(self, sides: Collection[Side]) -> Mapping[str, bytes]:
+        """Return the contents, by their names, of files whose content was kept."""
+        names = {side.blob for side in sides}
+        found = await self._baselines.contents(names)
+        if not names <= found.keys():
             raise BaselineUnavailable("The content of a baseline is gone.", advice="Start a turn.")
-        return found[side.blob]
+        return found
 
     async def prune(self) -> None:
         """Give up what was seen long ago."""
@@ -63,11 +71,22 @@ class GitSnapshots:
             .decode()
         )
 
-    async def committed(self, head: str, path: str) -> bytes | None:
-        """Return what a commit holds at a path; None when it has none."""
-        return await self._git("cat-file", "blob", f"{head}:./{path}")
+    async def committed(self, head: str, paths: Collection[str]) -> Mapping[str, bytes | None]:
+        """Return what a commit holds at paths, None where it has none; without those not known."""
+        found: dict[str, bytes | None] = {}
+        # A name with a line end in it cannot be asked for.
+        left = [path for path in paths if "\n" not in path]
+        for at in range(0, len(left), COMMITTED_AT_ONCE):
+            asked = left[at : at + COMMITTED_AT_ONCE]
+            feed = b"".join(os.fsencode(f"{head}:./{path}") + b"\n" for path in asked)
+            output = await self._git("cat-file", "--batch", feed=feed, most=MAX_COMMITTED)
+            if output is not None:
+                found.update(zip(asked, _blobs(output), strict=False))
+        return found
 
-    async def _git(self, *arguments: str) -> bytes | None:
+    async def _git(
+        self, *arguments: str, feed: bytes = b"", most: int = MAX_CONTENT
+    ) -> bytes | None:
         program = shutil.which("git")
         if program is None:
             return None
@@ -87,8 +106,27 @@ class GitSnapshots:
                 cwd=self._workspace,
                 env=environment,
                 seconds=GIT_LIMIT,
-                max_output=MAX_CONTENT,
+                feed=feed,
+                max_output=most,
             )
         except (AgentError, WireError, TimeoutError):
             return None
         return result.output if result.code == 0 else None
+
+
+def _blobs(output: bytes) -> Iterator[bytes | None]:
+    """Yield what `git cat-file --batch` answered, in order: contents, None for what is no file."""
+    at = 0
+    while at < len(output):
+        end = output.find(b"\n", at)
+        if end < 0:
+            return
+        head = output[at:end].split(b" ")
+        at = end + 1
+        kind = head[-2] if len(head) > 2 and head[-1].isdigit() else b""  # noqa: PLR2004 - name, kind, size
+        if kind not in (b"blob", b"tree", b"commit", b"tag"):
+            yield None  # Missing, or ambiguous.
+            continue
+        size = int(head[-1])
+        yield output[at : at + size] if kind == b"blob" else None
+        at += size + 1

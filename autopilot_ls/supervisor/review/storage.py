@@ -51,6 +51,7 @@ class _Turn(_Stored):
     name: str
     session: str
     began: float
+    at_work: bool = False
 
 
 class _Review(_Stored):
@@ -60,6 +61,7 @@ class _Review(_Stored):
     histories: dict[str, str]
     turns: list[_Turn] = Field(default_factory=list[_Turn])
     undone: list[_Undo] = Field(default_factory=list[_Undo])
+    left_out: int = 0
 
 
 def to_bytes(review: WorkspaceReview) -> bytes:
@@ -68,9 +70,15 @@ def to_bytes(review: WorkspaceReview) -> bytes:
         _Review(
             last=review.last,
             last_head=review.last_head,
+            left_out=review.left_out,
             histories={_key(path): dump(history) for path, history in review.histories.items()},
             turns=[
-                _Turn(name=turn.name, session=turn.session_id, began=turn.began)
+                _Turn(
+                    name=turn.name,
+                    session=turn.session_id,
+                    began=turn.began,
+                    at_work=turn.at_work,
+                )
                 for turn in review.turns
             ],
             undone=[
@@ -136,9 +144,9 @@ def read_into(path: Path, review: WorkspaceReview) -> str:
         return f"The open review in {path} cannot be read and begins anew: {error}"
     review.histories = histories
     review.last, review.last_head = stored.last, stored.last_head
-    # What ran when the server ended cannot be followed any more.
+    review.left_out = stored.left_out
     review.turns = [
-        Turn(turn.name, turn.session, turn.began, at_work=False) for turn in stored.turns
+        Turn(turn.name, turn.session, turn.began, at_work=turn.at_work) for turn in stored.turns
     ]
     review.undone = [
         UndoRecord(

@@ -7,10 +7,12 @@ agents, editors or who asks; `reviews` stands above, `attribution`, `storage` an
 
 from __future__ import annotations
 
+import codecs
 import os
+import sys
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,6 +25,7 @@ from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
 from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.attribution import OTHERS, Evidence, Patched, attribute
 from autopilot_ls.supervisor.review.plans import (
     Outcome,
@@ -35,7 +38,10 @@ from autopilot_ls.supervisor.review.plans import (
 )
 
 MAX_FILES: Final = 2_000
-"""Files whose history is kept at most; beyond it the oldest without anything to review go."""
+"""Files whose history is kept at most; what changes beyond it is counted and told."""
+
+BATCH: Final = 32 * 1024 * 1024
+"""Bytes of contents that are read at once."""
 
 MAX_TURNS: Final = 50
 """Turns that can be gone back to."""
@@ -60,8 +66,8 @@ class Snapshots(Protocol):
         """Return what differs between two looks, which are named by their baselines' ids."""
         ...
 
-    async def read(self, side: Side) -> bytes:
-        """Return the bytes of a file whose content was kept."""
+    async def read(self, sides: Collection[Side]) -> Mapping[str, bytes]:
+        """Return the contents, by their names, of files whose content was kept."""
         ...
 
     async def prune(self) -> None:
@@ -72,8 +78,8 @@ class Snapshots(Protocol):
         """Return which commit the user's repository has checked out; empty when that is not known."""
         ...
 
-    async def committed(self, head: str, path: str) -> bytes | None:
-        """Return what a commit holds at a path; None when it has none."""
+    async def committed(self, head: str, paths: Collection[str]) -> Mapping[str, bytes | None]:
+        """Return what a commit holds at paths, None where it has none; without those not known."""
         ...
 
 
@@ -89,6 +95,21 @@ class ReviewItem:
     id: str
     path: str
     change: Unreviewed
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a person saved from an editor.
+
+    Attributes:
+        loaded: The text that the editor had loaded or saved before; None when it is not known.
+        text: The text that it saved; None when it is not known.
+        now: What the disk holds right after that.
+    """
+
+    loaded: str | None
+    text: str | None
+    now: Content
 
 
 @dataclass(slots=True)
@@ -133,13 +154,26 @@ class WorkspaceReview:
         self.last: str = ""
         self.last_head: str = ""
         self.folder = folder
-        self.notices: tuple[str, ...] = ()
+        self.left_out: int = 0
+        """Files that were changed but are not reviewed, since there are too many."""
+        self._notices: tuple[str, ...] = ()
         self._snapshots = snapshots
         self._tell = changed
         self._clock = clock
         self._evidence = Evidence()
-        self._saved: dict[str, list[tuple[str | None, Content]]] = {}
+        self._saved: dict[str, list[Saved]] = {}
         self._looking = anyio.Lock()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is not covered, in sentences for a person."""
+        if not self.left_out:
+            return self._notices
+        said = (
+            f"More than {MAX_FILES:,} files were changed: {count(self.left_out, 'change')} of others "
+            "cannot be reviewed or undone. Look at them with git."
+        )
+        return (*self._notices, said)
 
     # What happens -----------------------------------------------------------------------------
 
@@ -161,7 +195,7 @@ class WorkspaceReview:
             await self._look()
             if not self.is_at_work:
                 seen = await self._snapshots.take()
-                self.last, self.notices = seen.id, seen.notices
+                self.last, self._notices = seen.id, seen.notices
                 self.last_head = await self._snapshots.head()
             self.turns.append(Turn(name, session_id, self._clock()))
             self._evidence.turns[name] = None
@@ -184,6 +218,25 @@ class WorkspaceReview:
                 self._evidence.looked(self._running())
                 self._changed()
 
+    async def close(self) -> None:
+        """Look once more at what turns that are still at work have done; they end with the process.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at.
+        """
+        for turn in [turn.name for turn in self.turns if turn.at_work]:
+            await self.end_turn(turn)
+
+    async def revive(self) -> None:
+        """Take what happened since a server ended in the middle of turns, which nobody can attribute.
+
+        Raises:
+            AutopilotError: The workspace cannot be looked at.
+        """
+        async with self._looking:
+            self._evidence.turns = dict.fromkeys(self._running())
+        await self.close()
+
     def _running(self) -> Iterable[str]:
         return (turn.name for turn in self.turns if turn.at_work)
 
@@ -200,13 +253,12 @@ class WorkspaceReview:
         for path in paths:
             self._evidence.patches[path] = Patched(turn, reviewed)
 
-    async def saved(self, path: str, loaded: str | None, now: Content) -> bool:
+    async def saved(self, path: str, saved: Saved) -> bool:
         """Take what a person has just saved from an editor.
 
         Args:
             path: Relative to the workspace.
-            loaded: The text that the editor had loaded or saved before; None when it is not known.
-            now: What the disk holds right after the save.
+            saved: What was saved.
 
         Returns:
             Whether only a look tells what has changed.
@@ -215,18 +267,34 @@ class WorkspaceReview:
             history = self.histories.get(path)
             if history is None:
                 if self.is_at_work:
-                    self._saved.setdefault(path, []).append((loaded, now))
+                    self._saved.setdefault(path, []).append(saved)
                 return self.is_at_work
-            self._take_saved(path, history, loaded, now)
+            self._take_saved(path, history, saved)
             self._changed()
-            return False
+            return history.current() != saved.now
 
-    def _take_saved(self, path: str, history: History, loaded: str | None, now: Content) -> None:
-        known = (history.current().data, history.weave.reference())
-        if loaded is not None and not any(is_clean(loaded, data) for data in known):
+    def _take_saved(self, path: str, history: History, saved: Saved) -> None:
+        """Take what was typed as the person's, also where a look was quicker to see it."""
+        now, loaded = saved.now, saved.loaded
+        if loaded is None or not now.is_text:
+            history.advance(now, OTHERS)
+            return
+        if is_clean(loaded, now.data):
+            return  # Nothing was typed.
+        text = saved.text
+        whole = text is None or is_clean(text, now.data)
+        mine = now if whole or text is None else replace(now, data=_like(text, now.data))
+        seen = history.rewind() if history.current() in (mine, now) else None
+        if not any(is_clean(loaded, data) for data in history.texts()):
             # The editor had read what nobody had looked at yet.
-            self._advance(path, history, replace(now, data=loaded.encode()), None)
-        history.advance(now, OTHERS)
+            content = replace(now, data=_like(loaded, now.data))
+            if seen is None:
+                self._advance(path, history, content, None)
+            else:
+                history.advance(content, seen)
+        history.advance(mine, OTHERS)
+        if seen is not None:
+            history.advance(now, seen)
 
     async def look(self) -> None:
         """Look at what has changed since the last look, and at whose change it is.
@@ -257,9 +325,15 @@ class WorkspaceReview:
         if self.last != seen.id:
             changes = await self._snapshots.changes(self.last, seen.id)
         modified = await anyio.to_thread.run_sync(self._modified, changes.files)
-        for change in changes.files:
-            await self._take(change, modified[change.path])
-        self.last, self.notices = seen.id, seen.notices
+        wanted = tuple(self._wanted(changes.files))
+        for batch in _batches(wanted, self.histories):
+            sides = {side.blob: side for change in batch for side in self._sides(change)}
+            contents: Mapping[str, bytes] = {}
+            if sides:
+                contents = await self._snapshots.read(sides.values())
+            for change in batch:
+                self._take(change, modified[change.path], contents)
+        self.last, self._notices = seen.id, seen.notices
         self._saved.clear()
         return bool(changes.files)
 
@@ -281,35 +355,44 @@ class WorkspaceReview:
         found: dict[str, float | None] = {}
         for file in files:
             try:
-                found[file.path] = (self.folder / file.path).lstat().st_mtime
+                status = (self.folder / file.path).lstat()
+                # The time of the name's own change cannot be set to anything, unlike the other.
+                found[file.path] = status.st_mtime if sys.platform == "win32" else status.st_ctime
             except OSError:
                 found[file.path] = None
         return found
 
-    async def _take(self, change: ChangedFile, modified: float | None) -> None:
+    def _wanted(self, files: Iterable[ChangedFile]) -> Iterator[ChangedFile]:
+        """Yield the changes that are followed, as far as there is room."""
+        room = MAX_FILES - len(self.histories)
+        for change in files:
+            if change.path not in self.histories:
+                if not self._evidence.turns or not change.certain:
+                    continue
+                if room <= 0:
+                    self.left_out += 1
+                    continue
+                room -= 1
+            yield change
+
+    def _sides(self, change: ChangedFile) -> Iterator[Side]:
+        """Yield the sides of a change whose content is needed."""
+        sides = (change.after,) if change.path in self.histories else (change.after, change.before)
+        yield from (side for side in sides if side is not None and side.blob)
+
+    def _take(
+        self, change: ChangedFile, modified: float | None, contents: Mapping[str, bytes]
+    ) -> None:
         history = self.histories.get(change.path)
-        if history is None and (not self._evidence.turns or not change.certain):
-            return
-        now = await self._content(change.after)
-        before = await self._content(change.before) if history is None else None
+        now = _content(change.after, contents)
+        before = _content(change.before, contents) if history is None else None
         if now is None or (history is None and before is None):
             return  # Its content was not kept, which was told when the look was taken.
         if history is None:
             history = self.histories[change.path] = History.begin(before or ABSENT)
-            for loaded, saved in self._saved.pop(change.path, ()):
-                self._take_saved(change.path, history, loaded, saved)
+            for saved in self._saved.pop(change.path, ()):
+                self._take_saved(change.path, history, saved)
         self._advance(change.path, history, now, modified)
-
-    async def _content(self, side: Side | None) -> Content | None:
-        """Return what a file was, None when its content was not kept."""
-        if side is None:
-            return ABSENT
-        if not side.blob:
-            return None
-        data = await self._snapshots.read(side)
-        if side.mode == LINK_MODE:
-            return Content("link", data)
-        return Content("file", data, bool(side.mode & 0o100))
 
     def _advance(
         self, path: str, history: History, content: Content, modified: float | None
@@ -320,10 +403,14 @@ class WorkspaceReview:
 
     async def _keep_committed(self, head: str) -> None:
         """Take what a commit has as reviewed: who commits a change is content with it."""
-        for path, history in self.histories.items():
-            if any(True for _ in history.unreviewed()):
-                held = await self._snapshots.committed(head, path)
-                history.keep_what_is_in(held)
+        opened = [
+            path
+            for path, history in self.histories.items()
+            if any(True for _ in history.unreviewed())
+        ]
+        if opened:
+            for path, held in (await self._snapshots.committed(head, opened)).items():
+                self.histories[path].keep_what_is_in(held)
 
     def _changed(self) -> None:
         self._forget_old()
@@ -340,11 +427,10 @@ class WorkspaceReview:
             if not any(step.turn in known for step in history.weave.steps)
             and not any(True for _ in history.unreviewed())
         ]
-        surplus = len(self.histories) - len(useless) - MAX_FILES
-        if surplus > 0:
-            useless += [path for path in self.histories if path not in useless][:surplus]
-        for path in useless if not self.is_at_work or surplus > 0 else ():
+        for path in useless if not self.is_at_work else ():
             del self.histories[path]
+        if not self.histories:
+            self.left_out = 0
 
     # What a person says -----------------------------------------------------------------------
 
@@ -449,6 +535,45 @@ class WorkspaceReview:
             tuple(plan.touched),
             tuple(path for path in plan.files if path not in written),
         )
+
+
+def _content(side: Side | None, contents: Mapping[str, bytes]) -> Content | None:
+    """Return what a file was, None when its content was not kept."""
+    if side is None:
+        return ABSENT
+    data = contents.get(side.blob) if side.blob else None
+    if data is None:
+        return None
+    if side.mode == LINK_MODE:
+        return Content("link", data)
+    return Content("file", data, bool(side.mode & 0o100))
+
+
+def _batches(
+    files: Iterable[ChangedFile], known: Collection[str]
+) -> Iterator[Sequence[ChangedFile]]:
+    """Yield changes, so many at once that their contents do not take too much room."""
+    batch: list[ChangedFile] = []
+    size = 0
+    for change in files:
+        size += change.after.size if change.after else 0
+        size += change.before.size if change.before and change.path not in known else 0
+        batch.append(change)
+        if size > BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _like(text: str, data: bytes) -> bytes:
+    """Return an editor's text as bytes, with the line ends and the mark that the file has."""
+    if b"\r\n" in data and "\r" not in text:
+        text = text.replace("\n", "\r\n")
+    elif b"\r" not in data:
+        text = text.replace("\r\n", "\n")
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    return mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
 
 
 def _text_of(item: ReviewItem) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

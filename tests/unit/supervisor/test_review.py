@@ -21,6 +21,7 @@ from autopilot_ls.model.items import CommandExecution, ItemStatus
 from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.review.desk import OpenItems
+from autopilot_ls.supervisor.review.reviews import OpenReview
 from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.watcher import Watcher
@@ -37,6 +38,13 @@ class Review:
     @property
     def folder(self) -> Path:
         return self.stage.workspace
+
+    @property
+    def opened(self) -> OpenReview:
+        reviews = self.stage.supervisor._reviews
+        assert reviews is not None
+        (opened,) = reviews
+        return opened
 
     def file(self, name: str) -> Path:
         return self.folder / name
@@ -316,3 +324,128 @@ async def test_two_servers_do_not_keep_the_review_of_one_workspace(
         await Stage(other, review.stage.factory, view, review.folder, attachment).start()
         told = [notice.message for notice in view.all(Notice)]
         assert any("Another Autopilot keeps the review" in message for message in told)
+
+
+async def test_a_save_that_a_look_saw_first_is_the_persons(review: Review) -> None:
+    review.command("make", ended=False)
+    loaded = review.file("a.txt").read_text()
+    text = "1\n2, mine\n3\n4\n5\n"
+    review.file("a.txt").write_text(text)
+    assert await review.shown() == [("a.txt", "2\n", "2, mine\n")]
+    desk = review.stage.supervisor.review
+    await desk.saved(review.file("a.txt"), loaded, text)
+    assert await review.shown() == []
+    # What the agent did before in the same file, which the editor had loaded, stays the agent's.
+    theirs = "1\n2, mine\n3\n4\nfive\n"
+    review.file("a.txt").write_text(theirs)
+    mine = "one, mine\n2, mine\n3\n4\nfive\n"
+    review.file("a.txt").write_text(mine)
+    assert len(await review.shown()) == 2
+    await desk.saved(review.file("a.txt"), theirs, mine)
+    assert await review.shown() == [("a.txt", "5\n", "five\n")]
+    # What the agent writes right after a save is not taken for a part of it.
+    saved = "one, mine\n2, mine\n3, mine\n4\nfive\n"
+    review.file("a.txt").write_text(saved.replace("4", "four"))
+    await desk.saved(review.file("a.txt"), mine, saved)
+    assert await review.shown() == [("a.txt", "4\n5\n", "four\nfive\n")]
+
+
+async def test_saving_without_typing_takes_nothing_as_the_persons(review: Review) -> None:
+    await review.ran("make", a__txt="1\n2\n3\n4\nfive\n")
+    text = review.file("a.txt").read_text()
+    await review.stage.supervisor.review.saved(review.file("a.txt"), text, text)
+    assert await review.shown() == [("a.txt", "5\n", "five\n")]
+
+
+async def test_a_stale_loaded_text_does_not_bring_back_what_was_kept(review: Review) -> None:
+    stale = review.file("a.txt").read_text()
+    desk = review.stage.supervisor.review
+    await review.ran("make", a__txt="1\ntwo\n3\n4\n5\n")
+    await desk.keep(review.folder, [item.id for item in (await review.items()).items])
+    await review.ran("make", a__txt="1\ntwo\n3\n4\nfive\n")
+    text = "1, mine\ntwo\n3\n4\nfive\n"
+    review.file("a.txt").write_text(text)
+    await desk.saved(review.file("a.txt"), stale, text)
+    assert await review.shown() == [("a.txt", "5\n", "five\n")]
+
+
+async def test_what_happened_right_before_the_server_ended_is_reviewed(
+    settings: Settings, review: Review
+) -> None:
+    review.command("make", ended=False)
+    review.file("a.txt").write_text("1\n2\n3\n4\nfive\n")
+    await review.stage.supervisor.shut_down()
+    on = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"enabled": True})}
+    )
+    async with open_supervisor(on, factories={"codex": PlayedFactory()}) as again:
+        found = await again.review.items(review.folder, fresh=True)
+        assert [item.path for item in found.items] == ["a.txt"]
+        assert not found.turns[-1].at_work
+
+
+async def test_what_happened_while_no_server_watched_a_turn_is_unattributed(
+    settings: Settings, review: Review
+) -> None:
+    await review.ran("make", b__txt="one\n")
+    opened = review.opened
+    await review.stage.view.until(opened.file.exists)
+    killed = opened.file.read_bytes()
+    await review.stage.supervisor.shut_down()
+    opened.file.write_bytes(killed)  # As if the server had been killed in the middle of the turn.
+    review.file("a.txt").write_text("1\n2\n3\n4\nfive\n")
+    on = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"enabled": True})}
+    )
+    async with open_supervisor(on, factories={"codex": PlayedFactory()}) as again:
+        found = await again.review.items(review.folder, fresh=True)
+        assert [(item.path, item.change.author) for item in found.items] == [
+            ("a.txt", Author.UNKNOWN),
+            ("b.txt", Author.AGENT),
+        ]
+
+
+async def test_a_time_that_was_set_hides_nobody(review: Review) -> None:
+    review.command("tar x", ended=False)
+    review.file("a.txt").write_text("old\n")
+    os.utime(review.file("a.txt"), (1, 1))
+    review.command("tar x", ended=True)
+    assert [item.change.author for item in (await review.items()).items] == [Author.AGENT]
+
+
+async def test_a_turn_beside_what_an_earlier_one_left_running_is_undone_all_the_same(
+    review: Review,
+) -> None:
+    opened = review.opened
+    first, second = f"{review.stage.session_id}/1", f"{review.stage.session_id}/2"
+    review.command("server &", ended=False, key="server")
+    await opened.review.begin_turn(second, review.stage.session_id)
+    opened.review.command_begins("other", second, "make")
+    review.file("a.txt").write_text("1\n2\n3\n4\nfive\n")
+    (item,) = (await review.items()).items
+    assert (item.change.author, item.change.turns) == (Author.AGENT, (second,))
+    await opened.review.end_turn(second)
+    await review.end()
+    assert [turn.name for turn in (await review.items()).turns] == [first, second]
+    await review.undo_turn()
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\n5\n"
+
+
+async def test_more_files_than_there_is_room_for_are_counted_and_said(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autopilot_ls.supervisor.review.workspace.MAX_FILES", 5)
+    monkeypatch.setattr("autopilot_ls.supervisor.review.workspace.BATCH", 4)
+    await review.ran("make", **{f"f{number}__txt": "new\n" for number in range(9)})
+    found = await review.items()
+    assert len(found.items) == 5
+    assert any("4 changes of others" in notice for notice in found.notices)
+
+
+async def test_two_agents_may_number_their_commands_alike(review: Review) -> None:
+    opened = review.opened
+    review.command("make", ended=False, key="c1")
+    await opened.review.begin_turn("other/1", "other")
+    opened.review.command_begins("c1", "other/1", "sleep")
+    work = opened.review._evidence.work.values()
+    assert {each.by for each in work} == {"make", "sleep"}
