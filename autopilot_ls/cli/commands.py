@@ -75,6 +75,63 @@ class PruneSessions:
 
 
 @dataclass(frozen=True, slots=True)
+class ListChanges:
+    """List what agents changed in the current folder without asking, and nobody has reviewed."""
+
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeepChanges:
+    """Take changes as reviewed.
+
+    Attributes:
+        names: Ids of changes, files or folders.
+        turn: A turn's number or name; all changes that it has a part in.
+        everything: Whether all are meant.
+    """
+
+    names: tuple[str, ...] = ()
+    turn: str = ""
+    everything: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoChanges:
+    """Take changes back; fields as in `KeepChanges`."""
+
+    names: tuple[str, ...] = ()
+    turn: str = ""
+    everything: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoTurn:
+    """Take back all that a turn, and every turn since, has changed.
+
+    Attributes:
+        turn: Its number or name; the last one when empty.
+    """
+
+    turn: str = ""
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RedoChanges:
+    """Do again what was taken back.
+
+    Attributes:
+        undo_id: What is meant; the last undo when empty.
+    """
+
+    undo_id: str = ""
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Doctor:
     """Say what is installed, what is wrong, and what to do."""
 
@@ -187,6 +244,11 @@ Command = (
     | TailSession
     | DeleteSessions
     | PruneSessions
+    | ListChanges
+    | KeepChanges
+    | UndoChanges
+    | UndoTurn
+    | RedoChanges
     | ShowPolicy
     | CheckPolicy
     | LintPolicy

@@ -20,16 +20,21 @@ from autopilot_ls.cli.commands import (
     Doctor,
     Exit,
     ForgetRules,
+    KeepChanges,
     LintPolicy,
+    ListChanges,
     ListRules,
     ListSessions,
     PruneSessions,
+    RedoChanges,
     Run,
     Schema,
     ShowPolicy,
     ShowSession,
     TailSession,
     TrustPolicy,
+    UndoChanges,
+    UndoTurn,
 )
 from autopilot_ls.cli.exits import exit_for
 from autopilot_ls.cli.parser import parse
@@ -91,6 +96,10 @@ def _dispatch(command: Command) -> int:
             from autopilot_ls.cli.sessions import run_sessions
 
             return run_sessions(command)
+        case ListChanges() | KeepChanges() | UndoChanges() | UndoTurn() | RedoChanges():
+            from autopilot_ls.cli.changes import run_changes
+
+            return run_changes(command)
         case (
             ShowPolicy()
             | CheckPolicy()

@@ -21,16 +21,21 @@ from autopilot_ls.cli.commands import (
     Demo,
     Doctor,
     ForgetRules,
+    KeepChanges,
     LintPolicy,
+    ListChanges,
     ListRules,
     ListSessions,
     PruneSessions,
+    RedoChanges,
     Run,
     Schema,
     ShowPolicy,
     ShowSession,
     TailSession,
     TrustPolicy,
+    UndoChanges,
+    UndoTurn,
 )
 
 MODES: Final = ("read-only", "propose", "auto", "escalate")
@@ -61,6 +66,7 @@ examples:
   autopilot-ls doctor                           is everything there that is needed?
   autopilot-ls demo                             see it work, without a login or network
   autopilot-ls run "fix the failing test"       work on a task in this terminal
+  autopilot-ls changes list                     what was changed without asking?
   autopilot-ls sessions list                    what was done so far
   autopilot-ls policy check -- git push         may an agent do this by itself?
 """
@@ -88,6 +94,22 @@ examples:
   autopilot-ls sessions delete 20261122-101500-a1b2c3
 
 A session is named by its id, by a beginning of it that only one has, or by "last".
+"""
+
+_CHANGES: Final = """\
+examples:
+  autopilot-ls changes list
+  autopilot-ls changes keep src README.md
+  autopilot-ls changes undo 1a2b3c4d-l5
+  autopilot-ls changes undo --turn 2
+  autopilot-ls changes undo-turn                take back all of the last turn
+  autopilot-ls changes redo                     undo the last undo
+
+It is about the current folder, which must be the one that the agent worked in. What you typed
+yourself stays. One process at a time has the review of a folder: where an editor has it open,
+review there.
+
+exit codes: 1 where a file had to be left as it is; the reason is said
 """
 
 _POLICY: Final = """\
@@ -159,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stdio", action="store_true", help="be the language server")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_changes(commands)
     _add_sessions(commands)
     _add_policy(commands)
     doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
@@ -214,6 +237,44 @@ def _add_run(commands: _Commands) -> None:
 
 def _make_run(*, text: list[str], **options: str | bool | None) -> Run:
     return Run(text=" ".join(text), **options)  # pyright: ignore[reportArgumentType]
+
+
+def _add_changes(commands: _Commands) -> None:
+    changes = _new(
+        commands, "changes", "what was changed without asking; keep or undo it", _CHANGES
+    )
+    actions = changes.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listed = _new(actions, "list", "list what nobody has reviewed yet", _CHANGES)
+    listed.set_defaults(make=ListChanges)
+    keep = _new(actions, "keep", "take changes as reviewed", _CHANGES)
+    keep.set_defaults(make=partial(_make_chosen, KeepChanges))
+    undo = _new(actions, "undo", "take changes back", _CHANGES)
+    undo.set_defaults(make=partial(_make_chosen, UndoChanges))
+    for chosen in (keep, undo):
+        chosen.add_argument(
+            "names", nargs="*", metavar="NAME", help="ids of changes, files, or folders"
+        )
+        chosen.add_argument("--turn", default="", metavar="N", help="all that is of this turn")
+        chosen.add_argument("--all", action="store_true", help="all there are")
+    turn = _new(actions, "undo-turn", "take back a turn, and every turn since", _CHANGES)
+    turn.add_argument("turn", nargs="?", default="", metavar="N", help="default: the last turn")
+    turn.set_defaults(make=UndoTurn)
+    redo = _new(actions, "redo", "undo an undo", _CHANGES)
+    redo.add_argument("undo_id", nargs="?", default="", metavar="ID", help="default: the last undo")
+    redo.set_defaults(make=RedoChanges)
+    for action in (listed, keep, undo, turn, redo):
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _make_chosen(
+    kind: type[KeepChanges | UndoChanges],
+    *,
+    names: list[str],
+    turn: str,
+    all: bool,
+    json: bool,
+) -> KeepChanges | UndoChanges:
+    return kind(tuple(names), turn=turn, everything=all, json=json)
 
 
 def _add_sessions(commands: _Commands) -> None:

@@ -28,14 +28,19 @@ from autopilot_ls.cli.terminal import Terminal
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest
 from autopilot_ls.model.text import visible
+from autopilot_ls.presentation.changes import total
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.prompt import MAX_TEXT
 from autopilot_ls.supervisor.requests import StartTurn
+from autopilot_ls.supervisor.review.showing import shown
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
 from autopilot_ls.trace.redaction import Redactor
 
 BY = "autopilot-ls run"
 """Who asks, for the record."""
+
+REVIEW_LIMIT: Final = 20.0
+"""Seconds that looking for what is left to be reviewed may take."""
 
 _AT_ONCE: Final = 2
 """After so many interrupts the next one does not wait for anything."""
@@ -129,6 +134,7 @@ class _Work:
         mouth = _mouth(command, self._settings)
         attendant = self._attendant = Attendant(supervisor, mouth, session)
         attached = supervisor.attach(attendant.view)
+        unreviewed = ""
         failure: AutopilotError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(attendant.attend, tasks.cancel_scope)
@@ -136,6 +142,7 @@ class _Work:
                 started = await supervisor.start_turn(request, BY)
                 await supervisor.wait_turn_ended(started.session_id)
                 attendant.look()
+                unreviewed = await _unreviewed(supervisor, started.session_id)
                 await supervisor.close_session(started.session_id)
             except AutopilotError as error:
                 failure = error
@@ -148,6 +155,8 @@ class _Work:
         if failure is not None:
             raise failure
         await attendant.close()
+        if unreviewed and not command.json:
+            print(unreviewed)
         return exit_for_turn(attendant.last_turn(), declined=attendant.declined > 0)
 
     async def _watch(
@@ -172,6 +181,20 @@ class _Work:
         except AutopilotError as error:
             print(f"autopilot-ls: {visible(str(error))}", file=sys.stderr)
             scope.cancel()
+
+
+async def _unreviewed(supervisor: Supervisor, session_id: str) -> str:
+    """Return what is left to be reviewed after a turn in which not everything was asked; else empty."""
+    snapshot = supervisor.snapshot(session_id)
+    if not supervisor.review.is_on or snapshot.mode not in (Mode.AUTO, Mode.ESCALATE):
+        return ""
+    try:
+        with anyio.fail_after(REVIEW_LIMIT):
+            found = await supervisor.review.items(Path(snapshot.cwd), fresh=True)
+    except (AutopilotError, TimeoutError):
+        return ""  # Why was told when the turn began.
+    changes = [shown(item) for item in found.items]
+    return f"{total(changes)}: autopilot-ls changes list" if changes else ""
 
 
 def _ending_signals() -> Iterator[signal.Signals]:

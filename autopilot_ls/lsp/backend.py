@@ -18,6 +18,7 @@ from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.trace.summary import SessionSummary
 
 
@@ -25,6 +26,7 @@ class Backend(Protocol):
     """The supervisor as the editor's side sees it; its own docstrings say more."""
 
     settings: Settings
+    review: ReviewDesk
 
     @property
     def mode(self) -> Mode:

@@ -17,7 +17,7 @@ from lsprotocol import types
 from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 
-from autopilot_ls.lsp import methods, params, policy_params
+from autopilot_ls.lsp import methods, params, policy_params, review_params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
@@ -28,6 +28,7 @@ from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.protocol import INVALID_PARAMS, REQUEST_FAILED
 from autopilot_ls.lsp.references import references_of
+from autopilot_ls.lsp.review_commands import ReviewCommands
 from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.errors import (
@@ -81,6 +82,7 @@ class Commands:
         preview: Preview,
         transcripts: Transcripts,
         policies: PolicyCommands,
+        changes: ReviewCommands,
         started: Callable[[str, Sequence[Reference]], None],
     ) -> None:
         """Create the commands over what they use.
@@ -95,6 +97,7 @@ class Commands:
             preview: Shows patches and documents.
             transcripts: Writes transcripts.
             policies: Carries out what is about the policy.
+            changes: Carries out what is about changes after the fact.
             started: Hears which session began to work on which places.
         """
         self._connection = connection
@@ -114,6 +117,11 @@ class Commands:
             methods.TURN_STEER: _typed(params.TurnSteerParams, self._steer),
             methods.TURN_INTERRUPT: _typed(params.SessionParams, self._interrupt),
             methods.TURN_FORGET: _typed(params.WaitingTaskParams, self._forget),
+            methods.TURN_UNDO: _typed(review_params.TurnUndoParams, changes.undo_turn),
+            methods.TURN_REDO: _typed(review_params.TurnRedoParams, changes.redo),
+            methods.CHANGES_LIST: _typed(review_params.ChangesListParams, changes.list),
+            methods.CHANGES_KEEP: _typed(review_params.ChangesChosenParams, changes.keep),
+            methods.CHANGES_UNDO: _typed(review_params.ChangesChosenParams, changes.undo),
             methods.SESSION_LIST: _typed(params.NoParams, self._list_sessions),
             methods.SESSION_SHOW: _typed(params.SessionParams, self._show_session),
             methods.SESSION_RESUME: _typed(params.SessionParams, self._resume),

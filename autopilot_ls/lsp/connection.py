@@ -17,6 +17,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from autopilot_ls import __version__
+from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp.client_profile import ClientProfile, profile_of
 from autopilot_ls.lsp.convert import canonical, is_inside, to_path
 from autopilot_ls.lsp.documents import Document, Documents
@@ -45,8 +46,8 @@ CODE_ACTION_KINDS: Final = (
 class Features(Protocol):
     """What the editor is shown and may do; loaded after `initialize` is answered."""
 
-    def document_changed(self, document: Document) -> None:
-        """A document was opened, again perhaps, or changed."""
+    def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
+        """A document was opened, again perhaps, or changed; `edits` is None when it was opened."""
         ...
 
     def document_closed(self, document: Document) -> None:
@@ -213,11 +214,11 @@ class Connection:
 
     def changed(self, params: types.DidChangeTextDocumentParams) -> None:
         """See `Endpoint`."""
-        document = self.documents.change(params.text_document, params.content_changes)
-        if document is None:
+        changed = self.documents.change(params.text_document, params.content_changes)
+        if changed is None:
             _log.warning("A document that is not open was changed.")
         elif self._features is not None:
-            self._features.document_changed(document)
+            self._features.document_changed(*changed)
 
     def closed(self, uri: str) -> None:
         """See `Endpoint`."""

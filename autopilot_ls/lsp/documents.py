@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
+from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp.convert import (
     canonical,
     content,
@@ -33,6 +34,7 @@ class Document:
         path: The file, or None for what is none (an unsaved buffer, another scheme).
         key: The canonical path, or the URI, by which documents are compared.
         lines: With their ends; there is always one, and the last has no end.
+        loaded: The text it was opened or saved with last; None when that is not known.
     """
 
     uri: str
@@ -41,6 +43,7 @@ class Document:
     language: str
     version: int
     lines: list[str]
+    loaded: str | None = None
     _text: str | None = None
 
     @property
@@ -50,13 +53,15 @@ class Document:
             self._text = "".join(self.lines)
         return self._text
 
-    def replace(self, text: str) -> None:
-        """Set the whole text."""
+    def replace(self, text: str) -> LineEdit:
+        """Set the whole text; returns what that did to the lines."""
+        before = self.lines
         self.lines = split_lines(text)
         self._text = None
+        return LineEdit(0, before, self.lines)
 
-    def splice(self, change: types.Range, text: str, encoding: str) -> None:
-        """Replace a range of the text."""
+    def splice(self, change: types.Range, text: str, encoding: str) -> LineEdit:
+        """Replace a range of the text; returns what that did to the lines."""
         lines = self.lines
         first, start = place(lines, change.start.line, change.start.character, encoding)
         last, end = place(lines, change.end.line, change.end.character, encoding)
@@ -69,8 +74,10 @@ class Document:
         if last + 1 < len(lines):
             # What was replaced kept its line end, so an empty piece is left that is no line.
             fresh.pop()
+        removed = lines[first : last + 1]
         lines[first : last + 1] = fresh
         self._text = None
+        return LineEdit(first, removed, fresh)
 
     def selected(self, place_: types.Range, encoding: str) -> str:
         """Return the text in a range."""
@@ -110,6 +117,7 @@ class Documents:
             language=item.language_id,
             version=item.version,
             lines=split_lines(item.text),
+            loaded=item.text,
         )
         self._by_uri[item.uri] = document
         return document
@@ -118,21 +126,30 @@ class Documents:
         self,
         identifier: types.VersionedTextDocumentIdentifier,
         changes: Sequence[types.TextDocumentContentChangeEvent],
-    ) -> Document | None:
-        """Apply changes; None when the document is not open and its text cannot be known."""
+    ) -> tuple[Document, list[LineEdit] | None] | None:
+        """Apply changes.
+
+        Returns:
+            The document and what was done to its lines one after the other, which is None when it was
+            not open before; None when it is not open and its text cannot be known.
+        """
         document = self._by_uri.get(identifier.uri)
+        known = document is not None
+        edits: list[LineEdit] = []
         for change in changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
                 if document is not None:
-                    document.splice(change.range, change.text, self.encoding)
+                    edits.append(document.splice(change.range, change.text, self.encoding))
             elif document is not None:
-                document.replace(change.text)
+                edits.append(document.replace(change.text))
             else:
                 item = types.TextDocumentItem(identifier.uri, "", identifier.version, change.text)
                 document = self.open(item)
-        if document is not None:
-            document.version = identifier.version
-        return document
+                document.loaded = None
+        if document is None:
+            return None
+        document.version = identifier.version
+        return document, edits if known else None
 
     def close(self, uri: str) -> Document | None:
         """Forget a document; returns it if it was open."""

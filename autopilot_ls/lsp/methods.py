@@ -1,7 +1,7 @@
 """Every command and notification of ours, declared once.
 
 From here come the list in `executeCommandProvider`, the dispatch, the schema and the README's table. The
-models of parameters and results stand in `params` and `policy_params`, named by their class, because `initialize` is
+models of parameters and results stand in `params`, `policy_params` and `review_params`, named by their class, because `initialize` is
 answered before pydantic is loaded. Not aware of what a command does; `commands` has the handlers. Light.
 """
 
@@ -41,10 +41,11 @@ class Method:
 
 
 def _model(name: str) -> type[Frozen]:
-    from autopilot_ls.lsp import params, policy_params
+    from autopilot_ls.lsp import params, policy_params, review_params
     from autopilot_ls.model.base import Frozen
 
-    found: object = getattr(params, name, None) or getattr(policy_params, name)
+    places = (params, policy_params, review_params)
+    found: object = next((model for place in places if (model := getattr(place, name, None))), None)
     if not (isinstance(found, type) and issubclass(found, Frozen)):
         raise TypeError(f"{name} is no model of parameters")
     return found
@@ -54,6 +55,8 @@ TURN_START: Final = "autopilot.turn.start"
 TURN_STEER: Final = "autopilot.turn.steer"
 TURN_INTERRUPT: Final = "autopilot.turn.interrupt"
 TURN_FORGET: Final = "autopilot.turn.forget"
+TURN_UNDO: Final = "autopilot.turn.undo"
+TURN_REDO: Final = "autopilot.turn.redo"
 SESSION_LIST: Final = "autopilot.session.list"
 SESSION_SHOW: Final = "autopilot.session.show"
 SESSION_RESUME: Final = "autopilot.session.resume"
@@ -64,6 +67,9 @@ APPROVAL_DECIDE: Final = "autopilot.approval.decide"
 APPROVAL_MARK: Final = "autopilot.approval.mark"
 APPROVAL_ANSWER: Final = "autopilot.approval.answer"
 APPROVAL_PREVIEW: Final = "autopilot.approval.preview"
+CHANGES_LIST: Final = "autopilot.changes.list"
+CHANGES_KEEP: Final = "autopilot.changes.keep"
+CHANGES_UNDO: Final = "autopilot.changes.undo"
 GRANT_REVOKE: Final = "autopilot.grant.revoke"
 POLICY_LIST: Final = "autopilot.policy.list"
 POLICY_FORGET: Final = "autopilot.policy.forget"
@@ -95,6 +101,13 @@ COMMANDS: Final[tuple[Method, ...]] = (
         "WaitingTaskParams",
         "Done",
     ),
+    Method(
+        TURN_UNDO,
+        "Take back all that a turn, and every turn since, has changed; what you typed stays",
+        "TurnUndoParams",
+        "ChangesUndone",
+    ),
+    Method(TURN_REDO, "Do again what was taken back", "TurnRedoParams", "ChangesUndone"),
     Method(SESSION_LIST, "List all sessions, newest first", "NoParams", "SessionList"),
     Method(SESSION_SHOW, "Show one session with its turns", "SessionParams", "SessionShown"),
     Method(
@@ -134,6 +147,19 @@ COMMANDS: Final[tuple[Method, ...]] = (
         "Show what a pending patch would change, without changing anything",
         "ApprovalPreviewParams",
         "ApprovalPreviewed",
+    ),
+    Method(
+        CHANGES_LIST,
+        "List what was changed without asking and nobody has reviewed, and what can be undone",
+        "ChangesListParams",
+        "ChangesList",
+    ),
+    Method(CHANGES_KEEP, "Take changes as reviewed", "ChangesChosenParams", "ChangesKept"),
+    Method(
+        CHANGES_UNDO,
+        "Take changes back; what you typed stays",
+        "ChangesChosenParams",
+        "ChangesUndone",
     ),
     Method(
         GRANT_REVOKE,
@@ -207,7 +233,7 @@ NOTIFICATIONS: Final[tuple[Method, ...]] = (
     Method(STATUS_CHANGED, "A session's status is now this", "StatusNotification"),
     Method(
         RELOAD,
-        "These files were written for an accepted patch: reload unmodified buffers",
+        "These files were written for you, by an accepted patch or an undo: reload unmodified buffers",
         "ReloadNotification",
     ),
 )

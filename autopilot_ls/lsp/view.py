@@ -15,6 +15,7 @@ from typing import Final
 
 from lsprotocol import types
 
+from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.commands import Commands
@@ -30,12 +31,14 @@ from autopilot_ls.lsp.features.notifications import Notifications
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.progress import Progress
+from autopilot_ls.lsp.features.review import Unreviewed
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.params import TurnStartParams
 from autopilot_ls.lsp.policy_commands import PolicyCommands
+from autopilot_ls.lsp.review_commands import ReviewCommands
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -105,6 +108,9 @@ class EditorView:
         )
         self._preview = Preview(connection, messages, jobs, folder, self._applied)
         self._lenses = Lenses(connection, jobs, self._diagnostics)
+        self._unreviewed = Unreviewed(
+            connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
+        )
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         files = policy_files(settings)
         self._policies = PolicyFilesShown(
@@ -125,6 +131,7 @@ class EditorView:
             preview=self._preview,
             transcripts=self._transcripts,
             policies=PolicyCommands(connection, backend, files, self._policies.look_again),
+            changes=ReviewCommands(connection, backend, lambda: self.name, self._unreviewed.undone),
             started=self._started,
         )
         self._actions = CodeActions(
@@ -134,6 +141,7 @@ class EditorView:
             unsaved=self._unsaved,
             policies=self._policies,
             preview=self._preview,
+            unreviewed=self._unreviewed,
         )
 
     def _session_folders(self) -> list[str]:
@@ -172,11 +180,13 @@ class EditorView:
             self._follow_transcript(document)
             self._policies.look(document)
         self._policies.look_again()
+        self._unreviewed.begin()
         self._jobs.start(self._configuration.follow)
 
     def close(self) -> None:
         """Send nothing more."""
         self._frames.close()
+        self._unreviewed.close()
         self._unsaved.close()
 
     # The supervisor's `ClientView` -----------------------------------------------------------------
@@ -195,10 +205,17 @@ class EditorView:
     def files_written(self, paths: Sequence[Path]) -> None:
         """Tell the editor to reload what it has not changed."""
         self._notifications.written(paths)
+        working = any(
+            self._backend.snapshot(session_id).active_turn
+            for session_id in self._backend.live_sessions()
+        )
+        if not self._notifications.enabled and not working:
+            # Editors may look at their files when a progress goes on, as they are told of a turn.
+            self._progress.flash(f"Autopilot wrote {count(len(paths), 'file')}")
 
     def review_changed(self, workspace: Path) -> None:
         """Take that there is something else to review."""
-        del workspace
+        self._unreviewed.changed(workspace)
 
     def policy_changed(self) -> None:
         """Show what there is to say about the policy's files now."""
@@ -402,8 +419,11 @@ class EditorView:
 
     # What the editor says: `connection.Features` ------------------------------------------------------
 
-    def document_changed(self, document: Document) -> None:
+    def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
+        self._diagnostics.hints.changed(document, edits)
+        if edits is None:
+            self._unreviewed.opened(document)
         self._diagnostics.refresh(document)
         self._policies.look(document)
         self._preview.document_changed()
@@ -424,12 +444,14 @@ class EditorView:
         if session_id is not None:
             self._transcripts.close(session_id)
         self._diagnostics.clear_failures(document.key)
+        self._diagnostics.hints.closed(document)
         self._diagnostics.refresh(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)
 
     def document_saved(self, document: Document) -> None:
         """See `Features`."""
+        self._unreviewed.saved(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)
 
@@ -473,7 +495,9 @@ class EditorView:
 
     async def hover(self, params: types.HoverParams) -> types.Hover | None:
         """See `Features`."""
-        return hover_at(self._connection, self._diagnostics, self.folder, params)
+        return hover_at(
+            self._connection, self._diagnostics, self.folder, self._unreviewed.hovers, params
+        )
 
     async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
         """See `Features`."""

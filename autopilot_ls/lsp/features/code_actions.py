@@ -1,6 +1,6 @@
 """Code actions: what a person may decide or begin at a place of a document.
 
-At the hunks of a pending patch: to decide on it. Everywhere in the session's workspace, and in its
+At the hunks of a pending patch: to decide on it. At changes after the fact: to keep or undo them. Everywhere in the session's workspace, and in its
 transcript: to decide on what has no place in a file. On unsaved files that a task waits for: to start
 anyway. In a workspace's policy: to trust it. And to begin work. Not aware of how a decision is carried out. `view` stands above.
 """
@@ -21,6 +21,7 @@ from autopilot_ls.lsp.features.actions import Offer, present, wanted
 from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics, ShownHunk
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
+from autopilot_ls.lsp.features.review import Unreviewed
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import Approval
@@ -59,6 +60,7 @@ class CodeActions:
         unsaved: UnsavedTasks,
         policies: PolicyFilesShown,
         preview: Preview,
+        unreviewed: Unreviewed,
     ) -> None:
         """Create the feature over what it looks things up in."""
         self._connection = connection
@@ -67,6 +69,7 @@ class CodeActions:
         self._unsaved = unsaved
         self._policies = policies
         self._preview = preview
+        self._unreviewed = unreviewed
 
     def at(self, params: types.CodeActionParams) -> list[types.Command | types.CodeAction]:
         """Return the code actions at a place."""
@@ -78,11 +81,13 @@ class CodeActions:
         session_id = self._waiting.transcript_session(document.key)
         if session_id is not None:
             offers = self._in_transcript(session_id, params.range, selection)
+            offers += self._unreviewed.transcript_offers(session_id)
         elif (at := self._preview.units_at(document, params.range)) is not None:
             offers = self._in_diff(*at, selection)
         else:
             offers = self._policies.offers(document)
             offers += self._in_file(document, params, selection)
+            offers += self._unreviewed.offers(document, params.range)
             offers += start_actions.offers(document, params.range, context.diagnostics, selection)
         profile = self._connection.profile
         return [present(offer, profile) for offer in offers if wanted(offer.kind, context.only)]

@@ -7,7 +7,7 @@ by its line. Not aware of code actions, which ask here what is shown where. `vie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ from lsprotocol import types
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
+from autopilot_ls.lsp.features.change_hints import ChangeHints
+from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.model.approvals import (
     Approval,
     ChangeKind,
@@ -95,6 +97,7 @@ class Diagnostics:
         self._policies: dict[str, tuple[types.Diagnostic, ...]] = {}
         self._paths: dict[str, str] = {}
         self._published: dict[str, set[str]] = {}
+        self.hints = ChangeHints(connection)
 
     # What is shown ------------------------------------------------------------------------------
 
@@ -169,6 +172,12 @@ class Diagnostics:
         if not found:
             del self._policies[key]
 
+    def show_changes(self, key: str, path: str, changes: Sequence[ShownChange]) -> None:
+        """Show the changes of a file that are to be reviewed; replaces what was shown of them."""
+        if self.hints.set(key, changes, self._connection.documents.by_key(key)):
+            self._paths.setdefault(key, path)
+            self.publish(key)
+
     # What is asked by others --------------------------------------------------------------------
 
     def hunks_at(self, document: Document | None, key: str, place: types.Range) -> list[ShownHunk]:
@@ -208,7 +217,7 @@ class Diagnostics:
     def refresh(self, document: Document) -> None:
         """Publish again for a document that was opened or changed."""
         shown = (self._hunks, self._unsaved, self._failures, self._policies)
-        if any(document.key in there for there in shown):
+        if any(document.key in there for there in shown) or self.hints.has(document.key):
             self.publish(document.key, document)
 
     def publish(self, key: str, document: Document | None = None) -> None:
@@ -220,6 +229,7 @@ class Diagnostics:
         diagnostics += [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
         diagnostics += [self._failure(failure, document) for failure in self._failures.get(key, ())]
         diagnostics += self._policies.get(key, ())
+        diagnostics += self.hints.diagnostics(key, document)
         version = None
         if document is not None and self._connection.profile.diagnostic_versions:
             version = document.version

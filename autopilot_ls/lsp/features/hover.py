@@ -1,17 +1,20 @@
 """Hover over a pending hunk: why it was asked, by which rule of which file, and the change.
 
-Not aware of how it is worded. `view` stands above, `diagnostics` knows what is shown where.
+Over a change after the fact: who made it, and the change. Not aware of how it is worded. `view` stands above, `diagnostics` knows what is shown where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lsprotocol import types
 
 from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
+from autopilot_ls.presentation.changes import ChangedPart
+from autopilot_ls.presentation.changes import hover as change_hover
 from autopilot_ls.presentation.hovers import hover
 
 MAX_HUNKS: Final = 3
@@ -22,6 +25,7 @@ def hover_at(
     connection: Connection,
     diagnostics: Diagnostics,
     folder: Callable[[str], str],
+    changes: Callable[[Document, types.Range], Sequence[ChangedPart]],
     params: types.HoverParams,
 ) -> types.Hover | None:
     """Return what is shown over a place, None where no hunk waits.
@@ -30,6 +34,7 @@ def hover_at(
         connection: Knows the documents and what the editor shows.
         diagnostics: Knows the hunks.
         folder: Gives the folder of a session.
+        changes: Gives the changes to be reviewed at a place.
         params: The place.
     """
     document = connection.documents.get(params.text_document.uri)
@@ -37,7 +42,8 @@ def hover_at(
         return None
     place = types.Range(params.position, params.position)
     found = diagnostics.hunks_at(document, document.key, place)[:MAX_HUNKS]
-    if not found:
+    reviewed = changes(document, place)[:MAX_HUNKS]
+    if not found and not reviewed:
         return None
     markdown = connection.profile.markdown_hovers
     texts = [
@@ -50,6 +56,7 @@ def hover_at(
         )
         for shown in found
     ]
+    texts += [change_hover(change, markdown=markdown) for change in reviewed]
     kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
     between = "\n\n---\n\n" if markdown else "\n\n"
     return types.Hover(types.MarkupContent(kind, between.join(texts)))

@@ -1,7 +1,7 @@
-"""Code lenses over the hunks of pending patches, for editors that show them.
+"""Code lenses over the hunks of pending patches and over changes to be reviewed, where editors show them.
 
 Over each hunk: accept, reject, take back; over the first one of a patch in a file: what concerns the whole
-patch. Editors ask for lenses when they like, so they are told when there are others, at most a few times
+patch. Over each change: keep, undo. Editors ask for lenses when they like, so they are told when there are others, at most a few times
 a second. Not aware of decisions. `view` stands above; `hunk_actions` has what is offered elsewhere.
 """
 
@@ -18,6 +18,7 @@ from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.features.diagnostics import Diagnostics, ShownHunk
 from autopilot_ls.lsp.features.hunk_actions import mark
+from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.protocol import ClientFailed
 from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
@@ -61,6 +62,12 @@ class Lenses:
                 types.CodeLens(where, types.Command(title, command, arguments=[argument]))
                 for title, command, argument in buttons
             ]
+        for change, line, _ in self._diagnostics.hints.places(document)[:MAX_HUNKS]:
+            where = types.Range(types.Position(line, 0), types.Position(line, 0))
+            lenses += [
+                types.CodeLens(where, types.Command(title, command, arguments=[argument]))
+                for title, command, argument in _of_change(change)
+            ]
         return lenses
 
     def changed(self) -> None:
@@ -101,6 +108,12 @@ def _of_hunk(shown: ShownHunk) -> Iterable[_Button]:
     if not unit.file.problem:
         yield button(f"✓ accept {what}", "accept")
     yield button(f"✗ reject {what}", "reject")
+
+
+def _of_change(change: ShownChange) -> Iterable[_Button]:
+    argument: dict[str, JsonValue] = {"cwd": str(change.workspace), "ids": [change.part.id]}
+    yield "✓ keep", methods.CHANGES_KEEP, argument
+    yield "↶ undo", methods.CHANGES_UNDO, argument
 
 
 def _of_patch(approval: Approval, total: int) -> Iterable[_Button]:

@@ -107,6 +107,24 @@ class Progress:
         if shown.closing is not None:
             self._send(shown, types.WorkDoneProgressEnd(message=shown.closing))
 
+    def flash(self, title: str) -> None:
+        """Show a progress that is over as soon as it begins."""
+        if self._connection.profile.progress:
+            self._number += 1
+            token = f"autopilot/done/{self._number}"
+            self._jobs.start(lambda: self._flash(token, title))
+
+    async def _flash(self, token: str, title: str) -> None:
+        params = types.WorkDoneProgressCreateParams(token)
+        try:
+            await self._connection.ask(
+                types.WINDOW_WORK_DONE_PROGRESS_CREATE, params, limit=CREATE_LIMIT
+            )
+        except ClientFailed:
+            return
+        for value in (types.WorkDoneProgressBegin(title), types.WorkDoneProgressEnd()):
+            self._connection.tell(_METHOD, types.ProgressParams(token, value))
+
     def report(self, session_id: str, snapshot: SessionSnapshot) -> bool:
         """Tell what happens now, if that is news and the time has come; tells whether it was sent."""
         shown = self._shown.get(session_id)

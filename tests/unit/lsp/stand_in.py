@@ -54,6 +54,7 @@ from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.trace.summary import SessionSummary
 from tests.protocol.client import FULL
 
@@ -110,6 +111,7 @@ class StandIn:
         self.views: list[EditorView] = []
         self.started: list[StartTurn] = []
         self.dirty: list[Path] = []
+        self.review = ReviewDesk(None, list, lambda _: None, lambda *_: None)
         self.problems: dict[str, tuple[PolicyProblem, ...]] = {}
         self.emit(SessionCreated(cwd=str(cwd), runtime="codex", mode=Mode.PROPOSE, title="T"))
 

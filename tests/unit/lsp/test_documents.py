@@ -48,7 +48,10 @@ def test_spliced_lines_are_the_edited_text(
         place = span(one, other)
         text = text[: offset(text, place.start)] + new + text[offset(text, place.end) :]
         assert spliced.selected(place, "utf-16") is not None
-        spliced.splice(place, new, "utf-16")
+        before = list(spliced.lines)
+        edit = spliced.splice(place, new, "utf-16")
+        before[edit.first : edit.first + len(edit.removed)] = edit.inserted
+        assert before == spliced.lines
         assert spliced.text == text
         assert spliced.lines == split_lines(text)
 
@@ -72,7 +75,8 @@ def test_range_of_lines_ends_at_the_end_of_a_line_and_stays_in_the_text() -> Non
 def change(
     documents: Documents, uri: str, event: types.TextDocumentContentChangeEvent
 ) -> Document | None:
-    return documents.change(types.VersionedTextDocumentIdentifier(2, uri), [event])
+    changed = documents.change(types.VersionedTextDocumentIdentifier(2, uri), [event])
+    return changed and changed[0]
 
 
 def test_change_of_what_is_not_open_is_taken_when_it_is_whole() -> None:

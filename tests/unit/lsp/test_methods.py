@@ -12,6 +12,7 @@ import pytest
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.commands import Commands
 from autopilot_ls.lsp.policy_commands import PolicyCommands
+from autopilot_ls.lsp.review_commands import ReviewCommands
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
         preview=nothing,  # pyright: ignore[reportArgumentType]
         transcripts=nothing,  # pyright: ignore[reportArgumentType]
         policies=PolicyCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
+        changes=ReviewCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
         started=lambda *_: None,
     )
     assert set(commands._handlers) == {method.name for method in methods.COMMANDS}
