@@ -69,18 +69,31 @@ async def test_end_of_input_before_initialize_ends_the_server(tmp_path: Path) ->
 
 
 PATIENT_SERVER = f"""
+import sys
 from autopilot_ls.lsp import configuration, main
+
+async def load(self, original=configuration.Configuration.load):
+    print("waiting", file=sys.stderr, flush=True)
+    return await original(self)
+
+configuration.Configuration.load = load
 configuration.INITIALIZED_LIMIT = configuration.ANSWER_LIMIT = {100 * DEADLINE}
 raise SystemExit(main.serve_stdio())
 """
-"""A server that waits much longer for what the editor still has to say."""
+"""A server that waits much longer for what the editor still has to say, and says when it begins to."""
 
 
-async def test_exit_right_after_initialize_ends_the_server_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [True, False])
+async def test_exit_right_after_initialize_ends_the_server_at_once(
+    tmp_path: Path,
+    waits: bool,  # noqa: FBT001 reason: a table of cases
+) -> None:
     # How long it loads depends on the machine; what it must not do is wait for the editor.
     command = (sys.executable, "-c", PATIENT_SERVER)
     async with running(env=environment(tmp_path), cwd=tmp_path, command=command) as client:
         await client.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        if waits:
+            await until(lambda: b"waiting" in client.stderr)
         await client.request("shutdown", None)
         client.notify("exit", None)
         assert await ended(client) == 0
