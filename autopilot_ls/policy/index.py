@@ -5,17 +5,24 @@ Made once for a policy and immutable after. `judging` asks it.
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Final
 
 from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.paths import PathPatterns, Place, fold
 from autopilot_ls.policy.rules import REST, CommandPattern, Rule
+from autopilot_ls.policy.shell.parts import MAX_LENGTH
+from autopilot_ls.policy.shell.unwrap import program_name
 from autopilot_ls.policy.shell.wrappers import SHELLS
 
 Entry = tuple[Rule, CommandPattern]
 _SPECIAL = frozenset("*?[{")
+# One word in which nothing is expanded, as programs quote it that make a line out of words.
+_PIECE: Final = re.compile(r"""'[^']*+'|"(?:[^"$`\\!]|\\["$`\\])*+"|[A-Za-z0-9_./:@%+,-]++""")
+_GIVEN: Final = re.compile(rf"([A-Za-z0-9_./-]++) -l?c ((?:{_PIECE.pattern})++)")
+_ESCAPED: Final = re.compile(r"""\\(["$`\\])""")
 
 
 class Index:
@@ -136,15 +143,18 @@ class PathIndex:
 
 
 def shell_line(command: str) -> str:
-    """Return what a shell is given (`bash -lc '…'`), or the command itself."""
-    if len(command) > 32_768:  # noqa: PLR2004 - longer lines are not read anyway
+    """Return what a shell is given (`bash -lc '…'`), or the command itself.
+
+    Only where that is all the command does: a shell of the system, and one word that it is given. What
+    another program of the name, or a further command before or behind it, would do is not in the line.
+    """
+    match = _GIVEN.fullmatch(command) if len(command) <= MAX_LENGTH else None
+    if match is None or program_name(match[1]) not in SHELLS:
         return command
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return command
-    match words:
-        case [shell, "-c" | "-lc", script] if shell.rsplit("/", 1)[-1] in SHELLS:
-            return script
-        case _:
-            return command
+    return "".join(_unquoted(piece[0]) for piece in _PIECE.finditer(match[2]))
+
+
+def _unquoted(piece: str) -> str:
+    if piece.startswith("'"):
+        return piece[1:-1]
+    return _ESCAPED.sub(r"\1", piece[1:-1]) if piece.startswith('"') else piece

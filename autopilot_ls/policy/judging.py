@@ -7,6 +7,7 @@ keeps nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -184,6 +185,8 @@ class Judge:
             found += self._part(part, action.cwd)
         if not found:
             found.append(self._default(shown, "It runs nothing that a rule could judge."))
+        elif not self._at.place(action.cwd).inside:
+            found.append(self._default(shown, "It runs in a folder outside the workspace."))
         line = self._rules(self._index.lines_of(action.command), lambda rule: not rule.allows)
         if line is not None:
             found.append(self._by_rule(shown, line))
@@ -196,6 +199,8 @@ class Judge:
         """Return the verdict of a rule that allows exactly this line, None when there is none."""
         if action.types_input or action.network_host is not None or action.permissions:
             return None
+        if not self._at.place(action.cwd).inside:
+            return None  # The same line does something else in another folder.
         rule = self._rules(self._index.lines_of(action.command), lambda rule: rule.allows)
         return None if rule is None else self._by_rule(action.command[:200], rule)
 
@@ -214,6 +219,15 @@ class Judge:
             reason = "It asks to write below a folder without asking again."
             found.append(self._default(action.grant_root, reason, hard=True))
         return found
+
+    def is_where_it_says(self, action: PatchAction) -> bool:
+        """Tell whether no link leads from the paths of a patch to somewhere else."""
+        paths = [p for change in action.changes for p in (change.path, change.move_to) if p]
+        places = [self._at.place(os.path.normpath(os.path.join(self._at.root, p))) for p in paths]  # noqa: PTH118 - as text
+        return all(
+            len(place.relative) == 1 if place.inside else place.real == place.written
+            for place in places
+        )
 
     def tool(self, action: ToolAction) -> PartVerdict:
         """Judge the call of a tool."""
@@ -276,11 +290,16 @@ class Judge:
     def _simple(self, part: Part, cwd: str) -> Iterator[PartVerdict]:
         exact, loose = program_names(part.words)
         first = (part.words[1].text or "") if len(part.words) > 1 else ""
-        rule = strongest(
+        matching = [
             rule
             for rule, pattern in self._index.commands_of(exact, loose, first)
             if rule.matches_command(part.words, pattern) and self._holds(rule)
-        )
+        ]
+        rule = strongest(matching)
+        if self._escalated and rule is not None and rule.outcome is Outcome.ASK:
+            # To ask is more than such a command gets by itself: only who speaks of it may say so.
+            speaks = any(one.escalated and not one.narrowing for one in matching)
+            rule = rule if speaks else None
         problem = script_problem(loose, part.words)
         secret = any(is_secret(name) for word in part.words for name in word.variables)
         if rule is not None and rule.allows and not (problem or secret):

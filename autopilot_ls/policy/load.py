@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from autopilot_ls.policy.language import MAX_TEXT, PolicyProblem, PolicyText, read_policy
-from autopilot_ls.policy.places import places_layer
+from autopilot_ls.policy.places import linked_layers, places_layer
 from autopilot_ls.policy.policy import Layer, LayerKind, Policy, builtin_layer, layer_of
 from autopilot_ls.policy.remember import read_remembered
 from autopilot_ls.policy.trust import TrustStore, content_hash
@@ -160,9 +160,10 @@ class Loader:
         )
         if layer.broken:
             # What was trusted was other content: the last good rules only narrow from now on.
-            kept = self._keep(path, layer)
-            return [replace(kept, narrowing=True)]
-        return [self._keep(path, layer)]
+            layer = replace(self._keep(path, layer), narrowing=True)
+        else:
+            layer = self._keep(path, layer)
+        return [*linked_layers(workspace, path), layer]
 
 
 def problems_by_file(policy: Policy) -> Mapping[str, tuple[PolicyProblem, ...]]:

@@ -56,6 +56,24 @@ def places_layer(places: Iterable[Path]) -> Layer:
     return layer_of("builtin", content)
 
 
+def linked_layers(workspace: Path, file: Path) -> list[Layer]:
+    """Return the layer that protects a workspace's policy where a link leads to it; none without one.
+
+    Args:
+        workspace: The session's folder.
+        file: Its policy, below it, as it is named.
+    """
+    real = _real(str(file))
+    if real == os.path.join(_real(str(workspace)), os.path.relpath(file, workspace)):  # noqa: PTH118 - as text
+        return []
+    text = (
+        f'{_HEAD}\n[[rule]]\nname = "linked-policy"\nverdict = "ask"\nhard = true\n'
+        f"edit = [{json.dumps(_pattern(real), ensure_ascii=False)}]\n"
+        'risk = "high"\nreason = "This is the workspace\'s policy: a link leads to it."\n'
+    )
+    return [layer_of("builtin", read_policy(text, PLACES))]
+
+
 def _rule(name: str, key: str, patterns: Iterable[str]) -> str:
     listed = "".join(f"  {json.dumps(text, ensure_ascii=False)},\n" for text in patterns)
     return (

@@ -72,7 +72,9 @@ class Layer:
         if not self.narrowing:
             return self.rules
         # Others' rules do not get the last word over the user's own, they only make it stricter.
-        return tuple(replace(rule, hard=False) for rule in self.rules if not rule.allows)
+        return tuple(
+            replace(rule, hard=False, narrowing=True) for rule in self.rules if not rule.allows
+        )
 
 
 class Policy:
@@ -196,6 +198,8 @@ def _lifted(
     if mode is Mode.READ_ONLY or any(one.hard and one.rank > 1 for one in found):
         return found
     grant = _granted(action, grants)
+    if isinstance(action, PatchAction) and not judge.is_where_it_says(action):
+        return found  # The paths are those that were granted, what they lead to may not be.
     if grant is None:
         return found
     reason = f"{grant.granted_by} allowed exactly this for the session."

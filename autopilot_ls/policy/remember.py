@@ -182,7 +182,7 @@ def _prefixes(part: Part) -> list[str]:
         base in INTERPRETERS
         or name in WRAPPERS
         or name in SHELLS | OTHER_SHELLS | NEVER_REMEMBERED
-        or not all(_WORD.fullmatch(word) for word in words[:3])
+        or not all(_WORD.fullmatch(word) and "..." not in word for word in words[:3])
         or name.startswith("-")
     ):
         return []

@@ -150,6 +150,7 @@ class Rule:
         modes: Where it holds; empty means: where such a rule holds by default.
         workspace: Folders of sessions that it is for; empty means all.
         risk: How much harm it can do; an *allow* of high risk asks in the mode escalate.
+        narrowing: It stands in a file that is not trusted, and may only make things stricter.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Rule:
     workspace: tuple[str, ...] = ()
     risk: Risk | None = None
     reason: str = ""
+    narrowing: bool = False
 
     @property
     def allows(self) -> bool:
