@@ -163,6 +163,8 @@ class WorkspaceReview:
         self._evidence = Evidence()
         self._saved: dict[str, list[Saved]] = {}
         self._looking = anyio.Lock()
+        # Editors ask for what is to be reviewed with each move of the cursor.
+        self._listed: tuple[ReviewItem, ...] | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -311,9 +313,12 @@ class WorkspaceReview:
         head = await self._snapshots.head()
         self._evidence.head_moved = bool(self.last_head) and head != self.last_head
         self.last_head = head
-        news = await (self._compare() if self.is_at_work else self._read_known())
-        if self._evidence.head_moved:
-            await self._keep_committed(head)
+        try:
+            news = await (self._compare() if self.is_at_work else self._read_known())
+            if self._evidence.head_moved:
+                await self._keep_committed(head)
+        finally:
+            self._listed = None
         if news or self._evidence.head_moved:
             self._changed()
         self._evidence.looked(self._running())
@@ -413,6 +418,7 @@ class WorkspaceReview:
                 self.histories[path].keep_what_is_in(held)
 
     def _changed(self) -> None:
+        self._listed = None
         self._forget_old()
         self._tell()
 
@@ -436,11 +442,13 @@ class WorkspaceReview:
 
     def items(self) -> tuple[ReviewItem, ...]:
         """Return what is to be reviewed, by path and place."""
-        return tuple(
-            ReviewItem(f"{zlib.crc32(os.fsencode(path)):08x}-{each.part.id}", path, each)
-            for path, history in sorted(self.histories.items())
-            for each in history.unreviewed()
-        )
+        if self._listed is None:
+            self._listed = tuple(
+                ReviewItem(f"{zlib.crc32(os.fsencode(path)):08x}-{each.part.id}", path, each)
+                for path, history in sorted(self.histories.items())
+                for each in history.unreviewed()
+            )
+        return self._listed
 
     def keep(self, ids: Collection[str]) -> tuple[ReviewItem, ...]:
         """Take these as reviewed; returns them, without those that are none any more."""

@@ -91,4 +91,5 @@ def test_three_files_are_reviewed_and_the_review_outlives_the_server() -> None:
             editor.wait("vim.fn.getline(3)", lambda line: line == "line two")
             assert here.read("two.py") == "typed\n" + NEW
             assert here.read("three.py") == NEW
-            assert "Press ENTER" not in editor.terminal.screen()
+            screen = editor.terminal.screen()
+            assert "Press ENTER" not in screen
