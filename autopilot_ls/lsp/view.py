@@ -106,7 +106,9 @@ class EditorView:
         self._transcripts = Transcripts(
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
-        self._preview = Preview(connection, messages, jobs, folder, self._applied)
+        self._preview = Preview(
+            connection, messages, jobs, folder, self._applied, place=self._diagnostics.place
+        )
         self._lenses = Lenses(connection, jobs, self._diagnostics)
         self._unreviewed = Unreviewed(
             connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
@@ -187,6 +189,7 @@ class EditorView:
         """Send nothing more."""
         self._frames.close()
         self._unreviewed.close()
+        self._diagnostics.close()
         self._unsaved.close()
 
     # The supervisor's `ClientView` -----------------------------------------------------------------
@@ -421,10 +424,10 @@ class EditorView:
 
     def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
-        self._diagnostics.hints.changed(document, edits)
+        moved = self._diagnostics.hints.changed(document, edits)
         if edits is None:
             self._unreviewed.opened(document)
-        self._diagnostics.refresh(document)
+        self._diagnostics.changed(document, edits, moved=moved)
         self._policies.look(document)
         self._preview.document_changed()
         if self._follow_transcript(document) or document.path is None:
@@ -445,7 +448,7 @@ class EditorView:
             self._transcripts.close(session_id)
         self._diagnostics.clear_failures(document.key)
         self._diagnostics.hints.closed(document)
-        self._diagnostics.refresh(document)
+        self._diagnostics.closed(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)
 

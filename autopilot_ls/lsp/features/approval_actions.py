@@ -56,13 +56,16 @@ def has_place(approval: Approval) -> bool:
     )
 
 
-def offers(approval: Approval, *, root: str | None, selection: str = "") -> list[Offer]:
+def offers(
+    approval: Approval, *, root: str | None, selection: str = "", acceptable: bool = True
+) -> list[Offer]:
     """Return what may be decided.
 
     Args:
         approval: One that waits.
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be an answer.
+        acceptable: Whether the hunks of a patch stand in the open documents as they should.
     """
     title = title_of(approval, root=root, limit=110)
     action = approval.action
@@ -72,7 +75,7 @@ def offers(approval: Approval, *, root: str | None, selection: str = "") -> list
             found += _answers(approval, question, selection)
     elif isinstance(action, ElicitationAction):
         found += _contents(approval, action, title)
-    elif not any(file.problem for file in approval.files):
+    elif acceptable and not any(file.problem for file in approval.files):
         found.append(_decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True))
         if _grantable(action):
             what = "edits of these files" if isinstance(action, PatchAction) else "exactly this"
@@ -89,7 +92,7 @@ def offers(approval: Approval, *, root: str | None, selection: str = "") -> list
         why = f"reject the {name}, with the selected text as the reason: {title}"
         found.append(_decide(approval, DecisionKind.DECLINE, why, message=selection.strip()))
     found.append(_decide(approval, DecisionKind.CANCEL, f"reject and stop the turn: {title}"))
-    if not any(file.problem for file in approval.files):
+    if acceptable and not any(file.problem for file in approval.files):
         found += [_remember(approval, offer, title) for offer in approval.offers]
     if isinstance(action, PatchAction) and approval.files:
         size = count(len(approval.files), "file")

@@ -97,6 +97,7 @@ class CodeActions:
             approval,
             root=self._waiting.folder(approval.session_id),
             selection=selection,
+            acceptable=not self._diagnostics.unfit(approval.id),
         )
 
     def _in_transcript(self, session_id: str, place: types.Range, selection: str) -> list[Offer]:
@@ -124,7 +125,9 @@ class CodeActions:
     ) -> list[Offer]:
         root = self._waiting.folder(approval.session_id)
         decisions = self._decisions(approval, selection)
-        return [*hunk_actions.offers(approval, here, root=root, selection=selection), *decisions]
+        unfit = self._diagnostics.unfit(approval.id)
+        single = hunk_actions.offers(approval, here, root=root, selection=selection, unfit=unfit)
+        return [*single, *decisions]
 
     def _in_file(
         self, document: Document, params: types.CodeActionParams, selection: str

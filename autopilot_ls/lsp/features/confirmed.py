@@ -8,7 +8,7 @@ decisions. `preview` stands above.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,10 +16,11 @@ from typing import Final
 import anyio.to_thread
 from lsprotocol import types
 
+from autopilot_ls.edits.follow import Follower
+from autopilot_ls.edits.followed import FollowedHunk, HunkState, Place
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import canonical, content, split_lines, to_uri
+from autopilot_ls.lsp.convert import canonical, split_lines, to_uri
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.diagnostics import place_of
 from autopilot_ls.model.approvals import Approval, ChangeKind
 from autopilot_ls.model.review import Unit, units_of
 from autopilot_ls.model.text import one_line
@@ -30,6 +31,9 @@ _MAX_WAYS: Final = 64
 """Ways to read a text that are followed at once; a text that allows more is not understood."""
 
 Change = types.TextDocumentEdit | types.CreateFile | types.DeleteFile
+
+PlaceOf = Callable[[Document, str, str], Place | None]
+"""Returns where a hunk (of an approval, by their ids) stands in a document, if it is followed there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,9 @@ class Plan:
     files: tuple[_File, ...]
 
 
-async def plan_of(connection: Connection, approval: Approval, root: str) -> Plan | None:
+async def plan_of(
+    connection: Connection, approval: Approval, root: str, place: PlaceOf
+) -> Plan | None:
     """Return the edit that shows a patch, or None when it cannot be shown faithfully."""
     by_file: dict[str, list[Unit]] = {}
     for unit in units_of(approval):
@@ -74,7 +80,7 @@ async def plan_of(connection: Connection, approval: Approval, root: str) -> Plan
     files: list[_File] = []
     notes: dict[str, types.ChangeAnnotation] = {}
     for units in by_file.values():
-        made = await _planned(connection, units)
+        made = await _planned(connection, approval.id, units, place)
         if made is None:
             return None
         changes += made[0]
@@ -98,7 +104,7 @@ def _note(unit: Unit, root: str) -> types.ChangeAnnotation:
 
 
 async def _planned(
-    connection: Connection, units: Sequence[Unit]
+    connection: Connection, approval_id: str, units: Sequence[Unit], place: PlaceOf
 ) -> tuple[list[Change], _File] | None:
     file = units[0].file
     if file.problem or file.move_to is not None or units[0].hunk is None:
@@ -116,7 +122,9 @@ async def _planned(
         return None
     text = document.text if document else disk
     lines = split_lines(text)
-    placed = [_placed(unit, lines, moved=_plain(text) != _plain(disk)) for unit in units]
+    moved = _plain(text) != _plain(disk)
+    places = _places(approval_id, units, document, lines, place)
+    placed = [_placed(unit, there, moved=moved) for unit, there in zip(units, places, strict=True)]
     edits: list[types.AnnotatedTextEdit] = []
     pieces: list[_Piece] = []
     end = 0
@@ -157,21 +165,32 @@ def _added(unit: Unit) -> tuple[_Piece, ...]:
     return (_Piece(unit.id, "", "", _plain(text)),)
 
 
-def _placed(unit: Unit, lines: list[str], *, moved: bool) -> int | None:
+def _places(
+    approval_id: str,
+    units: Sequence[Unit],
+    document: Document | None,
+    lines: Sequence[str],
+    place: PlaceOf,
+) -> list[Place | None]:
+    """Return where hunks stand: as they were followed, or else as the text says."""
+    found = [place(document, approval_id, unit.id) if document else None for unit in units]
+    if None not in found:
+        return found
+    followed = [
+        FollowedHunk.pending(unit.hunk, unit.file.kind, hunk_id=unit.id)
+        for unit in units
+        if unit.hunk is not None
+    ]
+    measured = Follower(followed, lines)
+    return [measured.get(unit.id) for unit in units]
+
+
+def _placed(unit: Unit, place: Place | None, *, moved: bool) -> int | None:
     """Return the line at which a hunk stands in a text, or None when its old lines do not."""
-    hunk = unit.hunk
-    if hunk is None:
+    if unit.hunk is None or place is None or place.state is not HunkState.READY:
         return None
-    first = max(hunk.old_start - 1, 0)
-    if not hunk.old_lines:
-        # Nothing tells where lines go in a text that is no longer the one they were meant for.
-        return None if moved else first
-    first, last = place_of(hunk, lines)
-    return first if _contents(lines[first : last + 1]) == _contents(hunk.old_lines) else None
-
-
-def _contents(lines: Sequence[str]) -> list[str]:
-    return [content(line) for line in lines]
+    # Nothing tells where lines go in a text that is no longer the one they were meant for.
+    return None if moved and not unit.hunk.old_lines else place.start
 
 
 def _plain(text: str) -> str:

@@ -1,22 +1,28 @@
 """Diagnostics: hunks of pending patches, files to be saved for a task, failed turns, policy files.
 
-A hunk is shown where its old lines stand in the text as the editor has it now, and published again
-whenever that text changes, since editors move or drop what they were told. Found again by its id, never
-by its line. Not aware of code actions, which ask here what is shown where. `view` stands above.
+A hunk is shown where `following` says that it stands in the text as the editor has it now, and published
+again when that changes anything, since editors move or drop what they were told: at once, but not more
+often than an editor can use, and once more when the typing pauses, since an editor may drop what is about
+a text that is not the newest. Found again by its id, never by its line. Not aware of code actions, which
+ask here what is shown where. `view` stands above.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lsprotocol import types
 
+from autopilot_ls.edits.followed import FollowedHunk, HunkKind, HunkState, Place
+from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.change_hints import ChangeHints
+from autopilot_ls.lsp.features.following import Following
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.model.approvals import (
     Approval,
@@ -38,8 +44,25 @@ FAILED: Final = "failed"
 MAX_FAILURES: Final = 5
 """Failures shown in one file."""
 
-SEARCH_LIMIT: Final = 2_000
-"""Lines before and behind its old place in which a hunk is looked for."""
+FRAME: Final = 1 / 30
+"""Seconds between two times that a file is published while somebody types in it."""
+
+PAUSE: Final = 0.15
+"""Seconds without typing after which it is published once more."""
+
+UNREVIEWED_HUNK: Final = "unreviewed-hunk"
+
+_PROBLEMS: Final = {
+    HunkState.CONFLICTING: "You have typed into this hunk, so that it cannot be accepted as it is; "
+    "undo that, or reject it.",
+    HunkState.LOST: "The lines of this hunk are not in this text any more, so that it cannot be "
+    "accepted as it is.",
+}
+
+_CODES: Final = {
+    HunkKind.PENDING: (PENDING_HUNK, types.DiagnosticSeverity.Information),
+    HunkKind.UNREVIEWED: (UNREVIEWED_HUNK, types.DiagnosticSeverity.Hint),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,23 @@ class ShownHunk:
     def hunk(self) -> Hunk | None:
         """The hunk; None where the change has none to show."""
         return self.unit.hunk
+
+    @property
+    def id(self) -> str:
+        """What it is followed by."""
+        return followed_id(self.approval.id, self.unit.id)
+
+    def followed(self) -> FollowedHunk | None:
+        """Return what is to be followed, if there are lines."""
+        if self.hunk is None:
+            return None
+        said = _describe(self)
+        return FollowedHunk.pending(self.hunk, self.file.kind, hunk_id=self.id, message=said)
+
+
+def followed_id(owner: str, hunk_id: str) -> str:
+    """Return the one id of a hunk of an approval, or of anything else that owns hunks."""
+    return f"{owner} {hunk_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +138,10 @@ class Diagnostics:
         self._paths: dict[str, str] = {}
         self._published: dict[str, set[str]] = {}
         self.hints = ChangeHints(connection)
+        self._following = Following()
+        # When a file was published last, and what will publish it again.
+        self._times: dict[str, float] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     # What is shown ------------------------------------------------------------------------------
 
@@ -113,6 +157,9 @@ class Diagnostics:
             there = self._hunks.setdefault(key, [])
             if not any(shown.approval.id == approval.id for shown in there):
                 there += hunks
+                followed = [f for shown in hunks if (f := shown.followed()) is not None]
+                document = self._connection.documents.by_key(key)
+                self._following.add(key, approval.id, followed, document)
             self._paths.setdefault(key, hunks[0].file.path)
             self.publish(key)
 
@@ -132,6 +179,7 @@ class Diagnostics:
             kept = [shown for shown in hunks if shown.approval.id != approval_id]
             if len(kept) != len(hunks):
                 self._hunks[key] = kept
+                self._following.discard(key, approval_id)
                 self.publish(key)
                 if not kept:
                     del self._hunks[key]
@@ -182,18 +230,37 @@ class Diagnostics:
 
     def hunks_at(self, document: Document | None, key: str, place: types.Range) -> list[ShownHunk]:
         """Return the hunks of a file that touch a range, as they are shown now."""
-        return [
-            shown
-            for shown in self._hunks.get(key, ())
-            if _touches(self._range(shown.hunk, document), place)
-        ]
+        found: list[ShownHunk] = []
+        for shown in self._hunks.get(key, ()):
+            first, last, state = self._lines_of(shown, document)
+            touches = first <= place.end.line and place.start.line <= last
+            if touches and state is not HunkState.DONE:
+                found.append(shown)
+        return found
 
     def in_file(self, document: Document) -> list[tuple[ShownHunk, types.Range]]:
         """Return the hunks of a document, each with the range it is shown at now."""
-        return [
-            (shown, self._range(shown.hunk, document))
+        encoding = self._connection.profile.encoding
+        found: list[tuple[ShownHunk, types.Range]] = []
+        for shown in self._hunks.get(document.key, ()):
+            first, last, state = self._lines_of(shown, document)
+            if state is not HunkState.DONE:
+                found.append((shown, _line_range(document, first, last, encoding)))
+        return found
+
+    def place(self, document: Document, approval_id: str, hunk_id: str) -> Place | None:
+        """Return where a hunk of an approval stands in a document, if it is followed there."""
+        return self._following.get(document.key, followed_id(approval_id, hunk_id))
+
+    def unfit(self, approval_id: str) -> frozenset[str]:
+        """Return the units of a patch that do not stand as they should in a document that is open."""
+        return frozenset(
+            shown.unit.id
+            for document in self._connection.documents
             for shown in self._hunks.get(document.key, ())
-        ]
+            if shown.approval.id == approval_id
+            and self._lines_of(shown, document)[2] is not HunkState.READY
+        )
 
     def of_approval(self, approval_id: str) -> dict[str, ShownHunk]:
         """Return what is shown of a patch, by the ids of its units."""
@@ -214,18 +281,70 @@ class Diagnostics:
 
     # Publishing ---------------------------------------------------------------------------------
 
-    def refresh(self, document: Document) -> None:
-        """Publish again for a document that was opened or changed."""
+    def changed(
+        self, document: Document, edits: Sequence[LineEdit] | None, *, moved: bool = False
+    ) -> None:
+        """A document was opened (`edits` is None), or changed by these edits.
+
+        Args:
+            document: As it is now.
+            edits: What was done to its lines.
+            moved: Whether that moved anything else that is shown there.
+        """
+        key = document.key
+        moved = self._following.changed(document, edits) or moved
+        if not self._is_shown(key):
+            return
+        if edits is None:
+            self.publish(key, document)
+            return
+        others = (self._failures, self._unsaved, self._policies)
+        now = asyncio.get_running_loop().time()
+        waiting = self._timers.get(key)
+        if moved or any(there.get(key) for there in others):
+            wait = self._times.get(key, 0.0) + FRAME - now
+            if wait <= 0:
+                self.publish(key, document)
+            else:
+                self._publish_in(key, wait)
+        elif waiting is None or waiting.when() > now + FRAME:
+            self._publish_in(key, PAUSE)
+
+    def closed(self, document: Document) -> None:
+        """A document was closed: what is shown then is what the file is taken to hold."""
+        self._following.closed(document)
+        if self._is_shown(document.key):
+            self.publish(document.key)
+
+    def close(self) -> None:
+        """Publish nothing more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _is_shown(self, key: str) -> bool:
         shown = (self._hunks, self._unsaved, self._failures, self._policies)
-        if any(document.key in there for there in shown) or self.hints.has(document.key):
-            self.publish(document.key, document)
+        return any(key in there for there in shown) or self.hints.has(key)
+
+    def _publish_in(self, key: str, seconds: float) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self.publish, key)
 
     def publish(self, key: str, document: Document | None = None) -> None:
         """Send the present diagnostics of a file, under the URI the editor knows it by."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         if document is None:
             document = self._connection.documents.by_key(key)
+        if document is not None:
+            self._times[key] = asyncio.get_running_loop().time()
         uri = document.uri if document else to_uri(self._paths.get(key, key))
-        diagnostics = [self._hunk(shown, document) for shown in self._hunks.get(key, ())]
+        diagnostics: list[object] = []
+        for shown in self._hunks.get(key, ()):
+            diagnostics += self._hunk(shown, document)
         diagnostics += [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
         diagnostics += [self._failure(failure, document) for failure in self._failures.get(key, ())]
         diagnostics += self._policies.get(key, ())
@@ -241,31 +360,48 @@ class Diagnostics:
             self._published[key] = {uri}
         else:
             self._paths.pop(key, None)
+            self._times.pop(key, None)
 
-    def _send(self, uri: str, diagnostics: list[types.Diagnostic], version: int | None) -> None:
-        params = types.PublishDiagnosticsParams(uri, diagnostics, version)
+    def _send(self, uri: str, diagnostics: list[object], version: int | None) -> None:
+        # Plain: hundreds of hunks may be sent with a key that is pressed.
+        params: dict[str, object] = {"uri": uri, "diagnostics": diagnostics}
+        if version is not None:
+            params["version"] = version
         self._connection.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, params)
 
-    def _hunk(self, shown: ShownHunk, document: Document | None) -> types.Diagnostic:
-        data: Mapping[str, str] = {
-            "approvalId": shown.approval.id,
-            "hunkId": shown.unit.id,
-            "mark": shown.mark.mark.value if shown.mark else "none",
-        }
-        alarm = self._alarms.get(shown.approval.id, "")
-        severity = types.DiagnosticSeverity.Warning if alarm else None
-        return types.Diagnostic(
-            range=self._range(shown.hunk, document),
-            message=f"{alarm}: {_describe(shown)}" if alarm else _describe(shown),
-            severity=severity or types.DiagnosticSeverity.Information,
-            code=PENDING_HUNK,
-            source=SOURCE,
-            data=data,
+    def _hunk(self, shown: ShownHunk, document: Document | None) -> Iterable[object]:
+        first, last, state = self._lines_of(shown, document)
+        if state is HunkState.DONE:
+            return ()
+        place = self._following.get(document.key, shown.id) if document else None
+        code, severity = _CODES[place.hunk.kind if place else HunkKind.PENDING]
+        said = place.hunk.message if place else _describe(shown)
+        message = f"{_choice(shown.mark)}{said}"
+        if state is not HunkState.READY:
+            severity = types.DiagnosticSeverity.Warning
+            message = f"{_PROBLEMS[state]} {message}"
+        if alarm := self._alarms.get(shown.approval.id, ""):
+            severity = types.DiagnosticSeverity.Warning
+            message = f"{alarm}: {message}"
+        found = _line_range(document, first, last, self._connection.profile.encoding)
+        return (
+            {
+                "range": _plain_range(found),
+                "message": message,
+                "severity": severity.value,
+                "code": code,
+                "source": SOURCE,
+                "data": {
+                    "approvalId": shown.approval.id,
+                    "hunkId": shown.unit.id,
+                    "mark": shown.mark.mark.value if shown.mark else "none",
+                },
+            },
         )
 
     def _warning(self, unsaved: UnsavedFile, document: Document | None) -> types.Diagnostic:
         return types.Diagnostic(
-            range=self._range(None, document),
+            range=_line_range(document, 0, 0, self._connection.profile.encoding),
             message=(
                 f"Save this file: the agent reads the disk. “{one_line(unsaved.task, 80)}” starts "
                 "as soon as all files are saved."
@@ -287,11 +423,29 @@ class Diagnostics:
             data={"sessionId": failure.session_id},
         )
 
-    def _range(self, hunk: Hunk | None, document: Document | None) -> types.Range:
-        if hunk is None:
-            return _line_range(document, 0, 0, self._connection.profile.encoding)
-        first, last = place_of(hunk, document.lines if document else None)
-        return _line_range(document, first, last, self._connection.profile.encoding)
+    def _lines_of(self, shown: ShownHunk, document: Document | None) -> tuple[int, int, HunkState]:
+        """Return the first and last line that a hunk is shown at, and what has become of it."""
+        if shown.hunk is None:
+            return 0, 0, HunkState.READY
+        if document is None:
+            start = max(shown.hunk.old_start - 1, 0)
+            return start, start + max(len(shown.hunk.old_lines) - 1, 0), HunkState.READY
+        place = self._following.get(document.key, shown.id)
+        if place is None:
+            return 0, 0, HunkState.READY
+        first, last = place.start, max(place.end - 1, place.start)
+        if place.start == place.end:
+            # Behind the last line there is none to show new lines at.
+            first = last = min(first, max(length(document.lines) - 1, 0))
+        return first, last, place.state
+
+
+def _plain_range(found: types.Range) -> object:
+    start, end = found.start, found.end
+    return {
+        "start": {"line": start.line, "character": start.character},
+        "end": {"line": end.line, "character": end.character},
+    }
 
 
 def _line_range(document: Document | None, first: int, last: int, encoding: str) -> types.Range:
@@ -299,10 +453,6 @@ def _line_range(document: Document | None, first: int, last: int, encoding: str)
         return document.range_of(first, last, encoding)
     # The text is not known here. A range that ends at the start of the next line covers the last one.
     return types.Range(types.Position(first, 0), types.Position(last + 1, 0))
-
-
-def _touches(one: types.Range, other: types.Range) -> bool:
-    return one.start.line <= other.end.line and other.start.line <= one.end.line
 
 
 def _by_file(approval: Approval) -> dict[str, list[ShownHunk]]:
@@ -327,43 +477,6 @@ def _chosen(shown: ShownHunk, approval: Approval, choices: Mapping[str, HunkMark
     return ShownHunk(approval, shown.unit, shown.total, choices.get(shown.unit.id))
 
 
-def place_of(hunk: Hunk, lines: list[str] | None) -> tuple[int, int]:
-    """Return the first and last line, from 0, at which a hunk is shown.
-
-    Args:
-        hunk: The hunk.
-        lines: The text as it is now; None when only its old place is known.
-    """
-    old = [content(line) for line in hunk.old_lines]
-    origin = max(hunk.old_start - 1, 0)
-    if not old:
-        # New lines go before this one; behind the last line there is none to show them at.
-        bottom = origin if lines is None else max(_real_lines(lines) - 1, 0)
-        line = min(origin, bottom)
-        return line, line
-    start = origin if lines is None else _find(old, lines, origin)
-    return start, start + len(old) - 1
-
-
-def _real_lines(lines: list[str]) -> int:
-    return len(lines) - 1 if len(lines) > 1 and not lines[-1] else len(lines)
-
-
-def _find(old: list[str], lines: list[str], origin: int) -> int:
-    """Return where the old lines stand now, nearest to where they stood; there when nowhere."""
-
-    def stands_at(start: int) -> bool:
-        return 0 <= start <= len(lines) - len(old) and all(
-            content(lines[start + offset]) == line for offset, line in enumerate(old)
-        )
-
-    for distance in range(min(max(len(lines), origin) + 1, SEARCH_LIMIT)):
-        for start in (origin - distance, origin + distance):
-            if stands_at(start):
-                return start
-    return origin
-
-
 def _describe(shown: ShownHunk) -> str:
     file, hunk = shown.file, shown.hunk
     reason = one_line(shown.approval.reason, 120)
@@ -385,7 +498,7 @@ def _describe(shown: ShownHunk) -> str:
         what = f"The agent wants to change this to: {_lines(hunk.new_lines)}"
     if hunk is not None and file.move_to and not file.problem:
         what += f", and to rename the file to {one_line(file.move_to, 200)}"
-    return f"{_choice(shown.mark)}{what}{why}"
+    return f"{what}{why}"
 
 
 def _choice(choice: HunkMark | None) -> str:

@@ -6,7 +6,7 @@ made. Only what is possible is offered. Not aware of documents. `code_actions` a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -43,7 +43,12 @@ def mark(
 
 
 def offers(
-    approval: Approval, here: Sequence[ShownHunk], *, root: str | None, selection: str = ""
+    approval: Approval,
+    here: Sequence[ShownHunk],
+    *,
+    root: str | None,
+    selection: str = "",
+    unfit: Collection[str] = (),
 ) -> list[Offer]:
     """Return what may be decided on single hunks; nothing where the patch is one hunk.
 
@@ -52,17 +57,23 @@ def offers(
         here: Its hunks at this place.
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be a reason.
+        unfit: Units that cannot be accepted, since somebody typed into them.
     """
     if not here or here[0].total == 1:
         return []
     found: list[Offer] = []
     several = len(here) > 1
     for shown in here[:MAX_HUNKS]:
-        found += _of_hunk(approval, shown, selection, root, several=several)
+        ready = shown.unit.id not in unfit
+        offered = _of_hunk(approval, shown, selection, root, several=several)
+        found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
     files = list({shown.unit.file_id: shown for shown in here}.values())
     for shown in files[:MAX_FILES]:
-        found += _of_file(approval, shown, root)
-    return [*found, *_of_rest(approval)]
+        theirs = {u.id for u in units_of(approval) if u.file_id == shown.unit.file_id}
+        ready = theirs.isdisjoint(unfit)
+        offered = _of_file(approval, shown, root)
+        found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
+    return [*found, *_of_rest(approval, unfit)]
 
 
 def _of_hunk(
@@ -114,7 +125,7 @@ def _of_file(approval: Approval, shown: ShownHunk, root: str | None) -> Iterable
     yield _offer(approval, [unit.file_id], "reject", f"reject {what}")
 
 
-def _of_rest(approval: Approval) -> Iterable[Offer]:
+def _of_rest(approval: Approval, unfit: Collection[str]) -> Iterable[Offer]:
     if not approval.marks:
         return
     chosen = {choice.hunk_id for choice in approval.marks}
@@ -130,7 +141,7 @@ def _of_rest(approval: Approval) -> Iterable[Offer]:
         yield _offer(approval, [last.hunk_id], last.mark.value, title, last.message)
         return
     what = f"the {count(len(left), 'remaining hunk')}"
-    if not any(unit.file.problem for unit in open_):
+    if not any(unit.file.problem or unit.id in unfit for unit in open_):
         yield _offer(approval, left, "accept", f"accept {what}")
     yield _offer(approval, left, "reject", f"reject {what}")
 

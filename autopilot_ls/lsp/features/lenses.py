@@ -51,12 +51,18 @@ class Lenses:
         if document is None:
             return []
         lenses: list[types.CodeLens] = []
-        seen: set[str] = set()
+        unfit: dict[str, frozenset[str]] = {}
         for shown, place in self._diagnostics.in_file(document)[:MAX_HUNKS]:
-            buttons = list(_of_hunk(shown)) if shown.total > 1 else []
-            if shown.approval.id not in seen:
-                seen.add(shown.approval.id)
-                buttons += _of_patch(shown.approval, shown.total)
+            approval = shown.approval
+            first = approval.id not in unfit
+            if first:
+                unfit[approval.id] = self._diagnostics.unfit(approval.id)
+            wrong = unfit[approval.id]
+            buttons: list[_Button] = []
+            if shown.total > 1:
+                buttons += _of_hunk(shown, ready=shown.unit.id not in wrong)
+            if first:
+                buttons += _of_patch(approval, shown.total, ready=not wrong)
             where = types.Range(place.start, place.start)
             lenses += [
                 types.CodeLens(where, types.Command(title, command, arguments=[argument]))
@@ -94,7 +100,7 @@ class Lenses:
             self._refreshing = False
 
 
-def _of_hunk(shown: ShownHunk) -> Iterable[_Button]:
+def _of_hunk(shown: ShownHunk, *, ready: bool) -> Iterable[_Button]:
     approval, unit, chosen = shown.approval, shown.unit, shown.mark
 
     def button(title: str, choice: str) -> _Button:
@@ -105,7 +111,7 @@ def _of_hunk(shown: ShownHunk) -> Iterable[_Button]:
         said = "✓ accepted" if chosen.mark is Mark.ACCEPT else "✗ rejected"
         yield button(f"{said}: take back", "none")
         return
-    if not unit.file.problem:
+    if ready and not unit.file.problem:
         yield button(f"✓ accept {what}", "accept")
     yield button(f"✗ reject {what}", "reject")
 
@@ -116,12 +122,12 @@ def _of_change(change: ShownChange) -> Iterable[_Button]:
     yield "↶ undo", methods.CHANGES_UNDO, argument
 
 
-def _of_patch(approval: Approval, total: int) -> Iterable[_Button]:
+def _of_patch(approval: Approval, total: int, *, ready: bool) -> Iterable[_Button]:
     def button(title: str, decision: str) -> _Button:
         return title, methods.APPROVAL_DECIDE, {"approvalId": approval.id, "decision": decision}
 
     size = f" ({total} hunks)" if total > 1 else ""
-    if not any(file.problem for file in approval.files):
+    if ready and not any(file.problem for file in approval.files):
         yield button(f"✓ accept patch{size}", "accept")
     yield button(f"✗ reject patch{size}", "decline")
     yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}

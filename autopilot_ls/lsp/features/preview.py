@@ -21,7 +21,7 @@ from lsprotocol import types
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.confirmed import Plan, outcome, plan_of
+from autopilot_ls.lsp.features.confirmed import PlaceOf, Plan, outcome, plan_of
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.plain import member
@@ -66,6 +66,8 @@ class Preview:
         jobs: Jobs,
         folder: Path,
         applied: Applied,
+        *,
+        place: PlaceOf,
     ) -> None:
         """Create the feature.
 
@@ -75,7 +77,9 @@ class Preview:
             jobs: Where previews are waited for.
             folder: Where the sessions' records are.
             applied: Takes the hunks that the person applied in the editor; returns what to say.
+            place: See `Diagnostics.place`.
         """
+        self._place = place
         self._connection = connection
         self._messages = messages
         self._jobs = jobs
@@ -105,7 +109,7 @@ class Preview:
         shown: Shown = "none"
         plan = None
         if view != "document" and self._connection.profile.confirms_edits:
-            plan = await plan_of(self._connection, approval, root)
+            plan = await plan_of(self._connection, approval, root, self._place)
         if plan is not None:
             wanted = plan
             self._jobs.start(lambda: self._offer(approval, wanted))
