@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import baselines, flood, latency, pipeline, policy, review, startup
+from tests.bench import baselines, flood, keystroke, latency, pipeline, policy, review, startup
 from tests.bench.machine import describe, load, spin
 from tests.bench.report import Figure, Results, median, table, write_json
 
@@ -31,12 +31,27 @@ class Sizes:
     loads: int
     hunks: int
     requests: int
+    typing: keystroke.Size = keystroke.Size(50_000, 500, 600, 0.04)
 
 
 FULL = Sizes(
     15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3, 20_000, 5, 200, 9, 1_000, 1_000
 )
-QUICK = Sizes(1, 20_000, flood.Size(0.5, 20_000, 1_000, 1), 5, 0.02, 1, 400, 1, 2, 1, 100, 20)
+QUICK = Sizes(
+    1,
+    20_000,
+    flood.Size(0.5, 20_000, 1_000, 1),
+    5,
+    0.02,
+    1,
+    400,
+    1,
+    2,
+    1,
+    100,
+    20,
+    keystroke.Size(50_000, 500, 12, 0.0),
+)
 
 Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
 
@@ -53,6 +68,7 @@ PARTS: tuple[Part, ...] = (
     ("baselines", lambda folder, sizes: baselines.measure(folder, sizes.files, sizes.stores)),
     ("policy", lambda folder, sizes: policy.measure(folder, sizes.verdicts, sizes.loads)),
     ("review", lambda folder, sizes: review.measure(folder, 50, sizes.hunks, sizes.requests)),
+    ("keystroke", lambda folder, sizes: keystroke.measure(folder, sizes.typing)),
 )
 
 

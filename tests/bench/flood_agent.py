@@ -40,6 +40,8 @@ class Plan:
         approvals: How many patches are proposed, one after the other, while the deltas flow.
         interval: Seconds between the proposals, on the average.
         together: Deltas of one write, 0 for as many as a pipe holds; Codex writes each by itself.
+        hunks: Hunks of each patch; 0 for one in a file of three lines.
+        lines: Lines of the file that many hunks are in, see `large_text`.
     """
 
     rate: int = 0
@@ -48,6 +50,8 @@ class Plan:
     approvals: int = 0
     interval: float = 0.04
     together: int = 1
+    hunks: int = 0
+    lines: int = 0
 
 
 @dataclass
@@ -281,7 +285,7 @@ class Approvals:
         agent.requests += 1
         item = f"call_{number:016x}"
         path = str(Path(agent.cwd) / patched_name(number))
-        change = file_change(item, path, "inProgress")
+        change = file_change(item, path, "inProgress", large_diff(self.plan))
         started = agent.placed(item=change, startedAtMs=now_ms())
         asked = agent.placed(itemId=item, startedAtMs=now_ms(), reason=None, grantRoot=None)
         frames = encode({"method": "item/started", "params": started}) + encode(
@@ -329,11 +333,25 @@ def message_item(text: str) -> dict[str, object]:
     }
 
 
-def file_change(item: str, path: str, status: str) -> dict[str, object]:
+def large_text(lines: int) -> str:
+    """Text of the file that many hunks are in."""
+    return "".join(f"line {number} of the file\n" for number in range(1, lines + 1))
+
+
+def large_diff(plan: Plan) -> str:
+    """Return the diff of a patch with many hunks, spread over the whole file."""
+    apart = plan.lines // plan.hunks if plan.hunks else 0
+    return "".join(
+        f"@@ -{number} +{number} @@\n-line {number} of the file\n+changed {number}\n"
+        for number in range(apart // 2, apart * plan.hunks, apart or 1)
+    )
+
+
+def file_change(item: str, path: str, status: str, diff: str = "") -> dict[str, object]:
     change = {
         "path": path,
         "kind": {"type": "update", "move_path": None},
-        "diff": "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n",
+        "diff": diff or "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n",
     }
     return {"type": "fileChange", "id": item, "changes": [change], "status": status}
 

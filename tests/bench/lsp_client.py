@@ -47,6 +47,7 @@ class LspClient:
         self.cwd = cwd
         self.options = dict(options or {})
         self.arrivals: list[tuple[int, str]] = []
+        self.answered: dict[int, int] = {}
         self.on_notification: Callable[[int, str, Json], None] | None = None
         self._condition = threading.Condition()
         self._replies: dict[int, Json] = {}
@@ -182,6 +183,7 @@ class LspClient:
         if not isinstance(method, str):
             with self._condition:
                 self._replies[cast("int", message.get("id"))] = message
+                self.answered[cast("int", message.get("id"))] = arrived
                 self._condition.notify_all()
             return
         if "id" in message:
