@@ -31,11 +31,23 @@ class Sizes:
     loads: int
     hunks: int
     requests: int
-    typing: keystroke.Size = keystroke.Size(50_000, 500, 600, 0.04)
+    typing: keystroke.Size
 
 
 FULL = Sizes(
-    15, 200_000, flood.Size(5.0, 300_000, 15_000, 3), 210, 0.04, 3, 20_000, 5, 200, 9, 1_000, 1_000
+    15,
+    200_000,
+    flood.Size(5.0, 300_000, 15_000, 3),
+    210,
+    0.04,
+    3,
+    20_000,
+    5,
+    200,
+    9,
+    1_000,
+    1_000,
+    keystroke.Size(50_000, 500, 600, 0.04),
 )
 QUICK = Sizes(
     1,
