@@ -92,12 +92,16 @@ class CodeActions:
         profile = self._connection.profile
         return [present(offer, profile) for offer in offers if wanted(offer.kind, context.only)]
 
-    def _decisions(self, approval: Approval, selection: str) -> list[Offer]:
+    def _decisions(
+        self, approval: Approval, selection: str, unfit: frozenset[str] | None = None
+    ) -> list[Offer]:
+        if unfit is None:
+            unfit = self._diagnostics.unfit(approval.id)
         return approval_actions.offers(
             approval,
             root=self._waiting.folder(approval.session_id),
             selection=selection,
-            acceptable=not self._diagnostics.unfit(approval.id),
+            acceptable=not unfit,
         )
 
     def _in_transcript(self, session_id: str, place: types.Range, selection: str) -> list[Offer]:
@@ -124,10 +128,9 @@ class CodeActions:
         self, approval: Approval, here: Sequence[ShownHunk], selection: str
     ) -> list[Offer]:
         root = self._waiting.folder(approval.session_id)
-        decisions = self._decisions(approval, selection)
         unfit = self._diagnostics.unfit(approval.id)
         single = hunk_actions.offers(approval, here, root=root, selection=selection, unfit=unfit)
-        return [*single, *decisions]
+        return [*single, *self._decisions(approval, selection, unfit)]
 
     def _in_file(
         self, document: Document, params: types.CodeActionParams, selection: str

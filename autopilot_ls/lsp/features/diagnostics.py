@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lsprotocol import types
@@ -19,7 +19,7 @@ from lsprotocol import types
 from autopilot_ls.edits.followed import FollowedHunk, HunkKind, HunkState, Place
 from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import canonical, content, to_uri
+from autopilot_ls.lsp.convert import canonical, content, to_units, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.change_hints import ChangeHints
 from autopilot_ls.lsp.features.following import Following
@@ -72,12 +72,17 @@ class ShownHunk:
     Attributes:
         total: How many of them the patch has.
         mark: What the person has chosen for it so far.
+        id: What it is followed by.
     """
 
     approval: Approval
     unit: Unit
     total: int
     mark: HunkMark | None = None
+    id: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", followed_id(self.approval.id, self.unit.id))
 
     @property
     def file(self) -> FileChange:
@@ -88,11 +93,6 @@ class ShownHunk:
     def hunk(self) -> Hunk | None:
         """The hunk; None where the change has none to show."""
         return self.unit.hunk
-
-    @property
-    def id(self) -> str:
-        """What it is followed by."""
-        return followed_id(self.approval.id, self.unit.id)
 
     def followed(self) -> FollowedHunk | None:
         """Return what is to be followed, if there are lines."""
@@ -139,6 +139,8 @@ class Diagnostics:
         self._published: dict[str, set[str]] = {}
         self.hints = ChangeHints(connection)
         self._following = Following()
+        # What was published of each hunk, with what it depends on besides its place.
+        self._items: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {}
         # When a file was published last, and what will publish it again.
         self._times: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -175,6 +177,8 @@ class Diagnostics:
     def clear(self, approval_id: str) -> None:
         """Take the hunks of a patch away, because it no longer waits."""
         self._alarms.pop(approval_id, None)
+        for gone in self.of_approval(approval_id).values():
+            self._items.pop(gone.id, None)
         for key, hunks in list(self._hunks.items()):
             kept = [shown for shown in hunks if shown.approval.id != approval_id]
             if len(kept) != len(hunks):
@@ -373,6 +377,20 @@ class Diagnostics:
         first, last, state = self._lines_of(shown, document)
         if state is HunkState.DONE:
             return ()
+        where = _plain_range(document, first, last, self._connection.profile.encoding)
+        # With each key that moves hundreds of hunks, only their ranges are made anew.
+        alarm = self._alarms.get(shown.approval.id, "")
+        depends = (state, shown.mark, alarm)
+        known = self._items.get(shown.id)
+        if known is None or known[0] != depends:
+            known = self._items[shown.id] = depends, self._item(shown, document, state, alarm)
+        known[1]["range"] = where
+        return (known[1],)
+
+    def _item(
+        self, shown: ShownHunk, document: Document | None, state: HunkState, alarm: str
+    ) -> dict[str, object]:
+        """Return the diagnostic of a hunk but for its range."""
         place = self._following.get(document.key, shown.id) if document else None
         code, severity = _CODES[place.hunk.kind if place else HunkKind.PENDING]
         said = place.hunk.message if place else _describe(shown)
@@ -380,24 +398,20 @@ class Diagnostics:
         if state is not HunkState.READY:
             severity = types.DiagnosticSeverity.Warning
             message = f"{_PROBLEMS[state]} {message}"
-        if alarm := self._alarms.get(shown.approval.id, ""):
+        if alarm:
             severity = types.DiagnosticSeverity.Warning
             message = f"{alarm}: {message}"
-        found = _line_range(document, first, last, self._connection.profile.encoding)
-        return (
-            {
-                "range": _plain_range(found),
-                "message": message,
-                "severity": severity.value,
-                "code": code,
-                "source": SOURCE,
-                "data": {
-                    "approvalId": shown.approval.id,
-                    "hunkId": shown.unit.id,
-                    "mark": shown.mark.mark.value if shown.mark else "none",
-                },
+        return {
+            "message": message,
+            "severity": severity.value,
+            "code": code,
+            "source": SOURCE,
+            "data": {
+                "approvalId": shown.approval.id,
+                "hunkId": shown.unit.id,
+                "mark": shown.mark.mark.value if shown.mark else "none",
             },
-        )
+        }
 
     def _warning(self, unsaved: UnsavedFile, document: Document | None) -> types.Diagnostic:
         return types.Diagnostic(
@@ -440,12 +454,15 @@ class Diagnostics:
         return first, last, place.state
 
 
-def _plain_range(found: types.Range) -> object:
-    start, end = found.start, found.end
-    return {
-        "start": {"line": start.line, "character": start.character},
-        "end": {"line": end.line, "character": end.character},
-    }
+def _plain_range(document: Document | None, first: int, last: int, encoding: str) -> object:
+    """Return what `_line_range` does as plain JSON, which is much cheaper to make."""
+    if document is None:
+        end = {"line": last + 1, "character": 0}
+    else:
+        bottom = len(document.lines) - 1
+        first, last = min(first, bottom), min(max(first, last), bottom)
+        end = {"line": last, "character": to_units(content(document.lines[last]), encoding)}
+    return {"start": {"line": first, "character": 0}, "end": end}
 
 
 def _line_range(document: Document | None, first: int, last: int, encoding: str) -> types.Range:

@@ -69,8 +69,10 @@ def offers(
         found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
     files = list({shown.unit.file_id: shown for shown in here}.values())
     for shown in files[:MAX_FILES]:
-        theirs = {u.id for u in units_of(approval) if u.file_id == shown.unit.file_id}
-        ready = theirs.isdisjoint(unfit)
+        # A patch may have a thousand units: they are looked through only where something is wrong.
+        ready = not unfit or not any(
+            u.file_id == shown.unit.file_id and u.id in unfit for u in units_of(approval)
+        )
         offered = _of_file(approval, shown, root)
         found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
     return [*found, *_of_rest(approval, unfit)]
