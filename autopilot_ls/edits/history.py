@@ -130,6 +130,10 @@ class History:
         weave = Weave.begin(content.data, whole=not content.is_text)
         return cls(weave, [Shape(None, content.kind, content.executable)])
 
+    def copy(self) -> History:
+        """Return one that can be changed without changing this one."""
+        return History(self.weave.copy(), [replace(shape) for shape in self.shapes])
+
     def current(self) -> Content:
         """Return what the file is now."""
         return self._content(self.shapes[-1], self.weave.current())
@@ -170,6 +174,7 @@ class History:
         opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
         weave = Weave.begin(reference, whole=True)
         weave.steps = list(self.weave.steps)
+        weave.revision = self.weave.revision
         if opened:
             weave.advance(current, weave.steps[max(opened)])
         self.weave = weave

@@ -108,12 +108,22 @@ class Weave:
 
     Attributes:
         whole: Whether the content is one piece, as that of a binary file, and not lines.
+        revision: Grows with each change of anything in it.
     """
 
     whole: bool = False
     steps: list[Step] = field(default_factory=list[Step])
     lines: list[Line] = field(default_factory=list[Line])
     next_id: int = 0
+    revision: int = field(default=0, compare=False)
+
+    def copy(self) -> Weave:
+        """Return one that can be changed without changing this one."""
+        lines = [
+            Line(line.id, line.data, line.added, line.removed, line.added_kept, line.removed_kept)
+            for line in self.lines
+        ]
+        return Weave(self.whole, list(self.steps), lines, self.next_id, self.revision)
 
     @classmethod
     def begin(cls, text: bytes, *, whole: bool = False) -> Weave:
@@ -238,6 +248,7 @@ class Weave:
 
     def _begin(self, step: Step) -> int:
         self.steps.append(step)
+        self.revision += 1
         return len(self.steps) - 1
 
     def _placed(
@@ -313,6 +324,7 @@ class Weave:
     def keep(self, lines: Iterable[int]) -> None:
         """Note that a person is content with what happened to these lines."""
         chosen = set(lines)
+        self.revision += 1
         for line in self.lines:
             if line.id in chosen:
                 line.added_kept = line.added_kept or self._is_open(line.added)

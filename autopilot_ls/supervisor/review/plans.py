@@ -6,7 +6,6 @@ Nothing here writes. Not aware of how the disk is looked at, nor of editors; `wo
 
 from __future__ import annotations
 
-import copy
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -56,10 +55,10 @@ class Plan:
 
     def add(self, path: str, history: History | None, take: Take) -> None:
         """Add what is to happen to one file."""
-        after = copy.deepcopy(history)
-        if history is None or after is None:
+        if history is None:
             self.touched.append(path)
             return
+        after = history.copy()
         try:
             taken = take(after)
         except Touched:

@@ -21,7 +21,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable, SessionBusy
-from autopilot_ls.supervisor.review.storage import read_into, to_bytes, write
+from autopilot_ls.supervisor.review.storage import Dumps, read_into, to_bytes, write
 from autopilot_ls.supervisor.review.workspace import Snapshots, WorkspaceReview
 from autopilot_ls.trace.files import require_own_folder
 from autopilot_ls.trace.locks import SessionLock
@@ -58,6 +58,7 @@ class OpenReview:
         """Why it cannot be kept up to date at the moment, as a sentence; empty when it is."""
         self.wanted = anyio.Event()
         self.unsaved = anyio.Event()
+        self.dumps: Dumps = {}
 
     def want_look(self) -> None:
         """Have the workspace looked at soon."""
@@ -168,7 +169,7 @@ class Reviews:
 
     async def _write(self, opened: OpenReview) -> None:
         opened.unsaved = anyio.Event()
-        data = to_bytes(opened.review)
+        data = to_bytes(opened.review, opened.dumps)
         try:
             await anyio.to_thread.run_sync(write, opened.file, data)
         except AutopilotError as error:

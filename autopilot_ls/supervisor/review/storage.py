@@ -64,14 +64,29 @@ class _Review(_Stored):
     left_out: int = 0
 
 
-def to_bytes(review: WorkspaceReview) -> bytes:
-    """Return a review as it is stored."""
+Dumps = dict[str, tuple[int, str]]
+"""The histories as they were stored last, by path, each with its revision."""
+
+
+def to_bytes(review: WorkspaceReview, dumps: Dumps) -> bytes:
+    """Return a review as it is stored.
+
+    Args:
+        review: The review.
+        dumps: What was stored of it before, and is now: only what has changed is written anew.
+    """
+    for path, history in review.histories.items():
+        revision = history.weave.revision
+        if path not in dumps or dumps[path][0] != revision:
+            dumps[path] = (revision, dump(history))
+    for path in dumps.keys() - review.histories.keys():
+        del dumps[path]
     return (
         _Review(
             last=review.last,
             last_head=review.last_head,
             left_out=review.left_out,
-            histories={_key(path): dump(history) for path, history in review.histories.items()},
+            histories={_key(path): text for path, (_, text) in dumps.items()},
             turns=[
                 _Turn(
                     name=turn.name,
