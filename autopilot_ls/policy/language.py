@@ -17,7 +17,13 @@ from typing import Final, cast
 from autopilot_ls.model.approvals import Mode, Outcome
 from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.limits import Limits
-from autopilot_ls.policy.paths import PathPatterns, compile_glob
+from autopilot_ls.policy.paths import (
+    MAX_DEEP,
+    MAX_STARS,
+    PathPatterns,
+    compile_glob,
+    too_many_wildcards,
+)
 from autopilot_ls.policy.positions import Path, Position, Positions, positions
 from autopilot_ls.policy.rules import REST, ChangeName, CommandPattern, Risk, Rule
 
@@ -295,6 +301,12 @@ class _Reading:
                 compile_glob(pattern.removeprefix("!"))
         except re.error:
             self._problem(self._places.of(path), "this is not a path pattern")
+        if too_many_wildcards(pattern):
+            self._problem(
+                self._places.of(path),
+                f"this path pattern has too many wildcards: at most {MAX_STARS} * in a name and"
+                f" {MAX_DEEP} ** before the end",
+            )
         if ".." in pattern.split("/"):
             self._problem(self._places.of(path), "a path pattern has no ..; use an absolute one")
 

@@ -29,6 +29,20 @@ _IGNORED: Final = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\u034f\u180e\ufe00-\ufe0f]"
 )
 _SHORT_GIT: Final = re.compile(r"git~\d+")
+MAX_NAME: Final = 255
+"""Bytes of a name that a file can have."""
+
+MAX_STARS: Final = 3
+"""`*` in one name of a path pattern."""
+
+MAX_DEEP: Final = 2
+"""`**` in a path pattern, one at its end aside."""
+
+_LONG_NAME: Final = re.compile(rf"[^/]{{{MAX_NAME + 1},}}")
+_SET: Final = re.compile(r"\[!?\]?[^\]]*\]")
+_ALTERNATIVES: Final = re.compile(r"\{([^{}]*)\}")
+_DEEP: Final = re.compile(r"\*\*+")
+_STAR: Final = re.compile(r"(?<!\*)\*(?!\*)")
 _GLOB_TOKENS: Final = re.compile(
     r"(?P<any>\*\*/)|(?P<all>/?\*\*)|(?P<star>\*)|(?P<one>\?)|(?P<set>\[!?\]?[^\]]*\])|(?P<alt>\{[^{}]*\})"
 )
@@ -271,6 +285,16 @@ def _translated(pattern: str, *, anywhere: bool = False) -> Iterable[str]:
     yield re.escape(pattern[at:])
 
 
+def too_many_wildcards(pattern: str) -> bool:
+    """Tell whether a path made for it could be compared with a pattern for longer than one would wait."""
+    pattern = _SET.sub("x", pattern)
+    # Of alternatives only one is compared at a time.
+    pattern = _ALTERNATIVES.sub(lambda m: max(m[1].split(","), key=lambda p: p.count("*")), pattern)
+    deep = len(_DEEP.findall(pattern.rstrip("/").removesuffix("/**")))
+    stars = (len(_STAR.findall(name)) for name in pattern.split("/"))
+    return deep > MAX_DEEP or any(count > MAX_STARS for count in stars)
+
+
 @lru_cache(maxsize=4096)
 def compile_glob(pattern: str) -> re.Pattern[str]:
     """Compile a path pattern; a folder's pattern covers what is below it.
@@ -307,6 +331,8 @@ class PathPatterns:
                 _joined(p[1:] for p in given if p.startswith("!")),
             )
         relative, absolute, excepted = self._covering
+        if _LONG_NAME.search(place.written) or _LONG_NAME.search(place.real):
+            return False  # There is no such file, and comparing it could take long.
         if relative is not None and place.inside and _all(relative, excepted, place.relative):
             return True
         return absolute is not None and _all(absolute, excepted, (place.written, place.real))
@@ -320,9 +346,11 @@ class PathPatterns:
                 _joined(fold(_home(p[1:])) for p in given if p.startswith("!")),
             )
         regex, excepted = self._touching
-        return regex is not None and any(
-            regex.fullmatch(text) and not _hits(excepted, text) for text in place.folded
-        )
+        if regex is None:
+            return False
+        # No file has a longer name, and comparing one could take long.
+        texts = (_LONG_NAME.sub(lambda name: name[0][:MAX_NAME], text) for text in place.folded)
+        return any(regex.fullmatch(text) and not _hits(excepted, text) for text in texts)
 
 
 _Regex = re.Pattern[str] | None

@@ -19,7 +19,7 @@ SUBCOMMANDS: Final = name_set(
 """Programs that do very different things by their first argument."""
 
 THREE_WORDS: Final = frozenset(
-    {"npm run", "pnpm run", "yarn run", "bun run", "docker compose", "git stash", "git remote",
+    {"npm run", "pnpm run", "yarn run", "bun run", "git stash",
      "uv pip", "go mod", "git worktree", "git submodule", "nx run"}
 )  # fmt: skip
 """Subcommands that need their own first argument to say anything."""
@@ -29,13 +29,30 @@ NEVER_REMEMBERED: Final = name_set("sudo doas su env xargs find rm dd chmod chow
     " awk gawk mawk sed gsed vim vi nvim emacs nano ed ex less more man tar unzip zip 7z cpio patch"
     " screen tmux script watch parallel git-shell busybox toybox gdb lldb strace ltrace open xdg-open"
     " osascript powershell pwsh cmd npx bunx pipx cp mv install truncate shred alias trap export unset"
-    " set shopt declare mapfile read printf bash sh zsh") | frozenset(
-    {"git push", "git config", "git clean", "git reset", "git filter-branch", "git submodule",
-     "npm exec", "pnpm dlx", "yarn dlx", "docker run", "docker exec", "podman run", "podman exec",
-     "kubectl exec", "kubectl apply", "kubectl delete", "terraform apply", "terraform destroy",
-     "npm publish", "cargo publish", "cargo install", "npm install", "npm i", "pip install",
-     "pip3 install", "uv run", "poetry run", "bundle exec", "gh api", "go run", "cargo run",
-     "go generate", "uv pip", "brew install", "apt install", "apt-get install", "aws s3"}
+    " set shopt declare mapfile read printf bash sh zsh"
+    # What has others run things for it, where no sandbox of ours is.
+    " systemd-run busctl dbus-send dbus-launch gdbus qdbus emacsclient flatpak-spawn snap docker-compose"
+    " podman-compose nerdctl buildah ctr crictl lxc lxd incus virsh vagrant limactl colima multipass wsl"
+    " kitty kitten wezterm zellij launchctl loginctl machinectl code cursor codium nvr mosh sshfs rclone"
+    " sshpass autossh heroku fly flyctl ansible ansible-playbook oc gpg security defaults"
+    # What runs anything it is given.
+    " uvx nix-shell ts-node tsx expect unbuffer hyperfine m4 gnuplot ghci bazel rlwrap java") | frozenset(
+    {"git push", "git config", "git clean", "git reset", "git filter-branch", "git submodule", "git bisect", "git rebase",
+     "git clone", "git fetch", "git pull", "git ls-remote", "git difftool", "git mergetool", "git remote",
+     "npm exec", "npm x", "npm init", "npm create", "pnpm dlx", "yarn dlx", "docker run", "docker exec", "docker container",
+     "docker create", "docker start", "docker build", "docker buildx", "docker builder", "docker compose", "docker cp",
+     "docker context", "docker plugin", "docker service", "docker stack", "docker swarm", "docker volume", "docker image",
+     "podman run", "podman exec", "podman container", "podman create", "podman start", "podman build", "podman machine",
+     "podman compose", "podman kube", "podman cp", "podman pod", "podman volume", "podman image", "podman unshare",
+     "kubectl exec", "kubectl apply", "kubectl delete", "kubectl run", "kubectl cp", "kubectl debug", "kubectl create",
+     "systemctl start", "systemctl restart", "systemctl edit", "systemctl link", "systemctl enable", "systemctl set-environment",
+     "terraform apply", "terraform destroy", "npm publish", "cargo publish", "cargo install", "npm install", "npm i",
+     "pip install", "pip3 install", "uv run", "uv tool", "poetry run", "bundle exec", "gh api", "go run", "cargo run",
+     "go generate", "go tool", "uv pip", "brew install", "brew reinstall", "apt install", "apt-get install", "aws s3",
+     "coverage run", "rustup run", "conda run", "mise exec", "mise x", "asdf exec", "nix run", "nix shell", "nix develop",
+     "stack exec", "stack run", "stack ghc", "stack runghc", "cabal exec", "cabal run", "composer exec", "lerna exec",
+     "rails runner", "dart run", "dotnet run", "dotnet exec", "swift run", "zig run", "mix run", "gcloud compute",
+     "mvn exec:java", "mvn exec:exec"}
 )  # fmt: skip
 """What is not offered by prefix: what runs anything it is given, or whose harm depends on the rest."""
 

@@ -96,8 +96,15 @@ def _one(pattern: str, word: Word, *, certain: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def _word_pattern(pattern: str) -> re.Pattern[str]:
-    pieces = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.compile("".join(pieces), re.DOTALL)
+    first, *others = (
+        "".join("." if c == "?" else re.escape(c) for c in piece) for piece in pattern.split("*")
+    )
+    if not others:
+        return re.compile(first, re.DOTALL)
+    # The first place where a piece fits is as good as any, so that none is tried twice: a pattern and a
+    # word that were made for it would else take longer than anybody lives.
+    middle = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL)
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,54 @@ def test_a_workspace_policy_behind_a_link_is_protected_where_it_is(
     assert outcome(workspace / "keep") is Outcome.DENY
     assert outcome(real) is not Outcome.ALLOW
     assert outcome(workspace / "conf" / "other") is Outcome.ALLOW
+
+
+def test_no_pattern_of_a_workspace_makes_a_verdict_take_long(workspace: Path) -> None:
+    """An agent words the command, and the repository that it works in the pattern."""
+    long = "a" * 3000
+    hostile = [
+        (f'command = "frob {"*a" * 12}*b"', f"frob {long}"),
+        (f'command = "frob {"… a " * 2}… b"', f"frob {'a ' * 200}"),
+        ('edit = "*a*a*a/b"', f"frob > {long}/{long}/c"),
+        ('edit = "**/a/**/a*b"', f"frob > {'a/' * 1500}ac"),
+        ('edit = "{*a,*aa}*a*a/b"', f"frob > {long}"),
+    ]
+    for rule, text in hostile:
+        policy = with_rule(f'verdict = "ask"\n{rule}\n', narrowing=True)
+        started = time.process_time()
+        policy.judge(command(text, workspace), mode=Mode.AUTO, workspace=workspace)
+        assert time.process_time() - started < 3, rule
+    for pattern in ("*a*a*a*b", "**/a/**/a/**/b", "{*a*,*b*}x{*a*,*b*}"):
+        problems = read_policy(
+            f'version = 1\n[[rule]]\nname = "r"\nverdict = "ask"\nedit = "{pattern}"\n', "p"
+        ).problems
+        assert "too many wildcards" in str(problems[0])
+    with_rule(
+        'verdict = "ask"\nedit = ["{*.js,*.ts,*.jsx,*.tsx}", "**/src/**/x*/**", "[*]*[*]*[*]*"]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "word", "expected"),
+    [
+        ("*a*b*", "xxaxxbxx", True), ("*ab", "aab", True), ("a*", "a", True), ("*a*a", "aa", True),
+        ("*a*a", "a", False), ("a*b?c", "aXbbXc", True), ("**", "", True), ("a*a", "a", False),
+        ("*.a.*", "x.a.y\nz", True), ("a?c", "abc", True),
+    ],
+)  # fmt: skip
+def test_wildcards_in_a_word(pattern: str, word: str, expected: bool, workspace: Path) -> None:  # noqa: FBT001
+    policy = with_rule(f'verdict = "deny"\ncommand = "frob {pattern}"\n')
+    action = command(f"frob {shlex.quote(word)}", workspace)
+    denied = policy.judge(action, mode=Mode.AUTO, workspace=workspace).outcome is Outcome.DENY
+    assert denied is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker container run -v /:/host x", "docker compose run web", "docker-compose up", "systemd-run --user evil",
+        "dbus-send x", "emacsclient -e x", "git rebase main", "git bisect start", "nix run x", "uvx x", "git fetch origin",
+    ],
+)  # fmt: skip
+def test_what_runs_anything_is_offered_as_an_exact_line_only(text: str, workspace: Path) -> None:
+    assert [offer.key for offer in offers(command(text, workspace), workspace)] == ["line"]
