@@ -287,13 +287,16 @@ class History:
         ]
         if any(out):
             first = out.index(True)
-            if not all(out[first:]) and any(
-                shape.kind != self.shapes[first - 1].kind for shape in self.shapes[first:]
-            ):
-                raise Touched
             back_to = next(
                 shape for shape, gone in zip(self.shapes[::-1], out[::-1], strict=True) if not gone
             )
+            # What goes altogether needs no more than that nobody's text is left of it.
+            if (
+                back_to.kind != "absent"
+                and not all(out[first:])
+                and any(shape.kind != self.shapes[first - 1].kind for shape in self.shapes[first:])
+            ):
+                raise Touched
         text = self.weave.without(is_out)
         if self.weave.whole and self.weave.pieces(is_out) > 1:
             raise Touched
@@ -324,6 +327,14 @@ class History:
             raise Touched
         complete = self.weave.redo(taken.lines, step)
         if taken.before is not None:
+            # What made it so is as it was, so that going back to before that turn finds it.
+            del self.shapes[-1]
+        if taken.before is not None and not _alike(self.shapes[-1], taken.before):
             number = len(self.weave.steps) - 1
             self.shapes.append(Shape(number, taken.before.kind, taken.before.executable, kept=True))
         return complete
+
+
+def _alike(one: Shape, other: Shape) -> bool:
+    """Tell whether two shapes are the same, reviewed or not."""
+    return replace(one, kept=other.kept) == other

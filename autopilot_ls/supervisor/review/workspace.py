@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import anyio
 import anyio.to_thread
 
-from autopilot_ls.edits.baselines.values import Baseline, ChangedFile, Changes, Side
+from autopilot_ls.edits.baselines.values import Baseline, Change, ChangedFile, Changes, Side
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
@@ -162,6 +162,7 @@ class WorkspaceReview:
         self._clock = clock
         self._evidence = Evidence()
         self._saved: dict[str, list[Saved]] = {}
+        self._moved: set[str] = set()
         self._looking = anyio.Lock()
         # Editors ask for what is to be reviewed with each move of the cursor.
         self._listed: tuple[ReviewItem, ...] | None = None
@@ -272,6 +273,7 @@ class WorkspaceReview:
                     self._saved.setdefault(path, []).append(saved)
                 return self.is_at_work
             self._take_saved(path, history, saved)
+            self._moved.add(path)
             self._changed()
             return history.current() != saved.now
 
@@ -340,19 +342,28 @@ class WorkspaceReview:
                 self._take(change, modified[change.path], contents)
         self.last, self._notices = seen.id, seen.notices
         self._saved.clear()
-        return bool(changes.files)
+        # What was saved or taken back since the last look and is again what it was then, differs from
+        # its history only.
+        moved = tuple(self._moved - modified.keys())
+        self._moved.clear()
+        return await self._read(moved) or bool(changes.files)
 
     async def _read_known(self) -> bool:
         """Take what others did, while no agent was at work, to files that have a history."""
-        paths = tuple(self.histories)
+        return await self._read(tuple(self.histories))
+
+    async def _read(self, paths: Collection[str]) -> bool:
+        """Take what these files hold, if they have a history; tells whether any holds something new."""
         found = await anyio.to_thread.run_sync(
             lambda: [(path, read_content(self.folder / path)) for path in paths]
         )
+        same = (ChangedFile(path, Change.UPDATE, None, None) for path in paths)
+        modified = await anyio.to_thread.run_sync(self._modified, same)
         news = False
         for path, content in found:
             history = self.histories.get(path)
             if content is not None and history is not None and content != history.current():
-                history.advance(content, OTHERS)
+                self._advance(path, history, content, modified[path])
                 news = True
         return news
 
@@ -533,6 +544,7 @@ class WorkspaceReview:
         written = await place(plan.files) if plan.files else frozenset[str]()
         for path in written:
             self.histories[path] = plan.histories[path]
+        self._moved.update(written)
         record = plan.record.only(written)
         if record.files:
             self.undone.append(record)

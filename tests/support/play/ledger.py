@@ -1,0 +1,133 @@
+"""What must never be lost in a play, and what may be shown as whose.
+
+Every line that a person typed has a token of its own. The ledger knows which tokens must be on disk and which
+at least in a buffer, whom a token was taken by, and which files nobody but agents has touched. Not aware of
+the supervisor; `play` stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from autopilot_ls.edits.history import ABSENT, Content
+from tests.support.play.disk import Disk, tokens
+from tests.support.play.editor import Editor
+
+
+@dataclass
+class Ledger:
+    """See the module's docstring.
+
+    Attributes:
+        may_go: Tokens that this step may take from the disk, since the person said so.
+        taken: Tokens that an agent took from the disk, each with the turn, by
+            whose undo they come back, and the file.
+        copied: Tokens that an agent wrote to another place.
+        returned: Tokens that an undo brought back, which undoing the undo takes away.
+        touched: When a file was last changed by somebody else than the agent.
+        taken_back: When something of a file was last taken back, or put into place again.
+    """
+
+    disk: Disk
+    editor: Editor
+    must_disk: set[bytes] = field(default_factory=set[bytes])
+    must_any: set[bytes] = field(default_factory=set[bytes])
+    texts: dict[str, tuple[str, bool]] = field(default_factory=dict[str, tuple[str, bool]])
+    files: dict[str, Content] = field(default_factory=dict[str, Content])
+    may_go: set[bytes] = field(default_factory=set[bytes])
+    taken: dict[bytes, tuple[int, str]] = field(default_factory=dict[bytes, tuple[int, str]])
+    copied: set[bytes] = field(default_factory=set[bytes])
+    returned: set[bytes] = field(default_factory=set[bytes])
+    touched: dict[str, int] = field(default_factory=dict[str, int])
+    taken_back: dict[str, int] = field(default_factory=dict[str, int])
+    step: int = 0
+
+    def _here(self) -> tuple[dict[str, Content], set[bytes], set[bytes]]:
+        files = self.disk.all()
+        on_disk = tokens(files.values())
+        return (
+            files,
+            on_disk,
+            on_disk | tokens(buffer.text for buffer in self.editor.buffers.values()),
+        )
+
+    def begin(self) -> None:
+        """Begin a step: all that is here must be here at its end."""
+        self.step += 1
+        self.disk.now += 0.01
+        self.may_go.clear()
+        self.files, self.must_disk, self.must_any = self._here()
+        self._note_texts()
+
+    def _note_texts(self) -> None:
+        self.texts = {n: (b.text, b.dirty) for n, b in self.editor.buffers.items()}
+
+    @contextmanager
+    def deed(self, *, agent: int | None = None, exact: bool = True) -> Generator[None]:
+        """Have somebody do something, who may.
+
+        Args:
+            agent: The agent's turn, if it is the agent.
+            exact: Whether it is certain that this is noticed as the agent's.
+        """
+        files, disk, anywhere = self._here()
+        yield
+        after, disk_after, anywhere_after = self._here()
+        gone, come = disk - disk_after, disk_after - disk
+        self.must_disk = (self.must_disk - gone) | come
+        self.must_any = (self.must_any - (anywhere - anywhere_after)) | anywhere_after - anywhere
+        for name in files.keys() | after.keys():
+            before, now = files.get(name, ABSENT), after.get(name, ABSENT)
+            if before == now:
+                continue
+            if agent is not None:
+                self.copied |= tokens([now]) - tokens([before])
+                for token in (tokens([before]) & gone) if exact else ():
+                    self.taken[token] = (agent, name)
+            if agent is None or not exact:
+                self.touched[name] = self.step
+        if agent is None:
+            for token in anywhere - anywhere_after:
+                self.taken.pop(token, None)  # The person is content that it is gone.
+        self.files = after
+        self._note_texts()
+
+    def forget(self, names: Collection[str]) -> None:
+        """Take it that the agent's changes of these files cannot be told from others'."""
+        self.touch(names)
+        self.taken = {token: by for token, by in self.taken.items() if by[1] not in names}
+
+    def touch(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.touched[name] = self.step
+
+    def end(self, turn: int) -> str:
+        """End a step; returns what was lost in it, as a sentence."""
+        files, disk, anywhere = self._here()
+        lost = self.must_disk - disk
+        if lost - self.may_go:
+            return f"lost from the disk: {_named(lost - self.may_go)}"
+        if self.must_any - anywhere - self.may_go:
+            return f"lost altogether: {_named(self.must_any - anywhere - self.may_go)}"
+        for name, content in self.files.items():
+            self.taken.update(dict.fromkeys(lost & tokens([content]), (turn, name)))
+        self.taken = {token: by for token, by in self.taken.items() if token not in disk}
+        self.disk.note_changes(self.files, files)
+        for name, (text, dirty) in self.texts.items():
+            buffer = self.editor.buffers[name]
+            if dirty and buffer.text != text:
+                return f"the unsaved buffer of {name} was changed"
+            changed = self.files.get(name, ABSENT) != files.get(name, ABSENT)
+            if changed and not dirty and name in files:
+                before = self.files.get(name, ABSENT)
+                knew = buffer.base == before.data or (buffer.base is None and before == ABSENT)
+                if name not in self.editor.told and knew:
+                    return f"nobody told the editor that {name} was written"
+        left = [name for name in files if ".autopilot-" in name]
+        return f"left behind: {left}" if left else ""
+
+
+def _named(found: set[bytes]) -> str:
+    return ", ".join(sorted(token.decode() for token in found))

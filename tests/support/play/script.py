@@ -1,0 +1,82 @@
+"""Scripts for plays: made from a seed, and made shorter when one fails. Not aware of what steps mean."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from tests.support.play.play import Script, Step
+
+WEIGHTS = {
+    "type": 16,
+    "save": 14,
+    "take_back": 2,
+    "close": 3,
+    "open": 3,
+    "look_up": 4,
+    "notify": 2,
+    "outside": 5,
+    "commit": 1,
+    "turn": 8,
+    "end": 4,
+    "interrupt": 1,
+    "die": 1,
+    "mode": 2,
+    "command": 10,
+    "write": 14,
+    "ask": 10,
+    "apply": 9,
+    "decide": 10,
+    "mark": 7,
+    "look": 9,
+    "keep": 2,
+    "undo": 4,
+    "undo_turn": 3,
+    "redo": 3,
+    "during": 6,
+    "store": 2,
+    "restart": 1,
+    "crash": 1,
+}
+NUMBERS = {
+    "type": 3, "save": 3, "take_back": 1, "close": 2, "open": 1, "look_up": 1, "outside": 3,
+    "mode": 1, "command": 1, "write": 3, "ask": 1, "apply": 3, "decide": 3, "mark": 3, "keep": 1,
+    "undo": 1, "undo_turn": 1, "redo": 1, "during": 5, "crash": 1,
+}  # fmt: skip
+
+
+def make(seed: int, length: int) -> list[Step]:
+    """Return a script of so many steps."""
+    chance = random.Random(seed)
+    names, weights = list(WEIGHTS), list(WEIGHTS.values())
+    # A few files only, so that what is done to them meets.
+    files = [chance.randrange(60) for _ in range(chance.choice((1, 2, 2, 3, 6)))]
+    script: list[Step] = [] if chance.randrange(3) == 0 else [("turn",)]
+    for name in chance.choices(names, weights, k=length - len(script)):
+        numbers = [chance.randrange(60) for _ in range(NUMBERS.get(name, 0))]
+        if name in ("type", "save", "outside", "write", "look_up", "close", "open", "take_back"):
+            numbers[0] = chance.choice(files)
+        if name == "during":
+            numbers[2] = chance.choice(files)
+        script.append((name, *numbers))
+    return script
+
+
+def shrunk(script: Script, fails: Callable[[Script], bool], tries: int = 400) -> list[Step]:
+    """Return a part of a failing script that fails as well, as short as some tries can make it."""
+    best = list(script)
+    size = max(1, len(best) // 2)
+    while tries > 0:
+        at = 0
+        removed = False
+        while at < len(best) and tries > 0:
+            part = best[:at] + best[at + size :]
+            tries -= 1
+            if fails(part):
+                best, removed = part, True
+            else:
+                at += size
+        if size == 1 and not removed:
+            break
+        size = max(1, size // 2) if not removed or size > 1 else 1
+    return best
