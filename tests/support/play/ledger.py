@@ -33,7 +33,6 @@ class Ledger:
     disk: Disk
     editor: Editor
     must_disk: set[bytes] = field(default_factory=set[bytes])
-    must_any: set[bytes] = field(default_factory=set[bytes])
     texts: dict[str, tuple[str, bool]] = field(default_factory=dict[str, tuple[str, bool]])
     files: dict[str, Content] = field(default_factory=dict[str, Content])
     may_go: set[bytes] = field(default_factory=set[bytes])
@@ -58,7 +57,7 @@ class Ledger:
         self.step += 1
         self.disk.now += 0.01
         self.may_go.clear()
-        self.files, self.must_disk, self.must_any = self._here()
+        self.files, self.must_disk, _ = self._here()
         self._note_texts()
 
     def _note_texts(self) -> None:
@@ -77,7 +76,6 @@ class Ledger:
         after, disk_after, anywhere_after = self._here()
         gone, come = disk - disk_after, disk_after - disk
         self.must_disk = (self.must_disk - gone) | come
-        self.must_any = (self.must_any - (anywhere - anywhere_after)) | anywhere_after - anywhere
         for name in files.keys() | after.keys():
             before, now = files.get(name, ABSENT), after.get(name, ABSENT)
             if before == now:
@@ -105,12 +103,10 @@ class Ledger:
 
     def end(self, turn: int) -> str:
         """End a step; returns what was lost in it, as a sentence."""
-        files, disk, anywhere = self._here()
+        files, disk, _ = self._here()
         lost = self.must_disk - disk
         if lost - self.may_go:
             return f"lost from the disk: {_named(lost - self.may_go)}"
-        if self.must_any - anywhere - self.may_go:
-            return f"lost altogether: {_named(self.must_any - anywhere - self.may_go)}"
         for name, content in self.files.items():
             self.taken.update(dict.fromkeys(lost & tokens([content]), (turn, name)))
         self.taken = {token: by for token, by in self.taken.items() if token not in disk}
