@@ -7,6 +7,7 @@ Pure. Not aware of disks, turns or editors; `supervisor.review` stands above, `w
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -321,11 +322,16 @@ class History:
         """Do again what was taken back; tells whether that was possible for all of it.
 
         Raises:
-            Touched: The file has come or gone since; nothing was changed.
+            Touched: The file has come or gone since, or would go with what the person has typed into
+                it; nothing was changed.
         """
         if taken.after is not None and self.shapes[-1] != taken.after:
             raise Touched
-        complete = self.weave.redo(taken.lines, step)
+        weave = copy.deepcopy(self.weave)
+        complete = weave.redo(taken.lines, step)
+        if taken.before is not None:
+            self._require_untouched(taken.before, weave.current())
+        self.weave = weave
         if taken.before is not None:
             # What made it so is as it was, so that going back to before that turn finds it.
             del self.shapes[-1]

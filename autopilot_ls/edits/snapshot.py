@@ -176,11 +176,14 @@ def restore(before: Mapping[Path, FileState], *, written: Mapping[Path, bytes | 
     paths: list[Path] = []
     conflicts: list[Path] = []
     failed: list[tuple[Path, str]] = []
-    for path, state in before.items():
+    # What goes, goes last: it may hold all that is left of a renamed file that cannot be brought back.
+    for path, state in sorted(before.items(), key=lambda item: item[1].kind == "absent"):
         now, _ = _look(path, max(MAX_KEPT, len(state.data or b"")), keep=True)
         if same(now, state):
             continue
-        if now.folder != state.folder or not _is_the_agents(now, path, written):
+        lacking = (*conflicts, *(each for each, _ in failed))
+        is_last_copy = state.kind == "absent" and any(written.get(p) is None for p in lacking)
+        if is_last_copy or now.folder != state.folder or not _is_the_agents(now, path, written):
             conflicts.append(path)
             continue
         try:

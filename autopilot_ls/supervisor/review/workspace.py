@@ -288,6 +288,7 @@ class WorkspaceReview:
         text = saved.text
         whole = text is None or is_clean(text, now.data)
         mine = now if whole or text is None else replace(now, data=_like(text, now.data))
+        looked_after = history.current() == now
         seen = history.rewind() if history.current() in (mine, now) else None
         if not any(is_clean(loaded, data) for data in history.texts()):
             # The editor had read what nobody had looked at yet.
@@ -297,8 +298,10 @@ class WorkspaceReview:
             else:
                 history.advance(content, seen)
         history.advance(mine, OTHERS)
-        if seen is not None:
+        if seen is not None and looked_after:
             history.advance(now, seen)
+        elif seen is not None:
+            self._advance(path, history, now, None)
 
     async def look(self) -> None:
         """Look at what has changed since the last look, and at whose change it is.

@@ -22,6 +22,7 @@ class Ledger:
 
     Attributes:
         may_go: Tokens that this step may take from the disk, since the person said so.
+        accepted: Tokens in lines of which the person has just accepted that they go.
         taken: Tokens that an agent took from the disk, each with the turn, by
             whose undo they come back, and the file.
         copied: Tokens that an agent wrote to another place.
@@ -36,6 +37,7 @@ class Ledger:
     texts: dict[str, tuple[str, bool]] = field(default_factory=dict[str, tuple[str, bool]])
     files: dict[str, Content] = field(default_factory=dict[str, Content])
     may_go: set[bytes] = field(default_factory=set[bytes])
+    accepted: set[bytes] = field(default_factory=set[bytes])
     taken: dict[bytes, tuple[int, str]] = field(default_factory=dict[bytes, tuple[int, str]])
     copied: set[bytes] = field(default_factory=set[bytes])
     returned: set[bytes] = field(default_factory=set[bytes])
@@ -57,6 +59,7 @@ class Ledger:
         self.step += 1
         self.disk.now += 0.01
         self.may_go.clear()
+        self.accepted.clear()
         self.files, self.must_disk, _ = self._here()
         self._note_texts()
 
@@ -105,10 +108,12 @@ class Ledger:
         """End a step; returns what was lost in it, as a sentence."""
         files, disk, _ = self._here()
         lost = self.must_disk - disk
-        if lost - self.may_go:
-            return f"lost from the disk: {_named(lost - self.may_go)}"
+        wrongly = lost - self.may_go - self.accepted
+        if wrongly:
+            return f"lost from the disk: {_named(wrongly)}"
         for name, content in self.files.items():
-            self.taken.update(dict.fromkeys(lost & tokens([content]), (turn, name)))
+            for token in lost & tokens([content]) & self.accepted:
+                self.taken[token] = (turn, name)
         self.taken = {token: by for token, by in self.taken.items() if token not in disk}
         self.disk.note_changes(self.files, files)
         for name, (text, dirty) in self.texts.items():

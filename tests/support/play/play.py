@@ -13,9 +13,8 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from inspect import signature
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content
@@ -38,6 +37,7 @@ from autopilot_ls.model.events import (
     ItemStarted,
     Notice,
     RuntimeExited,
+    TurnStarted,
 )
 from autopilot_ls.model.items import CommandExecution, ItemStatus
 from autopilot_ls.model.review import chosen, units_of
@@ -45,7 +45,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import ApprovalWithdrawn, RuntimeEvent
 from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.requests import StartTurn
-from autopilot_ls.supervisor.review.desk import ReviewDesk, TakenBack
+from autopilot_ls.supervisor.review.desk import TakenBack
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
 from tests.support.play.agent import Patcher, Proposal
 from tests.support.play.disk import ALL, NEW, TEXTS, Disk, picked, tokens
@@ -58,10 +58,13 @@ Step = tuple[str | int, ...]
 Script = Sequence[Step]
 
 STEP_LIMIT: Final = 60.0
-TELLS_TEXT: Final = "text" in signature(ReviewDesk.saved).parameters
-"""Whether the review can tell a save that a look was quicker to see."""
-
 MODES: Final = (Mode.PROPOSE, Mode.PROPOSE, Mode.AUTO, Mode.READ_ONLY, Mode.ESCALATE)
+
+
+LOOKING: Final = frozenset(
+    ("turn", "end", "interrupt", "die", "look", "undo", "undo_turn", "redo", "restart", "finish")
+)
+"""Steps at which the workspace is looked at."""
 
 
 class Violation(AssertionError):
@@ -98,6 +101,9 @@ class Play:
         self.keys = 0
         self.armed: tuple[int, Step] | None = None
         self.fired = False
+        self.committed = False
+        self.saw_unsaid = False
+        self.saved_since: set[bytes] = set()
         self.deaf = False
         self.faults: list[str] = []
         self.unlooked: set[str] = set()
@@ -132,6 +138,7 @@ class Play:
         self.context = open_supervisor(self.settings, factories={"codex": self.factory})
         self.supervisor = await self.context.__aenter__()
         self.attachment = self.supervisor.attach(self.editor)
+        await self.supervisor.review.restore(self.disk.folder)
 
     async def close(self) -> None:
         context, self.context = self.context, None
@@ -145,6 +152,8 @@ class Play:
         self.fired = False
         async with asyncio.timeout(STEP_LIMIT):
             try:
+                if self.saves and self.saw_unsaid and name in LOOKING:
+                    await self.do_notify()  # It comes late, but not for ever.
                 await getattr(self, f"do_{name}")(*numbers)
                 self.done[str(name)] += 1
             except AutopilotError as error:
@@ -152,6 +161,7 @@ class Play:
                     raise Violation(f"internal error: {error}") from error
                 self.done[f"{name}: {type(error).__name__}"] += 1
             await self.stage.quiet()
+        self.saw_unsaid = bool(self.saves) and (self.saw_unsaid or name in LOOKING)
         if name != "during":
             self.armed = None
         self.check()
@@ -210,6 +220,8 @@ class Play:
                     self._chosen(self.approvals[key], decision)
             case FilesSettled() as settled:
                 self._settled(settled)
+            case TurnStarted():
+                self._turn_started()
             case Notice(message=message) if "nternal error" in message:
                 self.faults.append(message)
             case _:
@@ -232,7 +244,7 @@ class Play:
                     line.encode() for line in hunk.old_lines
                 ]:
                     self.faults.append(f"a hunk of {name} does not fit what is on disk")
-                self.ledger.may_go |= tokens(hunk.old_lines)
+                self.ledger.accepted |= tokens(hunk.old_lines)
                 lines[start : start + len(hunk.old_lines)] = [
                     line.encode() for line in hunk.new_lines
                 ]
@@ -330,7 +342,7 @@ class Play:
 
     async def do_save(self, file: int, over: int, late: int) -> None:
         self.quick_save(file, over)
-        if late % 4 or not TELLS_TEXT:
+        if late % 4:
             await self.do_notify()
 
     def quick_save(self, file: int, over: int) -> None:
@@ -343,6 +355,7 @@ class Play:
             save = self.editor.save(name, over=over % 3 > 0)
         if save is not None:
             self.saves.append(save)
+            self.saved_since |= tokens([save.text])
         if save is not None:
             for token in tokens([save.loaded]) - tokens([save.text]):
                 self.ledger.taken.pop(token, None)
@@ -353,8 +366,7 @@ class Play:
     async def do_notify(self) -> None:
         while self.saves:
             save = self.saves.pop(0)
-            text = (save.text,) if TELLS_TEXT else ()
-            await self.supervisor.review.saved(save.path, save.loaded, *text)
+            await self.supervisor.review.saved(save.path, save.loaded, save.text)
 
     # Others ---------------------------------------------------------------------------------------
 
@@ -393,30 +405,30 @@ class Play:
 
     async def do_commit(self) -> None:
         self.stage.snapshots.commits.append(self.disk.all())
+        self.committed = True
         self.ledger.touch(self.unlooked)
 
     # The agent ------------------------------------------------------------------------------------
 
     async def do_turn(self) -> None:
-        before = dict(self.disk.all())
+        if self.agent is not None:
+            return
         request = StartTurn(
             text="do it", cwd=str(self.disk.folder), session_id=self.session_id or None
         )
-        if self.agent is not None:
-            return
         self.reopening = True
         try:
             self.session_id = (await self.supervisor.start_turn(request, "me")).session_id
         finally:
             self.reopening = False
-        self.turns += 1
+
+    def _turn_started(self) -> None:
+        self.turns = self.state.turn_count
         self.commands.clear()
-        for runtime in self.factory.runtimes:
-            runtime.on_answer = self.answered
-        await self.stage.quiet()
-        known = self.supervisor.review.known(self.disk.folder)
-        self.baselines[known.turns[-1].name] = (self.ledger.step, before)
-        self.unlooked.clear()
+        self.factory.last.on_answer = self.answered
+        name = f"{self.state.session_id}/{self.turns}"
+        self.baselines[name] = (self.ledger.step, self.disk.all())
+        self._looked()
 
     async def do_end(self) -> None:
         agent = self.agent
@@ -470,7 +482,7 @@ class Play:
         if self.agent is None and not self.is_at_work():
             return
         name = picked(ALL, file)
-        exact = bool(self.commands) and self.agent is not None
+        exact = bool(self.commands) and self.agent is not None and not self.committed
         data = self.disk.data(name)
         self.unlooked.add(name)
         with self.ledger.deed(agent=self.turns, exact=exact):
@@ -576,7 +588,7 @@ class Play:
                 self.ledger.forget(set(proposal.shown))
         late = {str(save.path.relative_to(self.disk.folder)) for save in self.saves}
         found = await self.supervisor.review.items(self.disk.folder, fresh=True)
-        self.unlooked.clear()
+        self._looked()
         self._check_histories()
         for item in found.items:
             if item.path in late:
@@ -593,6 +605,11 @@ class Play:
                 raise Violation(
                     f"{mine} of {item.path} was saved by the person and is shown as {item.change}"
                 )
+
+    def _looked(self) -> None:
+        self.unlooked.clear()
+        self.saved_since.clear()
+        self.committed = False
 
     def _check_histories(self) -> None:
         if self.fired:
@@ -617,6 +634,8 @@ class Play:
         ids = [item.id for item in known.items if chance.randrange(2)]
         if ids:
             self.ledger.may_go |= self.ledger.copied
+            for save in self.saves:
+                self.ledger.may_go |= tokens([save.text])  # Nobody knows yet whose it is.
             before = self.ledger.must_disk.copy()
             done = await self.supervisor.review.undo(self.disk.folder, ids, "me")
             self._note_taken_back(done)
@@ -631,8 +650,8 @@ class Play:
         self.ledger.may_go |= self.ledger.copied
         before = self.ledger.must_disk.copy()
         done = await self.supervisor.review.undo_turn(self.disk.folder, turn.name, "me")
-        self.unlooked.clear()
-        self._check_undone(turn.name, number, self.turns - len(turns) + number + 1, done)
+        self._looked()
+        self._check_undone(turn.name, number, int(turn.name.rpartition("/")[2]), done)
         self._note_taken_back(done)
         self.ledger.returned |= tokens(self.disk.all().values()) - before
 
@@ -651,6 +670,8 @@ class Play:
         for name in baseline.keys() | now.keys():
             if self.ledger.touched.get(name, -1) >= since or name in self.editor.buffers:
                 continue
+            if name in done.outcome.left and self.editor.buffers:
+                continue  # It is a link to what is open with unsaved changes.
             if index and self.ledger.taken_back.get(name, -1) >= since:
                 continue  # What was taken back may be of a turn before.
             if now.get(name, ABSENT) != baseline.get(name, ABSENT):
@@ -664,8 +685,7 @@ class Play:
         undone = self.supervisor.review.known(self.disk.folder).undone
         if undone:
             self.ledger.may_go |= self.ledger.returned | self.ledger.copied
-            entry: Any = undone[which % len(undone)]
-            key = getattr(entry, "id", None) or entry[0]
+            key = undone[which % len(undone)].id
             self._note_taken_back(await self.supervisor.review.redo(self.disk.folder, key, "me"))
 
     def _note_taken_back(self, done: TakenBack) -> None:
@@ -676,7 +696,7 @@ class Play:
 
     async def do_during(self, left: int, which: int, *numbers: int) -> None:
         """Have something happen in the middle of the next step."""
-        quick = ("type", "type", "save" if TELLS_TEXT else "type", "outside")[which % 4]
+        quick = ("type", "type", "save", "outside")[which % 4]
         given = numbers[:2] if quick == "save" else numbers
         self.armed = (left % 8, (quick, *given))
 
@@ -707,8 +727,11 @@ class Play:
         self.armed = None
         if stored % 2:
             await self.do_store()
-        elif self.turns:
+        else:
+            # The review that is found again is an old one.
             self.ledger.touch(set(ALL))
+            self.ledger.copied |= tokens(self.disk.all().values())
+        self.ledger.copied |= self.saved_since
         self._forget()
         state, kept = self.root / "state", self.root / "kept"
         if not state.exists():

@@ -97,8 +97,7 @@ class Stage:
         def reviews(settings: Settings, tasks: Any, changed: Callable[[Path], None]) -> Reviews:
             made = make_reviews(settings, tasks, changed)
             assert made is not None
-            in_memory: Any = self.snapshots
-            make = made._make if self.real else lambda _store, _workspace: in_memory
+            make = made._make if self.real else lambda _store, _workspace: self.snapshots
             self.reviews = QuietReviews(settings.state_folder, make, tasks, changed)
             return self.reviews
 

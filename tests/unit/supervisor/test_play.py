@@ -56,6 +56,33 @@ FOUND: dict[str, Script] = {
         ("save", 44, 15, 47),
         ("write", 44, 12, 48),
     ),
+    "an undo that is undone takes no file away that the person has typed into since": (
+        ("turn",),
+        ("outside", 1, 8, 6),
+        ("command", 40),
+        ("interrupt",),
+        ("undo_turn", 12),
+        ("type", 1, 19, 30),
+        ("save", 1, 49, 18),
+        ("redo", 32),
+    ),
+    "a failed rename is not restored by half": (
+        ("type", 2, 56, 57),
+        ("save", 29, 38, 19),
+        ("turn",),
+        ("ask", 3),
+        ("decide", 1, 12, 43),
+        ("apply", 8, 4, 4),
+        ("during", 49, 31, 29, 52, 10),
+        ("end",),
+    ),
+    "what another program does before a late save is told is nobody's to review": (
+        ("turn",),
+        ("type", 31, 6, 0),
+        ("save", 31, 17, 24),
+        ("end",),
+        ("outside", 31, 33, 53),
+    ),
 }
 
 
