@@ -75,6 +75,12 @@ class Limits:
         stricter["approvals_window"] = max(self.window, other.approvals_window or 0)
         return Limits(**stricter)
 
+    def looser(self, than: Limits) -> bool:
+        """Tell whether any limit lets more happen than other limits do."""
+        counted = [name for name in self.names() if name != "approvals_window"]
+        more = any(than.of(name) and not 0 < self.of(name) <= than.of(name) for name in counted)
+        return more or self.window < than.window
+
     @property
     def window(self) -> int:
         """Seconds in which approvals are counted."""

@@ -48,6 +48,8 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.ids import new_approval_id
 from autopilot_ls.model.review import completed, marked
+from autopilot_ls.policy.limits import Limits
+from autopilot_ls.presentation.approvals import is_limited
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
 from autopilot_ls.supervisor.decisions import (
     POLICY,
@@ -79,12 +81,15 @@ class _Open:
     Attributes:
         followed: The verdict that was acted upon last.
         claimed_by: Who is just deciding on it.
+        counted: Whether it was counted as an approval by rule.
+        limits: The limits of which one holds it up, though a rule allows it; None when none does.
     """
 
     approval: Approval
     followed: Outcome
     claimed_by: str | None = None
     counted: bool = False
+    limits: Limits | None = None
 
 
 class Broker:
@@ -194,7 +199,9 @@ class Broker:
         self.tell_problems()
         fact = ApprovalRequested(approval=approval)
         self._record.emit([RuntimeEvent(fact, message.thread_id, message.turn_id, message.frames)])
-        self._open[approval.id] = _Open(approval, approval.verdict.outcome)
+        entry = self._open[approval.id] = _Open(approval, approval.verdict.outcome)
+        if is_limited(approval):
+            entry.limits = self._runaway.limits
         self._follow(approval.id, approval.verdict)
 
     def _arrive_at_once(self) -> None:
@@ -204,12 +211,14 @@ class Broker:
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
         entry = self._open.get(approval_id)
-        if verdict.outcome is Outcome.ALLOW and entry is not None and not entry.counted:
+        if verdict.outcome is Outcome.ALLOW and entry is not None:
             if self._runaway.limited(verdict, entry.approval.files).outcome is Outcome.ASK:
+                entry.limits = self._runaway.limits
                 return  # It waits for a person.
             # Counted before it is decided, since many may be asked for at the same time.
-            entry.counted = True
-            self._runaway.approved()
+            if not entry.counted:
+                entry.counted = True
+                self._runaway.approved()
         if verdict.outcome is not Outcome.ASK:
             self._tasks.start_soon(self._decide_alone, approval_id, verdict)
 
@@ -498,7 +507,7 @@ class Broker:
         finally:
             done.set()
 
-    def judge_again(self) -> None:
+    def judge_again(self, *, mode_changed: bool = False) -> None:
         """Judge what waits anew, by a changed mode or policy: what no longer asks is answered at once.
 
         What is just being decided is judged once more before its answer goes out.
@@ -506,7 +515,13 @@ class Broker:
         for entry in list(self._open.values()):
             verdict = self._judge(entry.approval.action)
             # What was allowed and waits all the same was held up by something else, which was told.
-            held_up = verdict.outcome is Outcome.ALLOW and entry.followed is Outcome.ALLOW
+            allowed = verdict.outcome is Outcome.ALLOW
+            held_up = allowed and entry.followed is Outcome.ALLOW
+            if not allowed or mode_changed:
+                entry.limits = None
+            elif entry.limits is not None and not self._runaway.limits.looser(entry.limits):
+                # A limit is let go by a person, not by the time that has passed since it was reached.
+                continue
             if entry.claimed_by is None and not held_up:
                 entry.followed = verdict.outcome
                 self._follow(entry.approval.id, verdict)

@@ -198,6 +198,11 @@ class Runaway:
             risk="high",
         )
 
+    @property
+    def limits(self) -> Limits:
+        """The limits in force now."""
+        return self._limits()
+
     def approved(self) -> None:
         """Count an approval that is about to be given by rule."""
         self._usage.approved(self._clock())

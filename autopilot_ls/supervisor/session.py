@@ -405,7 +405,7 @@ class Session:
         if mode is self.record.state.mode:
             return False
         self.record.tell(ModeChanged(mode=mode, changed_by=changed_by))
-        self.broker.judge_again()
+        self.broker.judge_again(mode_changed=True)
         await self.record.sync()
         return True
 

@@ -237,6 +237,28 @@ async def test_a_limit_that_is_changed_holds_at_once(stage: Stage) -> None:
     assert await asked(stage, "k3") == ""
 
 
+async def test_what_waits_at_a_limit_does_not_go_by_waiting_and_a_touched_policy(
+    stage: Stage,
+) -> None:
+    """An agent's script can make a policy in the workspace that says nothing, or less."""
+    limit(stage, "approvals = 1\napprovals_window = 1")
+    await stage.start()
+    assert await asked(stage, "k1") == ""
+    assert await asked(stage, "k2") == "limit-approvals"
+    await anyio.sleep(1.1)  # The window is over, and only that: nothing is waited for.
+    own = stage.workspace / ".autopilot" / "policy.toml"
+    own.parent.mkdir()
+    for text in ("version = 1\n", "version = 1\n[limits]\nfiles = 3\napprovals_window = 5\n"):
+        before = stage.view.policy_changes
+        own.write_text(text)
+        await stage.view.until(lambda before=before: stage.view.policy_changes > before)
+        await anyio.wait_all_tasks_blocked()
+        assert [a.native_key for a in stage.waiting()] == ["k2"]
+    limit(stage, "approvals = 5\napprovals_window = 1")
+    answers = await stage.agent.answered(2)
+    assert (answers[1][0], answers[1][1].kind) == ("k2", ACCEPT)
+
+
 async def test_tokens_of_all_threads_together_stop_the_turn(stage: Stage) -> None:
     limit(stage, "tokens = 1000")
     await stage.start()
