@@ -164,7 +164,8 @@ class _Reading:
             self._problem(self._places.of((key,), key=True), f"there is no key {key!r} here{hint}")
         if content.get("version", VERSION) != VERSION:
             self._problem(
-                self._places.of(("version",)), f"this is version {VERSION} of the language"
+                self._places.of(("version",)),
+                f"only version {VERSION} of the language is known here; write version = {VERSION}",
             )
         given = content.get("rule", [])
         if not isinstance(given, list):

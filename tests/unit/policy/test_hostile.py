@@ -180,6 +180,16 @@ def test_a_workspace_policy_behind_a_link_is_protected_where_it_is(
     assert outcome(workspace / "conf" / "other") is Outcome.ALLOW
 
 
+def test_a_workspace_that_a_link_leads_to_is_inside(tmp_path: Path, workspace: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(workspace)
+    for root, cwd in ((link, link), (link, workspace), (workspace, workspace / ".")):
+        action = command("make deploy", cwd)
+        assert (
+            with_rule(LINE).judge(action, mode=Mode.AUTO, workspace=root).outcome is Outcome.ALLOW
+        )
+
+
 def test_no_pattern_of_a_workspace_makes_a_verdict_take_long(workspace: Path) -> None:
     """An agent words the command, and the repository that it works in the pattern."""
     long = "a" * 3000
