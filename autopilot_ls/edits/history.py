@@ -331,6 +331,8 @@ class History:
         complete = weave.redo(taken.lines, step)
         if taken.before is not None:
             self._require_untouched(taken.before, weave.current())
+        if weave.whole and sum(line.removed is None for line in weave.lines) > 1:
+            raise Touched  # It was replaced since, and two wholes cannot be joined.
         self.weave = weave
         if taken.before is not None:
             # What made it so is as it was, so that going back to before that turn finds it.

@@ -195,10 +195,13 @@ class WorkspaceReview:
             AutopilotError: The workspace cannot be looked at.
         """
         async with self._looking:
-            await self._look()
             if not self.is_at_work:
+                # Before the histories are brought up to date: what comes in between differs from this.
                 seen = await self._snapshots.take()
                 self.last, self._notices = seen.id, seen.notices
+                self._moved.update(self.histories)
+            await self._look()
+            if not self.is_at_work:
                 self.last_head = await self._snapshots.head()
             self.turns.append(Turn(name, session_id, self._clock()))
             self._evidence.turns[name] = None

@@ -11,6 +11,7 @@ from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.history import ABSENT, Content
 from tests.support.play.disk import Disk, tokens
 from tests.support.play.editor import Editor
@@ -44,6 +45,7 @@ class Ledger:
     touched: dict[str, int] = field(default_factory=dict[str, int])
     taken_back: dict[str, int] = field(default_factory=dict[str, int])
     step: int = 0
+    overwritten: str = ""
 
     def _here(self) -> tuple[dict[str, Content], set[bytes], set[bytes]]:
         files = self.disk.all()
@@ -60,6 +62,7 @@ class Ledger:
         self.disk.now += 0.01
         self.may_go.clear()
         self.accepted.clear()
+        self.overwritten = ""
         self.files, self.must_disk, _ = self._here()
         self._note_texts()
 
@@ -121,6 +124,13 @@ class Ledger:
             if dirty and buffer.text != text:
                 return f"the unsaved buffer of {name} was changed"
             changed = self.files.get(name, ABSENT) != files.get(name, ABSENT)
+            before = self.files.get(name, ABSENT)
+            if (
+                changed
+                and dirty
+                and not is_clean(text, before.data if before.kind == "file" else None)
+            ):
+                self.overwritten = f"{name} was written under unsaved changes"
             if changed and not dirty and name in files:
                 before = self.files.get(name, ABSENT)
                 knew = buffer.base == before.data or (buffer.base is None and before == ABSENT)

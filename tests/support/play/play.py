@@ -66,6 +66,8 @@ LOOKING: Final = frozenset(
 )
 """Steps at which the workspace is looked at."""
 
+TAKING_BACK: Final = frozenset(("undo", "undo_turn", "redo"))
+
 
 class Violation(AssertionError):
     """Something that must hold does not."""
@@ -152,7 +154,7 @@ class Play:
         self.fired = False
         async with asyncio.timeout(STEP_LIMIT):
             try:
-                if self.saves and self.saw_unsaid and name in LOOKING:
+                if self.saves and name in LOOKING and (self.saw_unsaid or name in TAKING_BACK):
                     await self.do_notify()  # It comes late, but not for ever.
                 await getattr(self, f"do_{name}")(*numbers)
                 self.done[str(name)] += 1
@@ -164,10 +166,12 @@ class Play:
         self.saw_unsaid = bool(self.saves) and (self.saw_unsaid or name in LOOKING)
         if name != "during":
             self.armed = None
-        self.check()
+        self.check(name)
 
-    def check(self) -> None:
+    def check(self, name: str | int) -> None:
         lost = self.ledger.end(self.turns)
+        if not lost and name in TAKING_BACK and not self.fired:
+            lost = self.ledger.overwritten
         faults = [fault for fault in (lost, *self.faults, *self.stage.problems) if fault]
         if faults:
             raise Violation(faults[0])
@@ -591,7 +595,7 @@ class Play:
         self._looked()
         self._check_histories()
         for item in found.items:
-            if item.path in late:
+            if item.path in late or item.change.part.kind == "whole":
                 continue
             # A line that was last in the file and got an end is shown with what comes behind it.
             old = [
@@ -670,6 +674,8 @@ class Play:
         for name in baseline.keys() | now.keys():
             if self.ledger.touched.get(name, -1) >= since or name in self.editor.buffers:
                 continue
+            if name in done.outcome.touched and now.get(name, ABSENT).kind == "link":
+                continue  # A whole that was kept in between is not gone back from.
             if name in done.outcome.left and self.editor.buffers:
                 continue  # It is a link to what is open with unsaved changes.
             if index and self.ledger.taken_back.get(name, -1) >= since:

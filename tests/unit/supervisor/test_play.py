@@ -76,6 +76,22 @@ FOUND: dict[str, Script] = {
         ("during", 49, 31, 29, 52, 10),
         ("end",),
     ),
+    "a link and a binary file that took its place are not joined": (
+        ("turn",),
+        ("write", 27, 7, 5),
+        ("write", 38, 36, 57),
+        ("look",),
+        ("undo", 8),
+        ("write", 27, 59, 28),
+        ("redo", 36),
+    ),
+    "what happens while a turn begins is in the review": (
+        ("turn",),
+        ("outside", 50, 44, 49),
+        ("restart",),
+        ("during", 45, 11, 50, 33, 11),
+        ("turn",),
+    ),
     "what another program does before a late save is told is nobody's to review": (
         ("turn",),
         ("type", 31, 6, 0),
