@@ -33,6 +33,7 @@ from autopilot_ls.policy.paths import (
     has_other_names,
     holds_protected,
     is_from_workspace,
+    of_workspaces,
 )
 from autopilot_ls.policy.programs import SHELL_BUILTINS
 from autopilot_ls.policy.rules import ChangeName, Risk, Rule, matches_name, program_names
@@ -113,7 +114,7 @@ class Judge:
         if not rule.holds_in(self._mode):
             return False
         if rule.workspace:
-            patterns = _workspaces(rule.workspace)
+            patterns = of_workspaces(rule.workspace)
             place = self._at.place(self._at.root)
             if not (patterns.covers(place) if rule.allows else patterns.touches(place)):
                 return False
@@ -456,7 +457,3 @@ def _path_matches(patterns: PathPatterns | None, rule: Rule, place: Place) -> bo
     if patterns is None:
         return False
     return patterns.covers(place) if rule.allows else patterns.touches(place)
-
-
-def _workspaces(patterns: tuple[str, ...]) -> PathPatterns:
-    return PathPatterns(patterns)

@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from autopilot_ls.model.approvals import Mode, Outcome
-from autopilot_ls.policy.paths import PathPatterns, Place, Workspace, compile_glob, fold
+from autopilot_ls.policy.paths import (
+    PathPatterns,
+    Place,
+    Workspace,
+    compile_glob,
+    fold,
+    of_workspaces,
+)
 from autopilot_ls.policy.policy import Policy
 from autopilot_ls.policy.rules import Rule
 
@@ -98,7 +105,7 @@ def _rules(policy: Policy, mode: Mode, at: Workspace) -> list[Rule]:
 def _holds(rule: Rule, mode: Mode, at: Workspace) -> bool:
     if rule.allows or (rule.modes and mode not in rule.modes):
         return False
-    if rule.workspace and not PathPatterns(rule.workspace).touches(at.place(at.root)):
+    if rule.workspace and not of_workspaces(rule.workspace).touches(at.place(at.root)):
         return False
     denies = rule.outcome is Outcome.DENY
     if rule.edit is not None:

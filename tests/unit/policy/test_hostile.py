@@ -190,6 +190,24 @@ def test_a_workspace_that_a_link_leads_to_is_inside(tmp_path: Path, workspace: P
         )
 
 
+@pytest.mark.parametrize(
+    ("verdict", "expected"), [("deny", Outcome.DENY), ("allow", Outcome.ALLOW)]
+)
+def test_a_rule_for_a_workspace_holds_where_a_link_of_that_name_leads(
+    verdict: str, expected: Outcome, tmp_path: Path, workspace: Path
+) -> None:
+    """Sessions are where they really are; people name folders as they go there."""
+    (tmp_path / "link").symlink_to(workspace)
+    (workspace / "sub").mkdir()
+    text = f'verdict = "{verdict}"\ncommand = "frob …"\nworkspace = "{tmp_path}/link/"\n'
+    for root in (workspace, workspace / "sub"):
+        action = command("frob", root)
+        judged = with_rule(text).judge(action, mode=Mode.AUTO, workspace=root)
+        assert judged.outcome is expected
+    elsewhere = with_rule(text).judge(command("frob", tmp_path), mode=Mode.AUTO, workspace=tmp_path)
+    assert elsewhere.outcome is Outcome.ASK
+
+
 def test_no_pattern_of_a_workspace_makes_a_verdict_take_long(workspace: Path) -> None:
     """An agent words the command, and the repository that it works in the pattern."""
     long = "a" * 3000
