@@ -142,16 +142,22 @@ class History:
     def _content(self, shape: Shape, data: bytes) -> Content:
         return Content(shape.kind, data, shape.executable)
 
-    def advance(self, content: Content, step: Step, *, reviewed: bool = False) -> None:
-        """Take what the file is now, and who made it so; see `Weave.advance`."""
+    def advance(self, content: Content, step: Step, *, reviewed: bool = False) -> int:
+        """Take what the file is now, and who made it so; see `Weave.advance`.
+
+        Returns:
+            How many lines came and went.
+        """
         if content == self.current():
-            return
+            return 0
         if not self.weave.whole and not content.is_text:
             self._become_whole()
         number = self.weave.advance(content.data, step, reviewed=reviewed)
         last = self.shapes[-1]
         if (last.kind, last.executable) != (content.kind, content.executable):
             self.shapes.append(Shape(number, content.kind, content.executable, reviewed))
+        lines = self.weave.lines
+        return sum(number in (line.added, line.removed) for line in lines)
 
     def rewind(self) -> Step | None:
         """Take the last step out of the history and return it; see `Weave.rewind`."""

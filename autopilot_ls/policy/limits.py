@@ -144,6 +144,12 @@ class Usage:
         self.files.update(paths)
         self.lines += lines
 
+    def wrote(self, path: str, lines: int) -> None:
+        """Count what a command was seen to change, which is no word on whether it succeeded."""
+        self.changed = True
+        self.files.add(path)
+        self.lines += lines
+
     def used_tokens(self, tokens: int) -> None:
         """Count tokens, of whichever thread."""
         self.tokens += max(0, tokens)

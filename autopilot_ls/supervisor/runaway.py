@@ -136,6 +136,15 @@ class Runaway:
             lines = sum(stat.added + stat.removed for stat in stats)
             self._usage.changed_files(paths, lines, failed=failed)
 
+    def wrote(self, path: str, lines: int) -> None:
+        """Count what a command of the present turn was seen to change.
+
+        Args:
+            path: Absolute path of the file.
+            lines: Lines that came and went.
+        """
+        self._usage.wrote(path, lines)
+
     def _thread_opened(self, event: Event) -> None:
         # A fork of the main thread has its past in its count.
         if event.thread_id not in self._tokens and self._main in self._tokens:

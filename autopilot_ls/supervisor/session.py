@@ -106,7 +106,9 @@ class Session:
         )
         self._review = None
         if reviews is not None:
-            self._review = SessionReview(self.record, reviews, self._agent_pid, tasks)
+            self._review = SessionReview(
+                self.record, reviews, self._agent_pid, tasks, wrote=self.runaway.wrote
+            )
         self._holding = Holding(self.record, policies)
         self._patches = Patches(lambda: Path(state.cwd), views)
         self.broker = Broker(

@@ -18,6 +18,9 @@ from autopilot_ls.model.text import one_line
 OTHERS: Final = Step(Author.PERSON)
 """The step of the person, and of programs that ran while no agent did."""
 
+PATCH: Final = "a patch"
+"""What made a change that an agent proposed."""
+
 CLOCK_SLACK: Final = 2.0
 """Seconds by which a file's time may differ from ours: some file systems count in such steps."""
 
@@ -106,7 +109,7 @@ def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[St
         return OTHERS, False
     patched = evidence.patches.get(path)
     if patched is not None:
-        return Step(Author.AGENT, patched.turn, "a patch"), patched.reviewed
+        return Step(Author.AGENT, patched.turn, PATCH), patched.reviewed
     work = [each for each in evidence.work.values() if _was_running(each, modified)]
     turns = list(dict.fromkeys(each.turn for each in work))
     turn = next(iter(evidence.turns)) if len(evidence.turns) == 1 else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,8 @@ class SessionReview:
         reviews: Reviews,
         pid: Callable[[], int | None],
         tasks: TaskGroup,
+        *,
+        wrote: Callable[[str, int], None],
     ) -> None:
         """Create it for a session.
 
@@ -60,11 +63,14 @@ class SessionReview:
             reviews: Has the review of its workspace.
             pid: Gives the process id of its agent, None when it does not run.
             tasks: Where the end of a turn is waited for.
+            wrote: Called with each file that a command of the present turn was seen to change, and
+                how many lines came and went.
         """
         self._record = record
         self._reviews = reviews
         self._pid = pid
         self._tasks = tasks
+        self._wrote = wrote
         self._opened: OpenReview | None = None
         self._turn = ""
         self._before: frozenset[tuple[int, int]] = frozenset()
@@ -87,8 +93,14 @@ class SessionReview:
         for notice in notices:
             self._tell_once(notice)
         self._opened, self._turn = opened, name
+        opened.review.listeners[name] = partial(self._has_written, opened, name)
         self._exited = anyio.Event()
         self._before = await self._running()
+
+    def _has_written(self, opened: OpenReview, turn: str, path: str, lines: int) -> None:
+        # What an earlier turn left running is no use of the present one.
+        if turn == self._turn:
+            self._wrote(str(opened.review.folder / path), lines)
 
     def abandon_turn(self) -> None:
         """The turn did not begin after all."""
@@ -177,6 +189,8 @@ class SessionReview:
             await opened.review.end_turn(turn)
         except AutopilotError as error:
             self._tell_once(f"What this turn changed last cannot be reviewed. {error}")
+        finally:
+            opened.review.listeners.pop(turn, None)
 
 
 def _by(item: Item) -> str:

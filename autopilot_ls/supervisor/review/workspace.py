@@ -24,9 +24,16 @@ from autopilot_ls.edits.baselines.values import Baseline, Change, ChangedFile, C
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
+from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.model.text import count
-from autopilot_ls.supervisor.review.attribution import OTHERS, Evidence, Patched, attribute
+from autopilot_ls.supervisor.review.attribution import (
+    OTHERS,
+    PATCH,
+    Evidence,
+    Patched,
+    attribute,
+)
 from autopilot_ls.supervisor.review.plans import (
     Outcome,
     Place,
@@ -160,6 +167,8 @@ class WorkspaceReview:
         self._snapshots = snapshots
         self._tell = changed
         self._clock = clock
+        self.listeners: dict[str, Callable[[str, int], None]] = {}
+        """By turn, who hears what its commands changed: the path, and how many lines came and went."""
         self._evidence = Evidence()
         self._saved: dict[str, list[Saved]] = {}
         self._moved: set[str] = set()
@@ -421,7 +430,10 @@ class WorkspaceReview:
     ) -> None:
         if content != history.current():
             step, reviewed = attribute(path, modified, self._evidence)
-            history.advance(content, step, reviewed=reviewed)
+            lines = history.advance(content, step, reviewed=reviewed)
+            wrote = self.listeners.get(step.turn)
+            if wrote is not None and step.author is Author.AGENT and step.by != PATCH:
+                wrote(path, lines)
 
     async def _keep_committed(self, head: str) -> None:
         """Take what a commit has as reviewed: who commits a change is content with it."""

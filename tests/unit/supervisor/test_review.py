@@ -26,7 +26,7 @@ from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.conftest import Stage
-from tests.unit.supervisor.played_runtime import PlayedFactory, update
+from tests.unit.supervisor.played_runtime import PlayedFactory, command, update
 
 
 @dataclass
@@ -449,3 +449,14 @@ async def test_two_agents_may_number_their_commands_alike(review: Review) -> Non
     opened.review.command_begins("c1", "other/1", "sleep")
     work = opened.review._evidence.work.values()
     assert {each.by for each in work} == {"make", "sleep"}
+
+
+async def test_what_commands_change_counts_for_the_limits_of_a_turn(review: Review) -> None:
+    policy = review.stage.supervisor.settings.policy_path
+    policy.write_text("[limits]\nfiles = 2\n")
+    await review.ran("make", a__txt="1\n")
+    review.stage.agent.ask(command("ls", review.folder), key="k1")
+    assert (await review.stage.agent.answered(1))[0][1].kind is DecisionKind.ACCEPT
+    await review.ran("make", b__txt="1\n")
+    review.stage.agent.ask(command("ls", review.folder), key="k2")
+    assert [each.verdict.rule for each in review.stage.waiting()] == ["limit-files"]
