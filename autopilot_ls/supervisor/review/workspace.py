@@ -356,12 +356,27 @@ class WorkspaceReview:
             for change in batch:
                 self._take(change, modified[change.path], contents)
         self.last, self._notices = seen.id, seen.notices
+        await self._take_vanished()
         self._saved.clear()
         # What was saved or taken back since the last look and is again what it was then, differs from
         # its history only.
         moved = tuple(self._moved - modified.keys())
         self._moved.clear()
         return await self._read(moved) or bool(changes.files)
+
+    async def _take_vanished(self) -> None:
+        """Begin the histories of files that were saved and are again what they were at the last look."""
+        paths = tuple(self._saved)
+        found = await anyio.to_thread.run_sync(
+            lambda: [(path, read_content(self.folder / path)) for path in paths]
+        )
+        for path, content in found:
+            if content is None or path in self.histories or len(self.histories) >= MAX_FILES:
+                continue
+            history = self.histories[path] = History.begin(content)
+            for saved in self._saved[path]:
+                self._take_saved(path, history, saved)
+            self._moved.add(path)
 
     async def _read_known(self) -> bool:
         """Take what others did, while no agent was at work, to files that have a history."""
