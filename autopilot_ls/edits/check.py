@@ -155,7 +155,7 @@ def check_documents(
             raise DecisionRefused(
                 f"Save {shown(document.path, root)} first: it has unsaved changes in an editor, so that "
                 "nothing was accepted.",
-                advice="Or discard its changes. Then decide again.",
+                advice="Then decide again; or accept without saving, into the unsaved text.",
             )
 
 

@@ -124,6 +124,7 @@ class Backend(Protocol):
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
         remember: str | None = None,
+        merge: bool = False,
     ) -> Decision:
         """Give the one decision on an approval."""
         ...
@@ -136,6 +137,7 @@ class Backend(Protocol):
         *,
         marked_by: str,
         message: str = "",
+        merge: bool = False,
     ) -> Decision | None:
         """Choose for single hunks of a patch that waits; returns the decision if it was the last."""
         ...

@@ -62,6 +62,7 @@ class ClientProfile:
         error_width: Characters of an error message that are shown without a prompt; 0 for no limit.
         opted_in: Whether it asked for our custom notifications.
         confirms_edits: Whether it shows an edit that needs confirmation before it applies it.
+        applies_edits: Whether it makes versioned edits in open documents when it is asked to.
         fixed_percentage: Whether a progress that began without a percentage never shows one.
         literal_actions: Whether code actions may be more than plain commands.
         code_lenses: Whether it shows code lenses.
@@ -78,6 +79,7 @@ class ClientProfile:
     progress: bool = False
     show_document: bool = False
     confirms_edits: bool = False
+    applies_edits: bool = False
     fixed_percentage: bool = False
     literal_actions: bool = False
     llm_tag: bool = False
@@ -115,6 +117,12 @@ def _confirms_edits(workspace: types.WorkspaceClientCapabilities | None) -> bool
     return bool(edit and edit.document_changes and edit.change_annotation_support)
 
 
+def _applies_edits(workspace: types.WorkspaceClientCapabilities | None) -> bool:
+    edit = workspace.workspace_edit if workspace and workspace.apply_edit else None
+    # Neovim takes versioned edits and does not say so; operations on files come in them only.
+    return bool(edit and (edit.document_changes or edit.resource_operations))
+
+
 def profile_of(params: types.InitializeParams) -> ClientProfile:
     """Return the profile of the client that sent this `initialize`."""
     info, capabilities = params.client_info, params.capabilities
@@ -141,6 +149,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         progress=bool(window and window.work_done_progress),
         show_document=bool(window and window.show_document and window.show_document.support),
         confirms_edits=_confirms_edits(workspace),
+        applies_edits=_applies_edits(workspace),
         fixed_percentage=family is Family.VSCODE,
         literal_actions=bool(action and action.code_action_literal_support),
         llm_tag=bool(tags and types.CodeActionTag.LlmGenerated in tags.value_set),

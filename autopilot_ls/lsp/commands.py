@@ -342,6 +342,7 @@ class Commands:
             hunks=request.hunks,
             reasons=request.reasons,
             remember=request.remember,
+            merge=request.unsaved == "merge",
         )
         self._answers.pop(request.approval_id, None)
         return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)
@@ -354,6 +355,7 @@ class Commands:
             mark,
             marked_by=self._name(),
             message=request.message,
+            merge=request.unsaved == "merge",
         )
         if decision is not None:
             return params.ApprovalMarked(approval_id=request.approval_id, decision=decision)

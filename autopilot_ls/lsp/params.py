@@ -190,6 +190,8 @@ class ApprovalDecideParams(Frozen):
             of a file, `<approvalId>-f<its place, from 0>`, stands for all of its hunks.
         reasons: Why single hunks are rejected, by their ids; told to the agent.
         remember: With `accept`: the `key` of one of the approval's `offers`, which is remembered.
+        unsaved: What becomes of files with unsaved changes: `refuse` asks to save first, `merge` puts
+            what is accepted of them into the editor's text, unsaved, and all else on disk.
     """
 
     approval_id: Name
@@ -200,6 +202,7 @@ class ApprovalDecideParams(Frozen):
     hunks: Hunks | None = None
     reasons: dict[str, Reason] = Field(default_factory=dict, max_length=10_000)
     remember: Name | None = None
+    unsaved: Literal["refuse", "merge"] = "refuse"
 
 
 class ApprovalDecided(Frozen):
@@ -217,12 +220,14 @@ class ApprovalMarkParams(Frozen):
             hunks, and for a change that has none.
         mark: `none` takes the choice back.
         message: Why it is rejected; told to the agent with the decision.
+        unsaved: As in `autopilot.approval.decide`, when this is the last choice.
     """
 
     approval_id: Name
     hunks: Hunks = Field(min_length=1)
     mark: Literal["accept", "reject", "none"]
     message: Reason = ""
+    unsaved: Literal["refuse", "merge"] = "refuse"
 
 
 class ApprovalMarked(Frozen):

@@ -26,6 +26,7 @@ from autopilot_ls.lsp.features.code_actions import CodeActions
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.hover import hover_at
 from autopilot_ls.lsp.features.lenses import Lenses
+from autopilot_ls.lsp.features.merging import Merging
 from autopilot_ls.lsp.features.messages import REJECT, SHOW, Messages
 from autopilot_ls.lsp.features.notifications import Notifications
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
@@ -109,6 +110,7 @@ class EditorView:
         self._preview = Preview(
             connection, messages, jobs, folder, self._applied, place=self._diagnostics.place
         )
+        self._merging = Merging(connection)
         self._lenses = Lenses(connection, jobs, self._diagnostics)
         self._unreviewed = Unreviewed(
             connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
@@ -201,9 +203,7 @@ class EditorView:
 
     def open_documents(self) -> Iterable[OpenDocument]:
         """Return what the editor has open."""
-        for document in self._connection.documents:
-            if document.path is not None:
-                yield OpenDocument(Path(document.path), document.text)
+        return self._merging.open_documents()
 
     def files_written(self, paths: Sequence[Path]) -> None:
         """Tell the editor to reload what it has not changed."""
@@ -424,6 +424,7 @@ class EditorView:
 
     def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
+        self._merging.document_changed(document)
         moved = self._diagnostics.hints.changed(document, edits)
         if edits is None:
             self._unreviewed.opened(document)

@@ -254,6 +254,8 @@ class Decision(Frozen):
         reasons: Why single hunks are rejected, by their ids.
         in_editor: Whether the accepted hunks stand in the person's editor already, so that nothing
             is written to disk for them.
+        merged: Absolute paths of the files whose accepted hunks go into the person's unsaved text, and
+            not to disk.
         remembered: Name of the rule of ours that was written with it, so that the like goes without
             asking; the agent is told of a plain accept only.
     """
@@ -266,6 +268,7 @@ class Decision(Frozen):
     hunks: tuple[str, ...] | None = None
     reasons: dict[str, str] = Field(default_factory=dict)
     in_editor: bool = False
+    merged: tuple[str, ...] = ()
     remembered: str = ""
 
 

@@ -245,8 +245,13 @@ class SessionState:
         decision = body.decision
         writes = decision.kind.accepts and not decision.in_editor
         if writes and isinstance(approval.action, PatchAction):
-            accepted = chosen(approval, decision.hunks)
-            self.unsettled[approval.id] = approval.model_copy(update={"files": accepted})
+            accepted = tuple(
+                file
+                for file in chosen(approval, decision.hunks)
+                if file.path not in decision.merged
+            )
+            if accepted:
+                self.unsettled[approval.id] = approval.model_copy(update={"files": accepted})
         asked_in = [
             turn for turn in self._turns if turn.approvals.get(approval.id, approval) is None
         ]

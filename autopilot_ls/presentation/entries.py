@@ -290,7 +290,11 @@ def _choices(approval: Approval, decision: Decision | None, frame: Frame) -> lis
         lines = [*lines[:MAX_CHOICES], f"  - and {more} more"]
     if not lines:
         return []
-    place = " (in the editor)" if decision is not None and decision.in_editor else ""
+    place = ""
+    if decision is not None and decision.in_editor:
+        place = " (in the editor)"
+    elif decision is not None and decision.merged:
+        place = " (into unsaved text)"
     return ["", f"- **Hunk by hunk{place}:**", *lines]
 
 

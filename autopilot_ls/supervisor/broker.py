@@ -260,7 +260,12 @@ class Broker:
             return
 
     async def decide(
-        self, approval_id: str, decision: Decision, *, remember: str | None = None
+        self,
+        approval_id: str,
+        decision: Decision,
+        *,
+        remember: str | None = None,
+        merge: bool = False,
     ) -> Decision:
         """Give the one decision.
 
@@ -271,6 +276,7 @@ class Broker:
             approval_id: Which.
             decision: What is decided, and by whom.
             remember: Key of the offer whose rule is to be written before an accept goes out.
+            merge: Whether files with unsaved changes take the hunks in the editor, unsaved.
 
         Returns:
             The decision as it was recorded.
@@ -287,6 +293,8 @@ class Broker:
         try:
             decision = exact(entry.approval, decision)
             prepared = Prepared()
+            if merge:
+                decision = await self._partials.merging(entry.approval, decision)
             if remember is not None:
                 require_plain(decision)
             if decision.kind.accepts:
@@ -334,9 +342,24 @@ class Broker:
                 self._all_sent.set()
 
     async def mark(
-        self, approval_id: str, hunks: Iterable[str], mark: Mark | None, *, by: str, message: str
+        self,
+        approval_id: str,
+        hunks: Iterable[str],
+        mark: Mark | None,
+        *,
+        by: str,
+        message: str,
+        merge: bool = False,
     ) -> Decision | None:
         """Note the person's choice for single hunks; the last one makes the decision.
+
+        Args:
+            approval_id: Which.
+            hunks: Ids of hunks or files.
+            mark: The choice; None takes it back.
+            by: Who chooses.
+            message: Why it is rejected.
+            merge: As in `decide`, when it was the last one.
 
         Returns:
             The decision when every hunk has its mark now, else None.
@@ -353,7 +376,9 @@ class Broker:
             self._record.emit([RuntimeEvent(fact, approval.thread_id, approval.turn_id)])
             entry.approval = approval.model_copy(update={"marks": marks})
         decision = completed(entry.approval, by)
-        return None if decision is None else await self.decide(approval_id, decision)
+        if decision is None:
+            return None
+        return await self.decide(approval_id, decision, merge=merge)
 
     async def _send(self, entry: _Open, decision: Decision, process: int) -> bool:
         # Another process may use the same key for another request.

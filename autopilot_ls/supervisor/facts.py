@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Final
 
 from autopilot_ls.model.approvals import Approval, ChangeKind, Decision
@@ -43,6 +44,7 @@ def partial_facts(
     root: str,
     unsaved: Collection[str] = (),
     failure: str = "",
+    missing: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return what the agent is told when some hunks were accepted.
 
@@ -52,9 +54,13 @@ def partial_facts(
         root: The session's folder, which paths are shown relative to.
         unsaved: Paths of files whose accepted hunks stand in the person's editor only.
         failure: Why nothing was applied all the same; empty when it was.
+        missing: Paths of files whose accepted hunks the person's editor did not take, with the reason.
     """
-    accepted = set(decision.hunks or ())
     units = list(units_of(approval))
+    named = set(decision.hunks or ())
+    accepted = {unit.id for unit in units if unit.id in named and unit.file.path not in missing}
+    if missing and not accepted and not failure:
+        failure = " ".join(dict.fromkeys(missing.values()))
     if failure:
         intro = "The user accepted a part of your patch, but it could not be applied."
         lines = [f"{intro} {failure}", "Read the files before you go on."]
@@ -71,6 +77,11 @@ def partial_facts(
     if rest:
         moved = {unit.file_id for unit in units if unit.id in accepted and not failure}
         lines += ["", "Not applied:", *_refused(rest, decision.reasons, root, moved)]
+    lines += [
+        f"The user accepted the hunks of {_relative(path, root)}, but the editor did not take them: {why}"
+        for path, why in missing.items()
+        if accepted
+    ][:MAX_LISTED]
     return _bounded(lines)
 
 

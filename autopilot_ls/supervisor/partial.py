@@ -1,7 +1,8 @@
 """Carrying out what a person accepted of a patch when it is not the whole: Autopilot writes it itself.
 
 The chosen hunks are checked and written beside their places while the decision can still be refused, put
-into place when it is on record, and what the disk then holds is told. The agent hears what was done, and
+into place when it is on record, and what the disk then holds is told. Where the person chose so, files with
+unsaved changes take their hunks in the editor instead. The agent hears what was done, and
 *decline*. Not aware of who decides first or of how an agent is spoken to. `broker` stands above;
 `patches`, `facts`, `record` and `edits` below.
 """
@@ -14,13 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from autopilot_ls.edits.check import affected_paths
+from autopilot_ls.edits.paths import shown
 from autopilot_ls.edits.placing import Staged, stage
 from autopilot_ls.edits.settle import promised_contents, settle
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, FileChange
-from autopilot_ls.model.errors import AutopilotError, DecisionRefused
-from autopilot_ls.model.events import FactsDue, FilesSettled
+from autopilot_ls.model.errors import AutopilotError, DecisionRefused, InvalidRequest
+from autopilot_ls.model.events import FactsDue, FilesSettled, Notice
 from autopilot_ls.model.review import chosen, units_of
 from autopilot_ls.supervisor.facts import partial_facts, refusal
+from autopilot_ls.supervisor.merging import put_into
 from autopilot_ls.supervisor.patches import Patches, looked
 from autopilot_ls.supervisor.record import SessionRecord
 
@@ -32,10 +36,13 @@ class Prepared:
     Attributes:
         files: The chosen part of the patch.
         staged: Its contents; None when nothing is to be written.
+        merges: The changes that go into unsaved text, each with what the disk holds; these are not
+            among `files`.
     """
 
     files: tuple[FileChange, ...] = ()
     staged: Staged | None = None
+    merges: tuple[tuple[FileChange, bytes | None], ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +74,29 @@ class Partials:
     def _root(self) -> Path:
         return Path(self._record.state.cwd)
 
+    async def merging(self, approval: Approval, decision: Decision) -> Decision:
+        """Return the decision with what of it goes into unsaved text, if there is any.
+
+        Raises:
+            InvalidRequest: That cannot be decided for the whole session.
+            DecisionRefused: The disk did not answer in time.
+        """
+        if not decision.kind.accepts or decision.in_editor:
+            return decision
+        files = chosen(approval, decision.hunks)
+        merged = await self._patches.unsaved_among(files)
+        if not merged:
+            return decision
+        if decision.kind is not DecisionKind.ACCEPT:
+            raise InvalidRequest(
+                "What goes into unsaved text can be accepted just once.",
+                advice='Use the decision "accept".',
+            )
+        hunks = decision.hunks
+        if hunks is None:
+            hunks = tuple(unit.id for unit in units_of(approval))
+        return decision.model_copy(update={"hunks": hunks, "merged": merged})
+
     async def prepare(self, approval: Approval, decision: Decision) -> Prepared:
         """Check what an accepting decision would do, and get ready for it.
 
@@ -79,7 +109,18 @@ class Partials:
         files = chosen(approval, decision.hunks)
         if decision.in_editor:
             return Prepared(files)
-        before = await self._patches.check_part(approval, files)
+        merged = {Path(path) for path in decision.merged}
+        found = await self._patches.check_part(approval, files, merged)
+        merges = tuple(
+            (change, found[Path(change.path)].data)
+            for change in files
+            if Path(change.path) in merged
+        )
+        files = tuple(change for change in files if Path(change.path) not in merged)
+        if not files:
+            return Prepared(merges=merges)
+        # Only what is written is looked at again when it is put into place.
+        before = {path: found[path] for path in affected_paths(files)}
         modes = {
             Path(change.move_to): before[Path(change.path)].mode
             for change in files
@@ -95,7 +136,7 @@ class Partials:
             return staged
 
         try:
-            return Prepared(files, await looked(write))
+            return Prepared(files, await looked(write), merges)
         except BaseException:
             abandoned.set()
             raise
@@ -114,16 +155,38 @@ class Partials:
             return decision
         unsaved: set[str] = set()
         failure = ""
-        if prepared.staged is None:
+        missing: dict[str, str] = {}
+        if decision.in_editor:
             unsaved = await self._unsaved(prepared.files)
-        else:
+        elif prepared.staged is not None:
             settled = await self._place(approval, decision, prepared.files, prepared.staged)
             failure = "" if settled.outcome == "applied" else settled.detail
             self._record.tell(settled)
             self._record.tell_written([Path(path) for path in settled.paths])
-        facts = partial_facts(approval, decision, root=root, unsaved=unsaved, failure=failure)
+        if not failure:
+            unsaved |= set(decision.merged)
+            missing = await self._merge(prepared)
+        facts = partial_facts(
+            approval, decision, root=root, unsaved=unsaved, failure=failure, missing=missing
+        )
         self._record.tell(FactsDue(approval_id=approval.id, text=facts))
         return Decision(kind=DecisionKind.DECLINE, decided_by=decision.decided_by, message=facts)
+
+    async def _merge(self, prepared: Prepared) -> dict[str, str]:
+        """Put changes into unsaved text; returns the paths where that failed, each with the reason."""
+        missing: dict[str, str] = {}
+        for change, disk in prepared.merges:
+            try:
+                failure = await put_into(change, disk, self._patches.documents)
+            except Exception as error:  # noqa: BLE001 reason: the agent must hear of the other files
+                failure = f"Internal error: {error!r}."
+            if failure:
+                missing[change.path] = failure
+                said = (
+                    f"{shown(change.path, self._root)} did not take the accepted hunks: {failure}"
+                )
+                self._record.tell(Notice(severity="error", code="not-merged", message=said))
+        return missing
 
     async def _unsaved(self, files: tuple[FileChange, ...]) -> set[str]:
         try:
@@ -170,7 +233,10 @@ class Partials:
 
 def _worded(approval: Approval, decision: Decision, settled: FilesSettled, failure: str) -> str:
     """Return what the disk says, in words that fit our own writing of a part."""
-    accepted = len(decision.hunks or ())
+    names = set(decision.hunks or ())
+    accepted = sum(
+        unit.id in names and unit.file.path not in decision.merged for unit in units_of(approval)
+    )
     of = sum(1 for _ in units_of(approval))
     match settled.outcome:
         case "applied":

@@ -7,7 +7,7 @@ decides or of how the agent reports. `broker`, `aftermath` and `session` stand a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import anyio.to_thread
 from autopilot_ls.edits.aftermath import settle_by_hunks
 from autopilot_ls.edits.check import affected_paths, check_acceptable, check_documents
 from autopilot_ls.edits.convert import file_changes
+from autopilot_ls.edits.paths import same_place
 from autopilot_ls.edits.settle import settle
 from autopilot_ls.edits.snapshot import FileState, capture, read_target
 from autopilot_ls.edits.unsaved import dirty_documents
@@ -26,6 +27,7 @@ from autopilot_ls.model.approvals import Action, Approval, ChangeKind, FileChang
 from autopilot_ls.model.errors import DecisionRefused
 from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.model.items import FileChanges, ItemStatus
+from autopilot_ls.supervisor.merging import require_mergeable, unsaved_among
 from autopilot_ls.supervisor.views import ClientView, OpenDocument
 
 T = TypeVar("T")
@@ -115,7 +117,8 @@ class Patches:
         self._patches[approval_id] = _Patch(files, {})
         return files
 
-    def _documents(self) -> list[OpenDocument]:
+    def documents(self) -> list[OpenDocument]:
+        """Return what is open in all editors now."""
         return [document for view in self._views() for document in view.open_documents()]
 
     async def check(self, approval: Approval) -> None:
@@ -130,14 +133,23 @@ class Patches:
         patch.before = await self._checked(patch, patch.files)
 
     async def check_part(
-        self, approval: Approval, files: Sequence[FileChange]
+        self, approval: Approval, files: Sequence[FileChange], merged: Collection[Path] = ()
     ) -> Mapping[Path, FileState]:
         """Check that making a part of a patch would lose nothing; returns the files as they are.
+
+        Args:
+            approval: About the patch.
+            files: The part.
+            merged: Files whose part goes into the person's unsaved text; see `merging.require_mergeable`.
 
         Raises:
             DecisionRefused: As `check`.
         """
-        return await self._checked(self._known(approval.id), files)
+        before = await self._checked(self._known(approval.id), files, merged)
+        if merged:
+            documents, root = self.documents(), self._workspace()
+            await looked(partial(require_mergeable, files, merged, before, documents, root))
+        return before
 
     def _known(self, approval_id: str) -> _Patch:
         patch = self._patches.get(approval_id)
@@ -149,19 +161,24 @@ class Patches:
         return patch
 
     async def _checked(
-        self, patch: _Patch, files: Sequence[FileChange]
+        self, patch: _Patch, files: Sequence[FileChange], merged: Collection[Path] = ()
     ) -> Mapping[Path, FileState]:
+        documents = [
+            document
+            for document in self.documents()
+            if not any(same_place(path, document.path) for path in merged)
+        ]
         before = await looked(
             partial(
                 check_acceptable,
                 files,
                 disk_at_proposal=patch.at_proposal,
-                documents=self._documents(),
+                documents=documents,
                 root=self._workspace(),
             )
         )
         # The person may have typed while the disk was read.
-        self.require_saved(before)
+        self.require_saved({path: s for path, s in before.items() if path not in merged})
         return before
 
     def require_saved(self, files: Mapping[Path, FileState]) -> None:
@@ -170,15 +187,19 @@ class Patches:
         Raises:
             DecisionRefused: One does.
         """
-        documents = self._documents()
+        documents = self.documents()
         for state in files.values():
             check_documents(state, documents, self._workspace())
 
     async def unsaved_of(self, paths: Iterable[Path]) -> list[Path]:
         """Return those of the files that an editor holds unsaved changes of."""
         wanted = set(paths)
-        documents = [document for document in self._documents() if document.path in wanted]
+        documents = [document for document in self.documents() if document.path in wanted]
         return await looked(lambda: dirty_documents(documents, self._workspace()))
+
+    async def unsaved_among(self, files: Sequence[FileChange]) -> tuple[str, ...]:
+        """Return the paths of those changed files that an editor holds unsaved changes of."""
+        return await looked(partial(unsaved_among, files, self.documents()))
 
     def accept(self, approval: Approval) -> None:
         """Note that a patch was accepted, so that it is settled when the agent has reported on it."""

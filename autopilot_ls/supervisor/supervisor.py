@@ -352,6 +352,7 @@ class Supervisor:
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
         remember: str | None = None,
+        merge: bool = False,
     ) -> Decision:
         """Give the one decision on an approval; see `Broker.decide` for what it raises."""
         decision = Decision(
@@ -365,7 +366,7 @@ class Supervisor:
             in_editor=in_editor,
         )
         broker = self._session_of(approval_id).broker
-        given = await broker.decide(approval_id, decision, remember=remember)
+        given = await broker.decide(approval_id, decision, remember=remember, merge=merge)
         if given.remembered:
             self._look_at_policies()
         return given
@@ -378,10 +379,13 @@ class Supervisor:
         *,
         marked_by: str,
         message: str = "",
+        merge: bool = False,
     ) -> Decision | None:
         """Choose for single hunks of a patch that waits; see `Broker.mark`."""
         broker = self._session_of(approval_id).broker
-        return await broker.mark(approval_id, hunks, mark, by=marked_by, message=message)
+        return await broker.mark(
+            approval_id, hunks, mark, by=marked_by, message=message, merge=merge
+        )
 
     def _session_of(self, approval_id: str) -> Session:
         for session in self._sessions:

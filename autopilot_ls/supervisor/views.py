@@ -7,12 +7,18 @@ implement `ClientView`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from autopilot_ls.edits.merge import Merged
 from autopilot_ls.model.events import Event
+
+PutOutcome = Literal["done", "stale", "failed"]
+"""What became of an edit: `stale` when the text is no longer the one it was made for."""
+
+Put = Callable[[Merged], Awaitable[PutOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +27,13 @@ class OpenDocument:
 
     Attributes:
         text: The client's text, with the line ends as the client sends them.
+        put: Has the client make an edit in the document, unsaved, and looks at the text afterwards; this
+            has a limit in time. None where the client cannot, or has the file open more than once.
     """
 
     path: Path
     text: str
+    put: Put | None = field(default=None, compare=False, repr=False)
 
 
 class ClientView(Protocol):

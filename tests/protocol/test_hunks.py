@@ -166,3 +166,51 @@ async def test_what_is_ticked_in_the_editor_stays_in_the_editor_and_the_agent_kn
         assert "one.py: hunk 1 of 2, at line 2 (in the user's editor, not saved" in applied
         assert "one.py: hunk 2 of 2" in refused
         assert "two.py: the only hunk" in refused
+
+
+async def test_accepting_without_saving_edits_the_unsaved_text_and_believes_only_the_text(
+    world: Any,
+) -> None:
+    place = world([patch(PATCH, call_id="c1"), message("I see."), message("I see.")])
+    async with place.editor() as client:
+        one, two = await begin(place, client)
+        client.open(two)
+        client.change(one, OLD + "typed 😋\n", 2)
+        client.change(two, OLD + "typed\n", 2)
+        seen: list[Any] = []
+
+        def take(params: Any) -> Any:
+            (change,) = params["edit"]["documentChanges"]
+            seen.append(change)
+            if change["textDocument"]["uri"] == one.as_uri():
+                merged = FIRST.replace("line 10\n", "line ten\n", 1) + "typed 😋\n"
+                client.change(one, merged, 3)
+            return {"applied": True}
+
+        client.answers["workspace/applyEdit"] = take
+        actions = await client.code_actions(one, 1)
+        with pytest.raises(ServerError, match=r"Save one\.py first"):
+            await run(client, by_title(actions, "accept: "))
+        assert seen == []
+        await run(client, by_title(actions, "accept without saving"))
+        await ended(client)
+        first, second = seen
+        assert first["textDocument"] == {"uri": one.as_uri(), "version": 2}
+        assert [edit["newText"] for edit in first["edits"]] == ["line two\n", "line ten\n"]
+        assert first["edits"][0]["range"] == {
+            "start": {"line": 1, "character": 0},
+            "end": {"line": 2, "character": 0},
+        }
+        assert second["textDocument"]["uri"] == two.as_uri()
+        assert (one.read_text(), two.read_text()) == (OLD, OLD)
+        applied, _, refused = heard(place).partition("Not applied:")
+        applied = applied.partition("Applied:")[2]
+        assert "one.py: hunk 2 of 2, at line 10 (in the user's editor, not saved" in applied
+        assert "two.py" not in applied
+        assert "the editor did not take them" in refused
+        said = await client.wait_method(
+            "window/showMessage", lambda p: "two.py did not take" in p["message"]
+        )
+        assert said["type"] == 1
+        assert await client.shut_down() == 0
+    assert client.stderr == b""

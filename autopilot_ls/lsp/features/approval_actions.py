@@ -57,7 +57,12 @@ def has_place(approval: Approval) -> bool:
 
 
 def offers(
-    approval: Approval, *, root: str | None, selection: str = "", acceptable: bool = True
+    approval: Approval,
+    *,
+    root: str | None,
+    selection: str = "",
+    acceptable: bool = True,
+    unsaved: bool = False,
 ) -> list[Offer]:
     """Return what may be decided.
 
@@ -66,6 +71,7 @@ def offers(
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be an answer.
         acceptable: Whether the hunks of a patch stand in the open documents as they should.
+        unsaved: Whether files of a patch have unsaved changes that it can be merged with.
     """
     title = title_of(approval, root=root, limit=110)
     action = approval.action
@@ -77,6 +83,10 @@ def offers(
         found += _contents(approval, action, title)
     elif acceptable and not any(file.problem for file in approval.files):
         found.append(_decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True))
+        if unsaved:
+            argument = {**found[-1].argument, "unsaved": "merge"}
+            merged = f"accept without saving, into the unsaved text: {title}"
+            found.append(Offer(merged, methods.APPROVAL_DECIDE, argument))
         if _grantable(action):
             what = "edits of these files" if isinstance(action, PatchAction) else "exactly this"
             found.append(

@@ -102,7 +102,19 @@ class CodeActions:
             root=self._waiting.folder(approval.session_id),
             selection=selection,
             acceptable=not unfit,
+            unsaved=self._has_unsaved(approval),
         )
+
+    def _has_unsaved(self, approval: Approval) -> bool:
+        """Tell whether a patch may be merged with unsaved changes; whether it can, is seen later."""
+        if not self._connection.profile.applies_edits:
+            return False
+        typed = {
+            document.key
+            for document in self._connection.documents
+            if document.path is not None and document.loaded != document.text
+        }
+        return bool(typed) and any(canonical(file.path) in typed for file in approval.files)
 
     def _in_transcript(self, session_id: str, place: types.Range, selection: str) -> list[Offer]:
         mine = [a for a in self._waiting.approvals() if a.session_id == session_id]
@@ -129,7 +141,14 @@ class CodeActions:
     ) -> list[Offer]:
         root = self._waiting.folder(approval.session_id)
         unfit = self._diagnostics.unfit(approval.id)
-        single = hunk_actions.offers(approval, here, root=root, selection=selection, unfit=unfit)
+        single = hunk_actions.offers(
+            approval,
+            here,
+            root=root,
+            selection=selection,
+            unfit=unfit,
+            unsaved=self._has_unsaved(approval),
+        )
         return [*single, *self._decisions(approval, selection, unfit)]
 
     def _in_file(

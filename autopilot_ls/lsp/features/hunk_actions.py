@@ -49,6 +49,7 @@ def offers(
     root: str | None,
     selection: str = "",
     unfit: Collection[str] = (),
+    unsaved: bool = False,
 ) -> list[Offer]:
     """Return what may be decided on single hunks; nothing where the patch is one hunk.
 
@@ -58,6 +59,7 @@ def offers(
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be a reason.
         unfit: Units that cannot be accepted, since somebody typed into them.
+        unsaved: Whether files of the patch have unsaved changes that it can be merged with.
     """
     if not here or here[0].total == 1:
         return []
@@ -75,7 +77,7 @@ def offers(
         )
         offered = _of_file(approval, shown, root)
         found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
-    return [*found, *_of_rest(approval, unfit)]
+    return [*found, *_of_rest(approval, unfit, unsaved=unsaved)]
 
 
 def _of_hunk(
@@ -127,7 +129,7 @@ def _of_file(approval: Approval, shown: ShownHunk, root: str | None) -> Iterable
     yield _offer(approval, [unit.file_id], "reject", f"reject {what}")
 
 
-def _of_rest(approval: Approval, unfit: Collection[str]) -> Iterable[Offer]:
+def _of_rest(approval: Approval, unfit: Collection[str], *, unsaved: bool) -> Iterable[Offer]:
     if not approval.marks:
         return
     chosen = {choice.hunk_id for choice in approval.marks}
@@ -140,12 +142,23 @@ def _of_rest(approval: Approval, unfit: Collection[str]) -> Iterable[Offer]:
             f"carry out your choices: accept {accepted}, reject {len(approval.marks) - accepted}"
         )
         last = approval.marks[-1]
-        yield _offer(approval, [last.hunk_id], last.mark.value, title, last.message)
+        offer = _offer(approval, [last.hunk_id], last.mark.value, title, last.message)
+        yield offer
+        if unsaved and accepted:
+            yield _merging(offer)
         return
     what = f"the {count(len(left), 'remaining hunk')}"
     if not any(unit.file.problem or unit.id in unfit for unit in open_):
-        yield _offer(approval, left, "accept", f"accept {what}")
+        offer = _offer(approval, left, "accept", f"accept {what}")
+        yield offer
+        if unsaved:
+            yield _merging(offer)
     yield _offer(approval, left, "reject", f"reject {what}")
+
+
+def _merging(offer: Offer) -> Offer:
+    argument = {**offer.argument, "unsaved": "merge"}
+    return Offer(f"without saving, into the unsaved text: {offer.title}", offer.command, argument)
 
 
 def _offer(

@@ -108,6 +108,7 @@ class StandIn:
     def __init__(self, settings: Settings, cwd: Path) -> None:
         self.settings = settings
         self.state = SessionState(SESSION)
+        self.merging: list[bool] = []
         self.views: list[EditorView] = []
         self.started: list[StartTurn] = []
         self.dirty: list[Path] = []
@@ -226,7 +227,9 @@ class StandIn:
         reasons: Mapping[str, str] | None = None,
         in_editor: bool = False,
         remember: str | None = None,
+        merge: bool = False,
     ) -> Decision:
+        self.merging.append(merge)
         if approval_id not in self.state.pending:
             raise ApprovalAlreadyResolved(f"{approval_id} has its decision.")
         decision = Decision(
@@ -251,7 +254,9 @@ class StandIn:
         *,
         marked_by: str,
         message: str = "",
+        merge: bool = False,
     ) -> Decision | None:
+        self.merging.append(merge)
         approval = self.approval(approval_id)
         marks = marked(approval, hunks, mark, message, marked_by)
         self.emit(HunksMarked(approval_id=approval_id, marks=marks))
