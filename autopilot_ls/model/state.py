@@ -250,7 +250,7 @@ class SessionState:
                 for file in chosen(approval, decision.hunks)
                 if file.path not in decision.merged
             )
-            if accepted:
+            if accepted or not decision.merged:
                 self.unsettled[approval.id] = approval.model_copy(update={"files": accepted})
         asked_in = [
             turn for turn in self._turns if turn.approvals.get(approval.id, approval) is None
