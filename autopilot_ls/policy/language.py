@@ -23,6 +23,7 @@ from autopilot_ls.policy.paths import (
     PathPatterns,
     compile_glob,
     too_many_wildcards,
+    wherever_they_are,
 )
 from autopilot_ls.policy.positions import Path, Position, Positions, positions
 from autopilot_ls.policy.rules import REST, ChangeName, CommandPattern, Risk, Rule
@@ -94,21 +95,23 @@ class PolicyText:
     lazy: LazyRules | None = None
 
 
-def read_policy(text: str, file: str) -> PolicyText:
+def read_policy(text: str, file: str, *, follow_links: bool = True) -> PolicyText:
     """Read the text of a policy file; wrong content never raises.
 
     Args:
         text: The TOML text.
         file: How the file is called to people.
+        follow_links: Whether an *ask* or *deny* that names a path by a link holds for the path too.
     """
-    return _Reading(file).read(text)
+    return _Reading(file, follow_links=follow_links).read(text)
 
 
 class _Reading:
     """Reads one file and gathers its problems."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, follow_links: bool) -> None:
         self._file = file
+        self._follow_links = follow_links
         self._problems: list[PolicyProblem] = []
         self._text = ""
         self._found: Positions | None = None
@@ -320,6 +323,8 @@ class _Reading:
     ) -> Rule:
         outcome = Outcome(values["verdict"][0])
         name = values.get("name", (f"rule-{int(path[1]) + 1}",))[0]
+        follows = self._follow_links and outcome is not Outcome.ALLOW
+        paths = wherever_they_are if follows else PathPatterns
         return Rule(
             name=name,
             outcome=outcome,
@@ -328,9 +333,9 @@ class _Reading:
             line=line,
             commands=tuple(p for text in values.get("command", ()) for p in command_patterns(text)),
             lines=values.get("line", ()),
-            edit=PathPatterns(values["edit"]) if "edit" in values else None,
+            edit=paths(values["edit"]) if "edit" in values else None,
             kinds=cast("frozenset[ChangeName]", frozenset(values.get("kinds", ()))),
-            read=PathPatterns(values["read"]) if "read" in values else None,
+            read=paths(values["read"]) if "read" in values else None,
             network=tuple(host.lower() for host in values.get("network", ())),
             tools=values.get("tool", ()),
             permissions=values.get("permission", ()),

@@ -51,7 +51,8 @@ def places_text(places: Iterable[Path]) -> str:
 
 def places_layer(places: Iterable[Path]) -> Layer:
     """Return the layer that protects files and folders; arguments are those of `places_text`."""
-    content = read_policy(places_text(places), PLACES)
+    # They name the links on the way and what these lead to, each as such.
+    content = read_policy(places_text(places), PLACES, follow_links=False)
     # Whatever went wrong here, the layer counts as broken then, and nothing is allowed by rule.
     return layer_of("builtin", content)
 
@@ -71,7 +72,7 @@ def linked_layers(workspace: Path, file: Path) -> list[Layer]:
         f"edit = [{json.dumps(_pattern(real), ensure_ascii=False)}]\n"
         'risk = "high"\nreason = "This is the workspace\'s policy: a link leads to it."\n'
     )
-    return [layer_of("builtin", read_policy(text, PLACES))]
+    return [layer_of("builtin", read_policy(text, PLACES, follow_links=False))]
 
 
 def _rule(name: str, key: str, patterns: Iterable[str]) -> str:

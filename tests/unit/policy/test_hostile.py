@@ -257,3 +257,18 @@ def test_wildcards_in_a_word(pattern: str, word: str, expected: bool, workspace:
 )  # fmt: skip
 def test_what_runs_anything_is_offered_as_an_exact_line_only(text: str, workspace: Path) -> None:
     assert [offer.key for offer in offers(command(text, workspace), workspace)] == ["line"]
+
+
+@pytest.mark.parametrize("key", ["edit", "read"])
+@pytest.mark.parametrize("tail", ["keep", "keep/*", "**", "k?ep"])
+def test_a_deny_that_names_a_path_by_a_link_holds_for_the_path(
+    key: str, tail: str, tmp_path: Path
+) -> None:
+    real = tmp_path / "real"
+    (real / "keep").mkdir(parents=True)
+    (tmp_path / "dot").symlink_to(real)
+    policy = with_rule(f'verdict = "deny"\n{key} = "{tmp_path}/dot/{tail}"\n')
+    name = "keep/file" if tail in ("keep/*", "**") else "keep"
+    line = f"touch {name}" if key == "edit" else f"cat {name}"
+    verdict = policy.judge(command(line, real), mode=Mode.AUTO, workspace=real)
+    assert verdict.outcome is Outcome.DENY
