@@ -23,6 +23,9 @@ from autopilot_ls.policy.trust import TrustStore, content_hash
 WORKSPACE_FILE: Final = Path(".autopilot") / "policy.toml"
 """Where a workspace keeps its policy."""
 
+MAX_WORKSPACE_TEXT: Final = 64 * 1024
+"""Characters of a workspace's policy: a repository brings it, and reading it holds the server up."""
+
 USER_FILE: Final = "policy.toml"
 REMEMBERED_FILE: Final = "remembered.toml"
 TRUST_FILE: Final = "trusted-policies.json"
@@ -137,6 +140,9 @@ class Loader:
     def _text(self, kind: LayerKind, path: Path, read: FileText) -> PolicyText:
         if read.problem:
             return PolicyText(str(path), problems=(PolicyProblem(str(path), 1, 1, read.problem),))
+        if kind == "workspace" and len(read.text) > MAX_WORKSPACE_TEXT:
+            problem = f"a workspace's policy has {MAX_WORKSPACE_TEXT:,} characters at most"
+            return PolicyText(str(path), problems=(PolicyProblem(str(path), 1, 1, problem),))
         if kind == "remembered":
             return read_remembered(read.text, str(path))
         return read_policy(read.text, str(path))

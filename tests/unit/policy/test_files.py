@@ -63,6 +63,13 @@ def outcome(policy: Policy, text: str, workspace: Path) -> Outcome:
     return policy.judge(action, mode=Mode.AUTO, workspace=workspace).outcome
 
 
+def test_a_workspaces_policy_is_small(files: PolicyFiles, workspace: Path) -> None:
+    write(workspace / ".autopilot" / "policy.toml", DENY_LS + "# many words\n" * 6_000)
+    policy = Loader(files).load(workspace)
+    assert "characters at most" in str(policy.problems[0])
+    assert outcome(policy, "cat a.txt", workspace) is Outcome.ASK
+
+
 def test_a_broken_file_keeps_the_last_good_one(files: PolicyFiles, workspace: Path) -> None:
     # An empty one counts as broken, since an editor that is about to write a file empties it first.
     loader = Loader(files)
