@@ -61,6 +61,7 @@ class ClientProfile:
         message_requests: Whether `window/showMessageRequest` is shown without taking the keyboard.
         error_width: Characters of an error message that are shown without a prompt; 0 for no limit.
         opted_in: Whether it asked for our custom notifications.
+        wants_events: Whether it wants those that carry every event too.
         confirms_edits: Whether it shows an edit that needs confirmation before it applies it.
         applies_edits: Whether it makes versioned edits in open documents when it is asked to.
         fixed_percentage: Whether a progress that began without a percentage never shows one.
@@ -76,6 +77,7 @@ class ClientProfile:
     message_requests: bool = False
     error_width: int = 0
     opted_in: bool = False
+    wants_events: bool = False
     progress: bool = False
     show_document: bool = False
     confirms_edits: bool = False
@@ -112,6 +114,11 @@ def _opted_in(capabilities: types.ClientCapabilities) -> bool:
     return wish is True or isinstance(wish, dict)
 
 
+def _wants_events(capabilities: types.ClientCapabilities) -> bool:
+    wish = member(capabilities.experimental, "autopilot")
+    return _opted_in(capabilities) and member(wish, "events") is not False
+
+
 def _confirms_edits(workspace: types.WorkspaceClientCapabilities | None) -> bool:
     edit = workspace.workspace_edit if workspace and workspace.apply_edit else None
     return bool(edit and edit.document_changes and edit.change_annotation_support)
@@ -146,6 +153,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         message_requests=family is Family.VSCODE and bool(window and window.show_message),
         error_width=50 if family in {Family.NEOVIM, Family.HELIX} else 0,
         opted_in=_opted_in(capabilities),
+        wants_events=_wants_events(capabilities),
         progress=bool(window and window.work_done_progress),
         show_document=bool(window and window.show_document and window.show_document.support),
         confirms_edits=_confirms_edits(workspace),

@@ -24,7 +24,7 @@ from autopilot_ls.model.events import Event
 from autopilot_ls.model.items import PlanStep
 from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
 from autopilot_ls.policy.remember import Remembered
-from autopilot_ls.presentation.status import StatusView
+from autopilot_ls.presentation.status_view import StatusView
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.trace.summary import SessionSummary
 

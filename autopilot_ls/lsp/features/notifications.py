@@ -76,6 +76,8 @@ class Notifications:
         """Keep events for the next frame."""
         waiting = self._waiting.setdefault(session_id, _Waiting())
         waiting.status_due = True
+        if not self._connection.profile.wants_events:
+            return
         for event in events:
             body = event.body
             if isinstance(body, TextDelta):

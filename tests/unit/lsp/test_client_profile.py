@@ -86,6 +86,20 @@ def test_opting_in_is_explicit(wish: Any, *, opted_in: bool) -> None:
     assert profile("x", {"experimental": wish}).opted_in is False
 
 
+@pytest.mark.parametrize(
+    ("wish", "events"),
+    [
+        (True, True),
+        ({}, True),
+        ({"events": True}, True),
+        ({"events": False}, False),
+        (False, False),
+    ],
+)
+def test_events_can_be_left_out(wish: Any, *, events: bool) -> None:
+    assert profile("x", {"experimental": {"autopilot": wish}}).wants_events is events
+
+
 def test_label_is_for_the_record() -> None:
     assert profile("Neovim", {}, "0.11.4").label == "Neovim 0.11.4"
     assert profile("Neovim", {}, None).label == "Neovim"

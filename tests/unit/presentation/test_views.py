@@ -51,7 +51,8 @@ from autopilot_ls.model.items import (
 )
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.presentation import approvals, diffstat, progress
-from autopilot_ls.presentation.status import StatusView, status
+from autopilot_ls.presentation.status import status
+from autopilot_ls.presentation.status_view import StatusView
 from autopilot_ls.presentation.transcript import TranscriptRenderer
 
 ASK = Verdict(outcome=Outcome.ASK, rule="propose", source="mode", reason="Everything asks.")
@@ -301,6 +302,7 @@ def test_status() -> None:
     session.add(TurnStarted(), ApprovalRequested(approval=approval(PATCH, UPDATE)))
     view = status(session.state.snapshot(), now=110.0)
     assert (view.state, view.elapsed, view.turns) == ("waiting", 8.0, 1)
+    assert (view.seq, view.started_at) == (3, 102.0)
     assert view.pending[0].model_dump(by_alias=True) == {
         "id": "apr-1",
         "kind": "patch",
@@ -310,6 +312,7 @@ def test_status() -> None:
         "alarm": "",
         "why": "Asked by the mode propose: Everything asks.",
         "age": 10.0,
+        "requestedAt": 100.0,
         "paths": ("/ws/a.py",),
         "hunks": 1,
         "threadId": None,
