@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from autopilot_ls.model.text import one_line
-from autopilot_ls.settings.tree import Group, Settings
+from autopilot_ls.settings.tree import OWN, Group, Settings
 
 SECTION: Final = "autopilot"
 """The name under which editors keep our settings."""
@@ -93,7 +93,8 @@ def load(
             setting that is None is not set in that layer.
         environ: The environment variables, weaker than all layers; the process's own when omitted.
         shared: Names of the layers in which a repository may have a say, as in an editor's configuration
-            that it merges with a file of the workspace. What runs a command is not taken from there.
+            that it merges with a file of the workspace. What decides what is run, where is written or how
+            autonomous an agent is (`scope: machine`) is not taken from there; to repeat it is no problem.
 
     Returns:
         The settings, and what did not apply. Wrong content never raises.
@@ -230,7 +231,8 @@ class _Layer:
             if info is None:
                 self._report(path, _unknown(str(key), fields))
             elif self.shared and value is not None and _is_own(info):
-                self._report(path, _NOT_HERE)
+                if value != target.get(path[-1], _default_of(info)):
+                    self._report(path, _NOT_HERE)
             elif value is not None:
                 self._apply_value(group, info, target, value, path)
 
@@ -293,8 +295,13 @@ def _merge(target: dict[str, object], key: str, value: object) -> None:
 
 
 def _is_own(info: FieldInfo) -> bool:
-    extra = info.json_schema_extra
-    return isinstance(extra, dict) and "x-own" in extra
+    return info.json_schema_extra == OWN
+
+
+def _default_of(info: FieldInfo) -> object:
+    """Return the default in its plain JSON form, as an editor that knows the schema gives it."""
+    default: object = info.get_default(call_default_factory=True)
+    return list(cast("tuple[object, ...]", default)) if isinstance(default, tuple) else default
 
 
 def _by_alias(group: type[Group]) -> dict[str, FieldInfo]:

@@ -28,9 +28,9 @@ from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.settings.templates import check_template
 
-_MACHINE: Final[dict[str, JsonValue]] = {"scope": "machine"}
-_OWN: Final[dict[str, JsonValue]] = {**_MACHINE, "x-own": True}
-"""Further kept from what a repository's settings can reach in any editor; see `loading`."""
+OWN: Final[dict[str, JsonValue]] = {"scope": "machine"}
+"""Marks a setting that no repository may have a say in: VS Code keeps it from a workspace's settings,
+and `loading` from every layer that an editor may merge with them."""
 
 
 def _to_mode(value: object) -> object:
@@ -122,7 +122,7 @@ class CodexSettings(Group):
             'instance `["/opt/codex/bin/codex"]`. Empty: the binary that the extra '
             "`autopilot-ls[codex]` installed, else `codex` from the PATH."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     home: AbsolutePath | None = Field(
         default=None,
@@ -130,7 +130,7 @@ class CodexSettings(Group):
             "Codex's own folder (CODEX_HOME), with its login, configuration and stored threads. "
             "Absolute, or beginning with ~. Not set: what CODEX_HOME says, else ~/.codex."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     env: dict[VariableName, VariableValue] = Field(
         default_factory=dict,
@@ -138,7 +138,7 @@ class CodexSettings(Group):
             "Environment variables for Codex, on top of those that Autopilot was started with. "
             "Values are taken for secrets and never shown."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     config: dict[str, JsonValue] = Field(
         default_factory=dict,
@@ -148,7 +148,7 @@ class CodexSettings(Group):
             '`{"model_reasoning_summary": "detailed"}`. What decides about approvals and the '
             "sandbox is set by Autopilot and cannot be overridden here."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         default=None,
@@ -199,7 +199,7 @@ class TraceSettings(Group):
             "Regular expressions (as Python's) for further secrets, beside the known forms of "
             "keys and tokens. What they match is hidden in what is shown."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
 
 
@@ -237,10 +237,9 @@ class NotifySettings(Group):
         description=(
             "The command that tells you what happens while you are away: a list of words, never run by a "
             'shell, for instance `["notify-send", "--", "{title}", "{text}"]`. In them `{title}`, '
-            "`{text}`, `{session}`, `{workspace}` and `{kind}` are replaced. Only from the environment "
-            "or initializationOptions. Empty: none."
+            "`{text}`, `{session}`, `{workspace}` and `{kind}` are replaced. Empty: none."
         ),
-        json_schema_extra=_OWN,
+        json_schema_extra=OWN,
     )
     on: tuple[News, ...] = Field(
         default=("limit", "high-risk"),
@@ -250,7 +249,7 @@ class NotifySettings(Group):
             "What the command tells. limit: a limit is reached. high-risk: something of high risk waits for "
             "you in auto or escalate. approval: anything waits for you. turn-end: a turn has ended."
         ),
-        json_schema_extra=_OWN,
+        json_schema_extra=OWN,
     )
 
 
@@ -263,7 +262,7 @@ class ReviewSettings(Group):
             "Whether a baseline of the workspace is taken before each turn, by which all that changes "
             "can be reviewed afterwards and undone. It needs git."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
 
 
@@ -283,7 +282,7 @@ class Settings(Group):
             "rules allow goes, the rest asks or is denied. escalate: as auto, and what is of high risk "
             "waits for a person, whatever allows it."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     state_dir: AbsolutePath | None = Field(
         default=None,
@@ -291,7 +290,7 @@ class Settings(Group):
             "The folder for sessions and their records, absolute or beginning with ~. Not set: "
             "the platform's folder for state, such as ~/.local/state/autopilot-ls."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     policy_file: AbsolutePath | None = Field(
         default=None,
@@ -299,7 +298,7 @@ class Settings(Group):
             "The file with your own policy, absolute or beginning with ~. Not set: policy.toml in the "
             "platform's folder for configuration, such as ~/.config/autopilot-ls."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     log_level: Literal["error", "warning", "info", "debug"] = Field(
         default="warning", description="What Autopilot writes to its log, from few to many."
@@ -310,7 +309,7 @@ class Settings(Group):
             "The file for Autopilot's log, absolute or beginning with ~. Not set: the standard "
             "error stream, which editors show as the language server's output."
         ),
-        json_schema_extra=_MACHINE,
+        json_schema_extra=OWN,
     )
     codex: CodexSettings = Field(
         default_factory=CodexSettings,

@@ -218,7 +218,9 @@ async def test_commands_take_one_right_object(tmp_path: Path) -> None:
 
 async def test_wrong_settings_are_told_once_with_their_path(tmp_path: Path) -> None:
     async with running(env=environment(tmp_path), cwd=tmp_path) as client:
-        client.answers["workspace/configuration"] = lambda _: [{"mode": "wild"}]
+        client.answers["workspace/configuration"] = lambda _: [
+            {"approvals": {"showMessage": "maybe"}}
+        ]
         settings = {**options(tmp_path), "codex": {"comand": ["x"]}}
         await client.initialize(tmp_path, options=settings)
         shown = await client.wait_method("window/showMessage")
@@ -226,7 +228,7 @@ async def test_wrong_settings_are_told_once_with_their_path(tmp_path: Path) -> N
         assert "autopilot.codex.comand" in shown["message"]
         await client.wait_method(
             "window/logMessage",
-            lambda p: "autopilot.mode (workspace/configuration)" in p["message"],
+            lambda p: "autopilot.approvals.showMessage (workspace/configuration)" in p["message"],
         )
         seen = len(client.received)
         client.notify("workspace/didChangeConfiguration", {"settings": None})

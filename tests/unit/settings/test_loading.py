@@ -320,3 +320,43 @@ def test_no_content_whatever_raises_or_loosens_the_mode(layers: list[object]) ->
 @given(st.dictionaries(st.sampled_from(sorted(environment_variables())), st.text()))
 def test_no_environment_whatever_raises(environ: dict[str, str]) -> None:
     load([], environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "auto"),
+        ("policyFile", "/tmp/theirs.toml"),
+        ("stateDir", "/tmp/theirs"),
+        ("logFile", "/tmp/theirs.log"),
+        ("codex.command", ["/tmp/theirs"]),
+        ("codex.home", "/tmp/theirs"),
+        ("codex.env", {"PATH": "/tmp/theirs"}),
+        ("codex.config", {"model_provider": "theirs"}),
+        ("review.enabled", False),
+    ],
+)
+def test_a_repository_has_no_say_in_what_runs_and_how_free_it_is(name: str, value: object) -> None:
+    content: object = value
+    for part in reversed(name.split(".")):
+        content = {part: content}
+    settings, problems = load(
+        [("workspace/configuration", content)], environ={}, shared=("workspace/configuration",)
+    )
+    assert settings == Settings()
+    assert [problem.path for problem in problems] == [name]
+    assert "a repository's own settings could reach it here" in problems[0].message
+
+
+def test_an_editor_may_repeat_what_holds_already() -> None:
+    own: dict[str, object] = {"mode": "auto", "codex": {"command": ["mine"]}}
+    defaults: dict[str, object] = {
+        "stateDir": None,
+        "notify": {"command": [], "on": ["limit", "high-risk"]},
+    }
+    settings, problems = load(
+        [("initializationOptions", own), ("workspace/configuration", own | defaults)],
+        environ={},
+        shared=("workspace/configuration",),
+    )
+    assert (settings.mode, settings.codex.command, problems) == (Mode.AUTO, ("mine",), [])
