@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
+from autopilot_ls.model.changed import FileEntry
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import Item, PlanStep, RateLimit, TokenUsage
 
@@ -53,10 +54,59 @@ Entry = ItemEntry | ApprovalEntry | NoteEntry
 
 
 @dataclass(frozen=True, slots=True)
+class RunningItem:
+    """An item that runs.
+
+    Attributes:
+        item: In its present form; a command without its output.
+        thread_id: The agent's thread, a sub-agent's where it is one's.
+        started_at: Seconds since the epoch.
+        tail: The last lines of a command's output, visible.
+        background: Whether the agent went on without waiting for the command.
+    """
+
+    item: Item
+    thread_id: str | None
+    started_at: float
+    tail: tuple[str, ...] = ()
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEntry:
+    """A sub-agent, and the tokens it used so far."""
+
+    thread_id: str
+    name: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemEntry:
+    """Something that went wrong; `time` is in seconds since the epoch."""
+
+    level: Literal["error", "warning"]
+    code: str
+    message: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySnapshot:
+    """What goes on in a session, in whatever turn it began; the newest is last everywhere."""
+
+    running: tuple[RunningItem, ...] = ()
+    agents: tuple[AgentEntry, ...] = ()
+    problems: tuple[ProblemEntry, ...] = ()
+    compactions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnSnapshot:
     """A turn at one moment; times are seconds since the epoch, `waited` seconds for decisions.
 
     Attributes:
+        files: What its patches changed, and `files_more` how many files beyond them.
         id: The agent's id of the turn, empty for what happened before the first turn.
         dropped: Entries that were left out here because of the limit; the trace has them.
     """
@@ -74,6 +124,8 @@ class TurnSnapshot:
     waited: float
     tokens: TokenUsage
     tokens_before: TokenUsage
+    files: tuple[FileEntry, ...] = ()
+    files_more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +162,7 @@ class SessionSnapshot:
     limits: tuple[RateLimit, ...]
     account: str
     unknown: tuple[tuple[str, int], ...]
+    activity: ActivitySnapshot = ActivitySnapshot()
 
     @property
     def active_turn(self) -> TurnSnapshot | None:

@@ -10,49 +10,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from autopilot_ls.model.activity import Activity
+from autopilot_ls.model.applying import apply_event
 from autopilot_ls.model.approvals import Approval, Grant, Mode, PatchAction
 from autopilot_ls.model.events import (
-    AccountUpdated,
-    ApprovalRequested,
     ApprovalResolved,
-    Compacted,
-    DiffUpdated,
     Event,
     FactsDue,
-    FactsTold,
     FilesSettled,
-    GrantAdded,
-    GrantRevoked,
     HunksMarked,
-    ItemCompleted,
-    ItemStarted,
-    ModeChanged,
-    Notice,
-    PlanUpdated,
-    RateLimitsUpdated,
-    RuntimeExited,
-    RuntimeStarted,
-    SessionCreated,
-    SessionTitled,
-    SubAgentOpened,
-    TextDelta,
-    ThreadOpened,
-    TokensUsed,
-    TurnCompleted,
-    TurnStarted,
     TurnStatus,
-    UnknownReceived,
 )
-from autopilot_ls.model.items import (
-    AgentMessage,
-    CommandExecution,
-    Item,
-    RateLimit,
-    Reasoning,
-    TokenUsage,
-)
+from autopilot_ls.model.items import FileChanges, Item, RateLimit, TokenUsage
 from autopilot_ls.model.review import chosen
-from autopilot_ls.model.snapshots import NoteEntry, ResolvedApproval, SessionSnapshot
+from autopilot_ls.model.snapshots import ResolvedApproval, SessionSnapshot
 from autopilot_ls.model.turns import ItemState, TurnState
 
 MAX_TURNS: Final = 200
@@ -60,9 +31,6 @@ MAX_TURNS: Final = 200
 
 MAX_LATE_TURNS: Final = 5
 """So many turns back an item can still go on."""
-
-MAX_DIFF: Final = 1_000_000
-"""Characters that are kept of the beginning of a turn's diff."""
 
 MAX_FACTS: Final = 20
 """Patches of which the agent still has to be told; beyond them the oldest is given up."""
@@ -94,6 +62,7 @@ class SessionState:
         self.facts_due: dict[str, str] = {}
         """What the agent has to be told of patches that were accepted in part, by their approval."""
         self.grants: dict[str, Grant] = {}
+        self.activity = Activity()
         self.account = ""
         self.limits: tuple[RateLimit, ...] = ()
         self._usage: dict[str | None, TokenUsage] = {}
@@ -162,7 +131,7 @@ class SessionState:
             raise ValueError(message)
         self.seq = event.seq
         self.updated_at = event.time
-        _apply(self, event)
+        apply_event(self, event)
 
     def snapshot(self) -> SessionSnapshot:
         """Return the present state as an immutable value."""
@@ -188,6 +157,7 @@ class SessionState:
             limits=self.limits,
             account=self.account,
             unknown=tuple(sorted(self._unknown.items())),
+            activity=self.activity.snapshot(self._usage),
         )
 
     def turn_for(self, event: Event, *, opens: bool = False) -> TurnState:
@@ -260,6 +230,33 @@ class SessionState:
             turn.cached = None
         turn = asked_in[-1] if asked_in else self.turn_for(event)
         turn.waited += body.waited
+        if decision.kind.accepts and isinstance(approval.action, PatchAction):
+            # What goes into the person's unsaved text is never on the disk to be settled.
+            files = chosen(approval, decision.hunks)
+            turn.changed.add_hunks(
+                [file for file in files if decision.in_editor or file.path in decision.merged]
+            )
+
+    def settle(self, event: Event, body: FilesSettled) -> None:
+        """Take what the disk holds of an accepted patch. Used by `apply` only."""
+        approval = self.unsettled.pop(body.approval_id, None)
+        if approval is None or body.outcome not in {"applied", "different"}:
+            return
+        asked_in = [turn for turn in self._turns if approval.id in turn.approvals]
+        turn = asked_in[-1] if asked_in else self.turn_for(event)
+        turn.changed.add_hunks(approval.files)
+        turn.cached = None
+
+    def patched(self, event: Event, item: FileChanges) -> None:
+        """Take that the agent carried out a patch. Used by `apply` only."""
+        turn = self.turn_for(event)
+        judged = (
+            done.approval if done is not None else self.pending.get(key)
+            for key, done in turn.approvals.items()
+        )
+        # Where the agent asked, the disk says what became of it.
+        if not any(each is not None and each.item_id == item.id for each in judged):
+            turn.changed.add_proposed(item.changes)
 
     def mark(self, event: Event, body: HunksMarked) -> None:
         """Set the choices for the hunks of an approval that waits. Used by `apply` only."""
@@ -286,150 +283,3 @@ class SessionState:
     def set_usage(self, thread_id: str | None, usage: TokenUsage) -> None:
         """Set the token count of a thread. Used by `apply` only."""
         self._usage[thread_id] = usage
-
-
-def _apply(state: SessionState, event: Event) -> None:
-    body = event.body
-    match body:
-        case TextDelta():
-            _apply_delta(state, event, body)
-        case ItemStarted() | ItemCompleted():
-            _apply_item(state, event, body)
-        case TurnStarted() | TurnCompleted() | PlanUpdated() | DiffUpdated() | TokensUsed():
-            _apply_turn(state, event, body)
-        case (
-            ApprovalRequested()
-            | ApprovalResolved()
-            | HunksMarked()
-            | FactsDue()
-            | FactsTold()
-            | FilesSettled()
-            | GrantAdded()
-            | GrantRevoked()
-            | ModeChanged()
-        ):
-            _apply_decision(state, event, body)
-        case _:
-            _apply_life(state, event)
-
-
-def _apply_delta(state: SessionState, event: Event, body: TextDelta) -> None:
-    found = state.item_state(event, body.item_id)
-    if found is None:
-        fresh: Item
-        match body.field:
-            case "output":
-                fresh = CommandExecution(id=body.item_id, command="")
-            case "summary" | "content":
-                fresh = Reasoning(id=body.item_id)
-            case "text":
-                fresh = AgentMessage(id=body.item_id)
-        found = state.turn_for(event).add_item(fresh, event.thread_id)
-    found.append(body.field, body.text)
-
-
-def _apply_item(state: SessionState, event: Event, body: ItemStarted | ItemCompleted) -> None:
-    found = state.item_state(event, body.item.id)
-    if found is None:
-        state.turn_for(event).add_item(body.item, event.thread_id)
-    else:
-        found.complete(body.item)
-
-
-def _apply_turn(
-    state: SessionState,
-    event: Event,
-    body: TurnStarted | TurnCompleted | PlanUpdated | DiffUpdated | TokensUsed,
-) -> None:
-    if isinstance(body, TurnStarted):
-        state.turn_for(event, opens=True)
-        return
-    turn = state.turn_for(event)
-    match body:
-        case TurnCompleted():
-            turn.status = body.status
-            turn.completed_at = event.time
-            turn.error, turn.error_code = body.error, body.error_code
-            if body.error:
-                turn.add(NoteEntry("error", body.error_code, body.error))
-        case PlanUpdated():
-            turn.plan = body.steps
-        case DiffUpdated():
-            turn.diff = body.diff[:MAX_DIFF]
-        case TokensUsed():
-            state.set_usage(event.thread_id, body.usage)
-            turn.tokens = state.usage().plus(state.sub_agent_usage())
-
-
-def _apply_decision(
-    state: SessionState,
-    event: Event,
-    body: ApprovalRequested
-    | ApprovalResolved
-    | HunksMarked
-    | FactsDue
-    | FactsTold
-    | FilesSettled
-    | GrantAdded
-    | GrantRevoked
-    | ModeChanged,
-) -> None:
-    turn = state.turn_for(event)
-    match body:
-        case ApprovalRequested():
-            state.ask(event, body.approval)
-        case ApprovalResolved():
-            state.resolve(event, body)
-        case HunksMarked():
-            state.mark(event, body)
-        case FactsDue():
-            state.owe(body)
-        case FactsTold():
-            for approval_id in body.approval_ids:
-                state.facts_due.pop(approval_id, None)
-        case FilesSettled():
-            state.unsettled.pop(body.approval_id, None)
-            if body.outcome != "applied":
-                turn.add(NoteEntry("warning", f"files-{body.outcome}", body.detail))
-        case GrantAdded():
-            state.grants[body.grant.id] = body.grant
-        case GrantRevoked():
-            state.grants.pop(body.grant_id, None)
-        case ModeChanged():
-            state.mode = body.mode
-            turn.add(NoteEntry("info", "mode", f"Mode {body.mode} set by {body.changed_by}."))
-
-
-def _apply_life(state: SessionState, event: Event) -> None:
-    match event.body:
-        case SessionCreated() as body:
-            state.created_at = event.time
-            state.cwd, state.runtime = body.cwd, body.runtime
-            state.mode, state.title = body.mode, body.title
-        case SessionTitled() as body:
-            state.title = body.title
-        case RuntimeStarted() as body:
-            state.alive, state.runtime_version = True, body.version
-        case RuntimeExited() as body:
-            state.alive = False
-            if not body.expected:
-                text = "The agent's process ended unexpectedly."
-                state.turn_for(event).add(NoteEntry("error", "agent-died", text))
-        case ThreadOpened() as body:
-            state.thread_id, state.model = event.thread_id, body.model
-        case RateLimitsUpdated() as body:
-            state.limits = body.limits
-        case AccountUpdated() as body:
-            state.account = body.description
-        case Notice() as body:
-            state.turn_for(event).add(NoteEntry(body.severity, body.code, body.message))
-        case Compacted():
-            text = "The agent shortened its context."
-            state.turn_for(event).add(NoteEntry("info", "compacted", text))
-        case UnknownReceived() as body:
-            state.count_unknown(body.method)
-        case SubAgentOpened() as body:
-            text = f"Sub-agent {body.name or event.thread_id or ''} started."
-            state.turn_for(event).add(NoteEntry("info", "sub-agent", text))
-        case _:
-            pass

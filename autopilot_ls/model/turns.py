@@ -12,8 +12,16 @@ from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from autopilot_ls.model.approvals import Approval
+from autopilot_ls.model.changed import ChangedFiles
 from autopilot_ls.model.events import TurnStatus
-from autopilot_ls.model.items import Item, ItemStatus, PlanStep, TextField, TokenUsage
+from autopilot_ls.model.items import (
+    CommandExecution,
+    Item,
+    ItemStatus,
+    PlanStep,
+    TextField,
+    TokenUsage,
+)
 from autopilot_ls.model.snapshots import (
     ApprovalEntry,
     Entry,
@@ -22,6 +30,7 @@ from autopilot_ls.model.snapshots import (
     ResolvedApproval,
     TurnSnapshot,
 )
+from autopilot_ls.model.tail import Tail
 from autopilot_ls.model.text import BoundedText
 
 MAX_ENTRIES: Final = 2_000
@@ -36,10 +45,13 @@ _TEXT_FIELDS: Final[tuple[str, ...]] = get_args(TextField)
 class ItemState:
     """One item with the text that streams into it."""
 
-    __slots__ = ("entry", "item", "streams", "thread_id")
+    __slots__ = ("background", "entry", "item", "started_at", "streams", "tail", "thread_id")
 
-    def __init__(self, item: Item, thread_id: str | None) -> None:
+    def __init__(self, item: Item, thread_id: str | None, started_at: float) -> None:
         self.thread_id = thread_id
+        self.started_at = started_at
+        self.background = False
+        self.tail = _tail(item)
         self.streams: dict[str, BoundedText] = {}
         self.item = self._bounded(item)
         self.entry: ItemEntry | None = None
@@ -64,6 +76,9 @@ class ItemState:
         self.streams = {
             name: text for name, text in self.streams.items() if not getattr(item, name, None)
         }
+        fresh = _tail(item)
+        if fresh is None or self.tail is None or getattr(item, "output", ""):
+            self.tail = fresh
         self.item = self._bounded(item)
         self.entry = None
 
@@ -76,6 +91,8 @@ class ItemState:
             stream = self.streams[name] = BoundedText()
             stream.append(str(getattr(self.item, name)))
         stream.append(text)
+        if self.tail is not None:
+            self.tail.append(text)
         self.entry = None
 
     def snapshot(self) -> ItemEntry:
@@ -88,6 +105,15 @@ class ItemState:
         return self.entry
 
 
+def _tail(item: Item) -> Tail | None:
+    """Return the tail of a running command's output, with what there is of it."""
+    if not isinstance(item, CommandExecution) or item.status is not ItemStatus.IN_PROGRESS:
+        return None
+    tail = Tail()
+    tail.append(item.output)
+    return tail
+
+
 @dataclass(slots=True)
 class TurnState:
     """One turn; `cached` must be cleared by who changes it.
@@ -96,6 +122,7 @@ class TurnState:
         entries: What is shown, in order: items, notes, and approvals by their id.
         items: The items among the entries, by thread and id.
         approvals: The approvals among the entries by id, with None for those that wait.
+        changed: The files that its patches changed.
     """
 
     id: str
@@ -116,6 +143,7 @@ class TurnState:
     approvals: dict[str, ResolvedApproval | None] = field(
         default_factory=dict[str, ResolvedApproval | None]
     )
+    changed: ChangedFiles = field(default_factory=ChangedFiles)
     dropped: int = 0
     waited: float = 0.0
     tokens: TokenUsage = field(default_factory=TokenUsage)
@@ -132,9 +160,9 @@ class TurnState:
             elif isinstance(gone, str):
                 self.approvals.pop(gone, None)
 
-    def add_item(self, item: Item, thread_id: str | None) -> ItemState:
-        """Add an item of a thread at the end."""
-        added = self.items[thread_id, item.id] = ItemState(item, thread_id)
+    def add_item(self, item: Item, thread_id: str | None, time: float) -> ItemState:
+        """Add an item of a thread at the end, begun at `time` in seconds since the epoch."""
+        added = self.items[thread_id, item.id] = ItemState(item, thread_id, time)
         self.add(added)
         return added
 
@@ -145,6 +173,7 @@ class TurnState:
             pending: The approvals of the session that wait, by their id.
         """
         if self.cached is None:
+            files, files_more = self.changed.snapshot()
             entries = (self._entry(raw, pending) for raw in self.entries)
             self.cached = TurnSnapshot(
                 id=self.id,
@@ -160,6 +189,8 @@ class TurnState:
                 waited=self.waited,
                 tokens=self.tokens,
                 tokens_before=self.tokens_before,
+                files=files,
+                files_more=files_more,
             )
         return self.cached
 

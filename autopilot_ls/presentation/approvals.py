@@ -26,10 +26,10 @@ from autopilot_ls.model.approvals import (
     QuestionAction,
     ToolAction,
 )
+from autopilot_ls.model.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation.commands import unwrapped
-from autopilot_ls.presentation.diffstat import of_hunks, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, code, fence, plain, said, unchanged
 from autopilot_ls.presentation.verdicts import explained
 

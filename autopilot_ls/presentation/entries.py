@@ -23,6 +23,7 @@ from autopilot_ls.model.approvals import (
     ProposedChange,
     QuestionAction,
 )
+from autopilot_ls.model.diffstat import of_proposed, summed
 from autopilot_ls.model.items import (
     AgentMessage,
     CommandExecution,
@@ -41,7 +42,6 @@ from autopilot_ls.model.items import (
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.snapshots import ApprovalEntry, Entry, ItemEntry, NoteEntry
 from autopilot_ls.presentation import approvals
-from autopilot_ls.presentation.diffstat import of_proposed, summed
 from autopilot_ls.presentation.markdown import (
     Redact,
     code,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from autopilot_ls.model.approvals import Outcome
+from autopilot_ls.model.diffstat import FileStat, of_diff, of_proposed, summed
 from autopilot_ls.model.events import TurnStatus
 from autopilot_ls.model.items import (
     AgentMessage,
@@ -31,7 +32,6 @@ from autopilot_ls.model.snapshots import ItemEntry, SessionSnapshot, TurnSnapsho
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals
 from autopilot_ls.presentation.commands import unwrapped
-from autopilot_ls.presentation.diffstat import FileStat, of_diff, of_proposed, summed
 from autopilot_ls.presentation.markdown import Redact, unchanged
 
 _WIDTH: Final = 120
@@ -67,7 +67,7 @@ def message(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
         return ""
     item = current_item(turn)
     if item is not None:
-        return one_line(redact(_doing(item, snapshot.cwd)), _WIDTH)
+        return one_line(redact(doing(item, snapshot.cwd)), _WIDTH)
     for step in turn.plan:
         if step.status == "inProgress":
             return one_line(redact(step.step), _WIDTH)
@@ -82,7 +82,8 @@ def current_item(turn: TurnSnapshot) -> Item | None:
     return None
 
 
-def _doing(item: Item, root: str) -> str:
+def doing(item: Item, root: str) -> str:
+    """Return what an item that runs means; raw, and of any length."""
     match item:
         case CommandExecution():
             return f"Runs: {unwrapped(item.command)}"

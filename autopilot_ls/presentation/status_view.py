@@ -81,7 +81,8 @@ class ChangedFile(Frozen):
     """A file that the turn changed.
 
     Attributes:
-        path: Relative to the session's folder where it is in it.
+        path: For a person: relative to the session's folder where it is in it.
+        uri: Empty where it cannot be opened.
         added: Lines.
         removed: Lines.
     """
@@ -119,14 +120,14 @@ class AgentShown(Frozen):
     """A sub-agent.
 
     Attributes:
-        state: `working` while one of its items runs.
+        state: `working` while one of its items runs, `waiting` while it waits for a decision.
         tokens: What it has used since it began.
         doing: What it does now, one visible line.
     """
 
     thread_id: str
     name: str
-    state: Literal["working", "idle"]
+    state: Literal["working", "waiting", "idle"]
     tokens: int = 0
     doing: str = ""
 
@@ -155,6 +156,7 @@ class StatusView(Frozen):
         elapsed: Seconds that the turn has run, or took.
         waited: Seconds of it that were spent waiting for decisions, without those that wait now.
         tokens: Tokens of the session, with those of its sub-agents.
+        pending: What waits for a decision, the oldest first, and `pendingMore` how much beyond it.
         turn_tokens: Tokens of the turn, likewise.
         context_used: Tokens in the context at the last model call.
         unknown: How many messages were received that this version does not know.
@@ -190,6 +192,7 @@ class StatusView(Frozen):
     elapsed: float = 0.0
     waited: float = 0.0
     pending: tuple[PendingApproval, ...] = ()
+    pending_more: int = 0
     grants: tuple[Grant, ...] = ()
     tokens: int = 0
     turn_tokens: int = 0

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import FileChange, Outcome, Verdict
+from autopilot_ls.model.diffstat import of_hunks, of_proposed
 from autopilot_ls.model.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -32,7 +33,6 @@ from autopilot_ls.model.items import CommandExecution, FileChanges, ItemStatus
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import STOPPING, Limits, Reached, Usage, reached
 from autopilot_ls.presentation.approvals import LIMITS
-from autopilot_ls.presentation.diffstat import of_hunks, of_proposed
 from autopilot_ls.supervisor.decisions import AUTOPILOT, POLICY
 
 Stop = Callable[[str, Reached], Coroutine[object, object, None]]

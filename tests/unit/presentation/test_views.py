@@ -8,6 +8,7 @@ from datetime import UTC
 
 import pytest
 
+from autopilot_ls.model import diffstat
 from autopilot_ls.model.approvals import (
     Action,
     Approval,
@@ -50,7 +51,7 @@ from autopilot_ls.model.items import (
     WebSearch,
 )
 from autopilot_ls.model.state import SessionState
-from autopilot_ls.presentation import approvals, diffstat, progress
+from autopilot_ls.presentation import approvals, progress
 from autopilot_ls.presentation.status import status
 from autopilot_ls.presentation.status_view import StatusView
 from autopilot_ls.presentation.transcript import TranscriptRenderer

@@ -1,7 +1,7 @@
 """How many lines a turn added and removed, per file.
 
-Reads the agent's own unified diff of the turn, leniently: it is for display only, what counts for
-decisions is read strictly in `edits`. Not aware of anything else. `progress` stands above.
+Reads unified diffs leniently: it is for display only, what counts for decisions is read strictly in
+`edits`. Not aware of anything else. `changed`, the presentation and the supervisor stand above.
 """
 
 from __future__ import annotations
