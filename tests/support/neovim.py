@@ -16,14 +16,25 @@ from typing import cast
 from tests.support.terminal import Terminal, terminal
 from tests.support.world import World
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 def readme_lua() -> str:
-    """Return the README's configuration for Neovim."""
-    found = re.search(r"### Neovim.*?```lua\n(.*?)```", README.read_text(), re.DOTALL)
+    """Return the README's configuration for a Neovim without our client."""
+    found = re.search(
+        r"### Neovim.*?[Ww]ithout the client.*?```lua\n(.*?)```",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )
     assert found is not None
     return found[1]
+
+
+def client_lua() -> str:
+    """Return the README's one step that installs our client, from this checkout."""
+    found = re.search(r"### Neovim.*?```lua\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1].replace("~/src/autopilot-ls", str(ROOT))
 
 
 def executable() -> str:
@@ -87,17 +98,33 @@ class Neovim:
 
 
 @contextmanager
-def neovim(world: World, file: str, *, extra: str = "") -> Generator[Neovim]:
-    """Open a file of the workspace in a Neovim that is set up as the README says."""
+def neovim(
+    world: World, file: str, *, extra: str = "", client: bool = False, window: str = "run"
+) -> Generator[Neovim]:
+    """Open a file of the workspace in a Neovim that is set up as the README says.
+
+    Args:
+        world: Where it runs.
+        file: Its name in the workspace.
+        extra: Further lines of its configuration.
+        client: Whether it has our client.
+        window: Tells several windows of one world apart; a short name.
+    """
     config = Path(world.environment["HOME"]) / ".config" / "nvim"
     config.mkdir(parents=True, exist_ok=True)
-    (config / "init.lua").write_text(f"{readme_lua()}\n{extra}\n")
-    socket = world.root / "run" / "nvim"
-    with terminal(world.root / "run") as screen:
+    setup = client_lua() if client else readme_lua()
+    (config / "init.lua").write_text(f"{setup}\n{extra}\n")
+    run = world.root / window
+    run.mkdir(mode=0o700, exist_ok=True)
+    socket = run / "nvim"
+    with terminal(run) as screen:
         screen.start(
             [executable(), "--listen", str(socket), "-n", file],
             cwd=world.workspace,
-            environment={**world.environment, "TERM": "screen-256color"},
+            environment={
+                **world.environment,
+                "TERM": "tmux-256color" if client else "screen-256color",
+            },
         )
         editor = Neovim(screen, socket, world.environment)
         screen.wait_for(lambda _: socket.exists())

@@ -1,0 +1,41 @@
+--- Login and logout by the agent's own flow: the server starts it, the person's browser ends it.
+
+local say = require('autopilot.say')
+local server = require('autopilot.server')
+
+local M = {}
+
+--- Handler of `autopilot/account`.
+function M.told(_, params)
+  if params.description and params.description ~= '' then
+    say.info(params.description)
+  end
+end
+
+---@param method? 'browser'|'deviceCode'|'apiKey'
+function M.login(method)
+  local argument = { method = method }
+  if method == 'apiKey' then
+    argument.apiKey = vim.fn.inputsecret('API key: ')
+    if argument.apiKey == '' then
+      return
+    end
+  end
+  server.run('autopilot.account.login', argument, function(result)
+    if result.userCode then
+      vim.fn.setreg('+', result.userCode)
+      say.info(('Enter %s (it is in the clipboard) at %s'):format(result.userCode, result.url))
+    end
+    if result.url then
+      vim.ui.open(result.url)
+    end
+  end)
+end
+
+function M.logout()
+  server.run('autopilot.account.logout', {}, function()
+    say.info('Logged out')
+  end)
+end
+
+return M

@@ -1,0 +1,107 @@
+--- A change side by side, in a tab of its own: the text before it and the text after it, in Neovim's diff mode.
+--- The texts are documents of the server, or the file itself. Closing either window closes the tab.
+
+local say = require('autopilot.say')
+local server = require('autopilot.server')
+
+local M = {}
+
+local function edit(uri)
+  if vim.startswith(uri, 'file:') then
+    vim.cmd.edit(vim.fn.fnameescape(vim.uri_to_fname(uri)))
+  else
+    vim.cmd.edit(vim.fn.fnameescape(uri))
+  end
+end
+
+---@param before string URI
+---@param after string URI
+---@param title string
+function M.show(before, after, title)
+  vim.cmd.tabnew()
+  vim.bo.bufhidden = 'wipe'
+  local windows = {}
+  for index, uri in ipairs({ before, after }) do
+    if index == 2 then
+      vim.cmd('rightbelow vsplit')
+    end
+    edit(uri)
+    vim.wo.winbar = (index == 1 and ' before  ' or ' after  ') .. title:gsub('%%', '%%%%')
+    vim.cmd.diffthis()
+    windows[index] = vim.api.nvim_get_current_win()
+  end
+  vim.keymap.set('n', 'q', '<Cmd>tabclose<CR>', { buffer = vim.api.nvim_win_get_buf(windows[1]) })
+  vim.api.nvim_create_autocmd('WinClosed', {
+    pattern = { tostring(windows[1]), tostring(windows[2]) },
+    once = true,
+    callback = function(event)
+      local other = tonumber(event.match) == windows[1] and windows[2] or windows[1]
+      vim.schedule(function()
+        if vim.api.nvim_win_is_valid(other) and #vim.api.nvim_list_tabpages() > 1 then
+          pcall(vim.api.nvim_win_close, other, false)
+        end
+      end)
+    end,
+  })
+end
+
+local function show_file(file)
+  if file.before and file.after then
+    M.show(file.before, file.after, vim.fs.basename(file.path))
+  else
+    say.error('This autopilot-ls is too old to show texts before and after; use :Autopilot preview')
+  end
+end
+
+--- A pending patch: one of its files, chosen if there are several.
+---@param approval autopilot.Approval
+---@param path? string That file at once.
+function M.approval(approval, path)
+  local files = approval.files or {}
+  for _, file in ipairs(files) do
+    if file.path == path then
+      return show_file(file)
+    end
+  end
+  if #files == 1 then
+    return show_file(files[1])
+  end
+  vim.ui.select(files, {
+    prompt = 'Which file',
+    format_item = function(file)
+      return vim.fn.fnamemodify(file.path, ':.')
+    end,
+  }, function(file)
+    if file then
+      show_file(file)
+    end
+  end)
+end
+
+--- What the hunk at the cursor belongs to; the oldest pending patch where there is none.
+function M.open()
+  local hunk = require('autopilot.review').at_cursor()
+  local name = vim.api.nvim_buf_get_name(0)
+  if hunk and hunk.data.changeId then
+    server.run('autopilot.changes.list', { cwd = hunk.data.cwd }, function(result)
+      for _, change in ipairs(result.changes) do
+        if change.id == hunk.id and change.before then
+          return M.show(change.before, change.uri, vim.fs.basename(name))
+        end
+      end
+      say.error('What stood there before cannot be shown')
+    end)
+    return
+  end
+  server.run('autopilot.approval.list', {}, function(result)
+    for _, approval in ipairs(result.approvals) do
+      local wanted = not hunk or approval.id == hunk.data.approvalId
+      if approval.action.type == 'patch' and wanted then
+        return M.approval(approval, name)
+      end
+    end
+    say.info('No patch waits for you')
+  end)
+end
+
+return M
