@@ -8,6 +8,7 @@ its path. Not aware of what a setting does. `service` and `view` stand above, `s
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 import anyio
@@ -32,11 +33,46 @@ ANSWER_LIMIT: Final = 3.0
 """Seconds an editor has to tell its configuration."""
 
 
+def apply_logging(settings: Settings) -> None:
+    """Write the log as the settings say."""
+    root = logging.getLogger()
+    root.setLevel(settings.log_level.upper())
+    if settings.log_file is None:
+        return
+    try:
+        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(settings.log_file, encoding="utf-8", errors="replace")
+    except OSError as error:
+        _log.warning("The log cannot be written to %s: %s", settings.log_file, error)
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+
+
 class Configuration:
     """The settings of one editor."""
 
-    def __init__(self, connection: Connection, messages: Messages) -> None:
-        """Create it without settings; `load` gets them."""
+    def __init__(
+        self,
+        connection: Connection,
+        messages: Messages,
+        *,
+        environ: Mapping[str, str] | None = None,
+        apply: Callable[[Settings], None] = apply_logging,
+    ) -> None:
+        """Create it without settings; `load` gets them.
+
+        Args:
+            connection: The editor.
+            messages: Where it is told what is wrong.
+            environ: What the editor was started with; None for the environment of this process.
+            apply: Called with the settings whenever they were loaded.
+        """
+        self._environ = environ
+        self._apply = apply
         self._connection = connection
         self._messages = messages
         self._told: set[str] = set()
@@ -51,9 +87,9 @@ class Configuration:
             layers.append(("didChangeConfiguration", self._connection.pushed_settings))
         if pulled is not None:
             layers.append(("workspace/configuration", {SECTION: pulled}))
-        settings, problems = load(layers, shared=_SHARED)
+        settings, problems = load(layers, environ=self._environ, shared=_SHARED)
         self._tell(problems)
-        _apply_logging(settings)
+        self._apply(settings)
         return settings
 
     async def _pull(self) -> object:
@@ -98,21 +134,3 @@ class Configuration:
         if fresh:
             more = f" (and {count(len(fresh) - 1, 'more problem')})" if len(fresh) > 1 else ""
             self._messages.error(f"Setting {fresh[0]}{more}")
-
-
-def _apply_logging(settings: Settings) -> None:
-    root = logging.getLogger()
-    root.setLevel(settings.log_level.upper())
-    if settings.log_file is None:
-        return
-    try:
-        settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(settings.log_file, encoding="utf-8", errors="replace")
-    except OSError as error:
-        _log.warning("The log cannot be written to %s: %s", settings.log_file, error)
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    for old in root.handlers[:]:
-        root.removeHandler(old)
-        old.close()
-    root.addHandler(handler)

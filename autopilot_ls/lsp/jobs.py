@@ -41,9 +41,15 @@ class _Result(Generic[T]):
 class Jobs:
     """The work of one editor's connection."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
-        """Run work in this task group."""
+    def __init__(self, tasks: TaskGroup, *, lasting: TaskGroup | None = None) -> None:
+        """Run work in a task group.
+
+        Args:
+            tasks: Ends with the connection.
+            lasting: Where what was asked for is carried out to its end, whoever asked; the same when omitted.
+        """
         self._tasks = tasks
+        self._lasting = lasting or tasks
         self._running = 0
 
     def start(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -85,7 +91,7 @@ class Jobs:
                 result.done.set()
 
         self._running += 1
-        self._tasks.start_soon(self._run_alone, carry_out)
+        self._lasting.start_soon(self._run_alone, carry_out)
         await result.done.wait()
         if result.error is not None:
             if isinstance(result.error, Exception):

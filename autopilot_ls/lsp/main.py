@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from autopilot_ls.lsp.connection import Connection
+    from autopilot_ls.lsp.transport import Outbox
+
+    Service = Callable[[Connection], Awaitable[None]]
+    """Serves an editor after `initialize`, until its connection is stopped."""
 
 EDITOR_READS: Final = 2.0
 """Seconds the editor has to read what was sent last."""
 
 
-def serve_stdio() -> int:
+def serve_stdio(said: str = "") -> int:
     """Serve one editor until it goes or a signal ends it; returns the process's exit code.
 
     0 after `shutdown` and `exit`, 1 when the editor went without, 128 and the signal's number after a
     signal. Agents are ended and open approvals cancelled in every case.
+
+    Args:
+        said: What to write to the editor's log at the beginning, as a warning.
     """
     # The classes of the protocol are made in one go and stay for ever: nothing there to collect.
     gc.disable()
@@ -40,7 +47,7 @@ def serve_stdio() -> int:
     )
     quiet_pygls()
     incoming, outgoing = _take_stdio()
-    return asyncio.run(_serve(incoming, outgoing))
+    return asyncio.run(_serve(incoming, outgoing, said))
 
 
 def _take_stdio() -> tuple[int, int]:
@@ -53,9 +60,7 @@ def _take_stdio() -> tuple[int, int]:
     return incoming, outgoing
 
 
-async def _serve(incoming: int, outgoing: int) -> int:
-    import asyncio
-
+async def _serve(incoming: int, outgoing: int, said: str) -> int:
     from autopilot_ls.lsp.connection import Connection
     from autopilot_ls.lsp.transport import can_be_watched, open_outbox, start_reading
 
@@ -67,6 +72,22 @@ async def _serve(incoming: int, outgoing: int) -> int:
     connection.open(outbox)
     _stop_on_signals(connection.stop)
     await start_reading(incoming, connection.server.protocol, watched=watched)
+    await serve_connection(connection, outbox, lambda: _load_service(said))
+    return connection.exit_code
+
+
+async def serve_connection(
+    connection: Connection, outbox: Outbox, load: Callable[[], Service]
+) -> None:
+    """Serve an editor that can be heard from now on, until it has gone; then close the outbox.
+
+    Args:
+        connection: With its outbox open.
+        outbox: The same.
+        load: Called in a thread once `initialize` is answered; returns what serves the editor further.
+    """
+    import asyncio
+
     waits = [
         asyncio.create_task(event.wait()) for event in (connection.greeted, connection.stopped)
     ]
@@ -75,21 +96,23 @@ async def _serve(incoming: int, outgoing: int) -> int:
         wait.cancel()
     if not connection.stopped.is_set():
         # In a thread, because the editor goes on talking meanwhile.
-        service = await asyncio.to_thread(_load_service)
+        service = await asyncio.to_thread(load)
         try:
             await service(connection)
         finally:
             await outbox.close(EDITOR_READS)
-    return connection.exit_code
 
 
-def _load_service() -> Callable[[Connection], Awaitable[None]]:
+def _load_service(said: str) -> Service:
+    from functools import partial
+
+    from autopilot_ls.lsp.hosting import OwnProcess
     from autopilot_ls.lsp.service import serve
 
     # What is loaded now stays; collections that need not look at it are short.
     gc.freeze()
     gc.enable()
-    return serve
+    return partial(serve, host=OwnProcess(said))
 
 
 def _stop_on_signals(stop: Callable[[int], None]) -> None:

@@ -1,7 +1,8 @@
 """Reading from and writing to an editor without ever blocking the event loop.
 
 Pipes and sockets, which editors use, are watched by the loop itself; anything else (a file, a terminal,
-Windows) goes through a thread each way. What the editor does not read waits in a buffer with a limit; at
+Windows) goes through a thread each way. A socket that an editor has to a shared process carries both
+ways. What the editor does not read waits in a buffer with a limit; at
 the limit the connection is given up. Not aware of messages. `main` opens it, `protocol` writes to it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import socket
 import stat
 import sys
 import threading
@@ -259,4 +261,41 @@ async def open_outbox(
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(descriptor, "wb", buffering=0)
     transport, _ = await loop.connect_write_pipe(lambda: state, pipe)
+    return PipeOutbox(transport, state, hard_limit)
+
+
+class _BothWays(asyncio.Protocol, _Writable):
+    """Hands on what comes through a socket, and follows the state of what goes."""
+
+    def __init__(
+        self, receiver: Receiver, lost: Callable[[], None], drained: Callable[[], None]
+    ) -> None:
+        super().__init__(lost, drained)
+        self._receiver = receiver
+
+    def data_received(self, data: bytes) -> None:
+        self._receiver.received(data)
+
+    def eof_received(self) -> bool:
+        self._receiver.ended()
+        # What is still to be said goes out before the socket is closed.
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._receiver.ended()
+
+
+async def open_socket(
+    connection: socket.socket,
+    receiver: Receiver,
+    *,
+    lost: Callable[[], None],
+    drained: Callable[[], None],
+    hard_limit: int = HARD_LIMIT,
+) -> Outbox:
+    """Read from a connected socket, and return an outbox on it; see `open_outbox`."""
+    state = _BothWays(receiver, lost, drained)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(lambda: state, connection)
     return PipeOutbox(transport, state, hard_limit)

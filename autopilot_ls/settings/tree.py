@@ -266,6 +266,18 @@ class ReviewSettings(Group):
     )
 
 
+class SharedSettings(Group):
+    """The process that several editors share, with `--remote=auto`."""
+
+    idle_seconds: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = Field(
+        default=600.0,
+        description=(
+            "How long the shared process stays when no editor is connected and nothing runs or waits, in "
+            "seconds. What the editor that connected last says counts."
+        ),
+    )
+
+
 class Settings(Group):
     """All settings of Autopilot."""
 
@@ -334,6 +346,10 @@ class Settings(Group):
     review: ReviewSettings = Field(
         default_factory=ReviewSettings,
         description="Reviewing afterwards what an agent changed without asking, and undoing it.",
+    )
+    shared: SharedSettings = Field(
+        default_factory=SharedSettings,
+        description="The process that several editors share, with `--remote=auto`.",
     )
 
     @property

@@ -86,6 +86,8 @@ class Session:
         reviews: Reviews | None,
         views: Callable[[], Iterable[ClientView]],
         tasks: TaskGroup,
+        model: str | None = None,
+        effort: str | None = None,
     ) -> None:
         """Create the session over its open trace; no process is started yet."""
         self._private = private
@@ -96,8 +98,8 @@ class Session:
         self._turn_starting = anyio.Lock()
         self._unwanted = False
         self._held: Mapping[Mode, HeldPaths] = {}
-        self._model: str | None = None
-        self._effort: str | None = None
+        self._model = model
+        self._effort = effort
         self.runaway = Runaway(
             state, lambda: policies.of(Path(state.cwd)).limits, self._stop_runaway, tasks
         )
@@ -235,6 +237,11 @@ class Session:
     def is_idle(self) -> bool:
         """Whether no turn runs or is being started."""
         return self.record.state.active_turn_id is None and not self._turn_starting.locked()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a turn runs, something waits for an answer, or what a turn left running still runs."""
+        return self._needs_agent() or (self._review is not None and self._review.is_at_work)
 
     # What clients ask ---------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +32,7 @@ from autopilot_ls.model.ids import new_approval_id, new_session_id
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeFactory
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor import caller
 from autopilot_ls.supervisor.patches import settle_after_crash
 from autopilot_ls.supervisor.policies import Policies, policy_files
 from autopilot_ls.supervisor.recovery import closing_facts
@@ -171,7 +171,9 @@ class Sessions:
                 state,
                 factory=self.factory(state.runtime or self._settings.runtime),
                 private=self._settings.state_folder,
-                environment=dict(os.environ),
+                environment=caller.environment(),
+                model=caller.model(),
+                effort=caller.effort(),
                 policies=self.policies,
                 reviews=self._reviews,
                 views=self._views,

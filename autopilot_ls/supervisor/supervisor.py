@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +41,7 @@ from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.caller import CALLER, current_folder, environment
 from autopilot_ls.supervisor.composition import (
     default_factories,
     make_reviews,
@@ -101,7 +101,7 @@ class Supervisor:
             self.snapshot,
             self._tell,
             redact=Redactor(settings.trace.redact).redact,
-            environment=dict(os.environ),
+            environment=environment(),
             tasks=tasks,
         )
         if settings.notify.command:
@@ -136,12 +136,18 @@ class Supervisor:
 
     @property
     def mode(self) -> Mode:
-        """The mode of new sessions."""
-        return self._mode
+        """The mode of new sessions of whoever asks."""
+        caller = CALLER.get()
+        return (caller and caller.mode) or self._mode
 
     def live_sessions(self) -> tuple[str, ...]:
         """Return the ids of the sessions that are open in this process, oldest first."""
         return tuple(session.record.session_id for session in self._sessions)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a turn runs in a session, something waits there, or something that it started runs."""
+        return any(session.is_working for session in self._sessions)
 
     def sessions(self) -> list[SessionSummary]:
         """Return all sessions there are, newest first."""
@@ -178,8 +184,8 @@ class Supervisor:
         mode = None
         if request.session_id is None:
             title = one_line(request.text.strip().split("\n", 1)[0], 80)
-            cwd = Path(request.cwd or Path.cwd())
-            session = self._sessions.create(cwd, request.mode or self._mode, title)
+            cwd = Path(request.cwd or current_folder())
+            session = self._sessions.create(cwd, request.mode or self.mode, title)
             fresh = True
         else:
             session, fresh = await self._sessions.open(request.session_id)
@@ -231,10 +237,12 @@ class Supervisor:
 
     async def set_mode(self, mode: Mode, *, session_id: str | None, changed_by: str) -> None:
         """Change the mode of a session, or of all new sessions when none is named."""
-        if session_id is None:
-            self._mode = mode
-        else:
+        if session_id is not None:
             await self._sessions[session_id].set_mode(mode, changed_by)
+        elif (caller := CALLER.get()) is not None:
+            caller.mode = mode
+        else:
+            self._mode = mode
 
     def revoke_grant(self, session_id: str, grant_id: str) -> None:
         """Take a "for this session" grant back."""
@@ -400,7 +408,7 @@ class Supervisor:
     # The agent ----------------------------------------------------------------------------------
 
     def _open_options(self, cwd: Path) -> OpenOptions:
-        return OpenOptions(cwd, self.settings.state_folder, dict(os.environ))
+        return OpenOptions(cwd, self.settings.state_folder, environment())
 
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the configured agent offers; starts one for the question only."""

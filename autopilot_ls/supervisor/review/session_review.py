@@ -76,6 +76,12 @@ class SessionReview:
         self._before: frozenset[tuple[int, int]] = frozenset()
         self._told: set[str] = set()
         self._exited = anyio.Event()
+        self._finishing = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a turn, or what one left running, may still change files."""
+        return bool(self._turn) or self._finishing > 0
 
     async def begin_turn(self) -> None:
         """Take the baseline of the turn that is about to begin; without one, the person is told."""
@@ -179,6 +185,7 @@ class SessionReview:
         exited: anyio.Event,
     ) -> None:
         """Look at what the turn did, now and for as long as something of it runs."""
+        self._finishing += 1
         opened.want_look()
         with anyio.move_on_after(BACKGROUND_LIMIT):
             while not exited.is_set() and await self._running() - before:
@@ -191,6 +198,7 @@ class SessionReview:
             self._tell_once(f"What this turn changed last cannot be reviewed. {error}")
         finally:
             opened.review.listeners.pop(turn, None)
+            self._finishing -= 1
 
 
 def _by(item: Item) -> str:

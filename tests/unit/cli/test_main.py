@@ -50,7 +50,7 @@ def test_the_language_server_is_started_without_the_command_line(words: list[str
     program = (
         "import sys, types\n"
         "served = types.ModuleType('autopilot_ls.lsp.main')\n"
-        "served.serve_stdio = lambda: 7\n"
+        "served.serve_stdio = lambda said: 7\n"
         "import autopilot_ls.__main__ as entry\n"
         "sys.modules['autopilot_ls.lsp.main'] = served\n"
         "before = set(sys.modules)\n"
@@ -68,6 +68,30 @@ def test_the_language_server_is_started_without_the_command_line(words: list[str
         check=False,
     )
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_the_way_to_the_shared_process_is_light() -> None:
+    program = (
+        "import sys\n"
+        "import autopilot_ls.__main__ as entry\n"
+        "import autopilot_ls.shared.forwarder as forwarder\n"
+        "import autopilot_ls.shared.starting\n"
+        "forwarder.forward = lambda: 7\n"
+        "sys.argv = ['autopilot-ls', '--stdio', '--remote=auto']\n"
+        "assert entry.main() == 7\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "heavy = {'argparse', 'pydantic', 'anyio', 'pygls', 'lsprotocol', 'asyncio', 'platformdirs'}\n"
+        "print(loaded & heavy, any(name.startswith('autopilot_ls.lsp') for name in sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == "set() False\n", done.stderr
 
 
 def test_a_person_who_starts_the_server_by_hand_is_told(tmp_path: Path) -> None:

@@ -475,6 +475,9 @@ local M = {}
 ---@class autopilot.Settings.review
 ---@field enabled? boolean
 
+---@class autopilot.Settings.shared
+---@field idleSeconds? number
+
 ---@class autopilot.Settings
 ---@field runtime? 'codex'
 ---@field mode? 'read-only'|'propose'|'auto'|'escalate'
@@ -488,6 +491,7 @@ local M = {}
 ---@field approvals? autopilot.Settings.approvals
 ---@field notify? autopilot.Settings.notify
 ---@field review? autopilot.Settings.review
+---@field shared? autopilot.Settings.shared
 
 ---@alias autopilot.Command
 ---| 'autopilot.approval.answer'
@@ -547,6 +551,9 @@ M.settings = {
     enabled = true,
   },
   runtime = true,
+  shared = {
+    idleSeconds = true,
+  },
   stateDir = true,
   trace = {
     maxAgeDays = true,
