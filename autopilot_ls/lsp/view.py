@@ -425,10 +425,10 @@ class EditorView:
     def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
         self._merging.document_changed(document)
-        moved = self._diagnostics.hints.changed(document, edits)
+        hinted = self._diagnostics.hints.changed(document, edits)
         if edits is None:
             self._unreviewed.opened(document)
-        self._diagnostics.changed(document, edits, moved=moved)
+        self._diagnostics.changed(document, edits, others=hinted)
         self._policies.look(document)
         self._preview.document_changed()
         if self._follow_transcript(document) or document.path is None:

@@ -1,27 +1,29 @@
 """Diagnostics: hunks of pending patches, files to be saved for a task, failed turns, policy files.
 
 A hunk is shown where `following` says that it stands in the text as the editor has it now, and published
-again when that changes anything, since editors move or drop what they were told: at once, but not more
-often than an editor can use, and once more when the typing pauses, since an editor may drop what is about
-a text that is not the newest. Found again by its id, never by its line. Not aware of code actions, which
+again when that changes anything, since editors move or drop what they were told: at once where something
+has become of a hunk, a few times a second where hunks only moved, and once more when the typing pauses,
+since an editor may drop what is about a text that is not the newest. Found again by its id, never by its line. Not aware of code actions, which
 ask here what is shown where. `view` stands above.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from lsprotocol import types
 
-from autopilot_ls.edits.followed import FollowedHunk, HunkKind, HunkState, Place
+from autopilot_ls.edits.followed import Effect, FollowedHunk, HunkKind, HunkState, Place
 from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import canonical, content, to_units, to_uri
+from autopilot_ls.lsp.convert import canonical, content, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.change_hints import ChangeHints
+from autopilot_ls.lsp.features.encoded import Encoded, range_of
 from autopilot_ls.lsp.features.following import Following
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.model.approvals import (
@@ -45,7 +47,10 @@ MAX_FAILURES: Final = 5
 """Failures shown in one file."""
 
 FRAME: Final = 1 / 30
-"""Seconds between two times that a file is published while somebody types in it."""
+"""Seconds between two times that a file is published since something has become of a hunk."""
+
+MOVED: Final = 0.3
+"""Seconds after which hunks that only moved are published, even if somebody types without a pause."""
 
 PAUSE: Final = 0.15
 """Seconds without typing after which it is published once more."""
@@ -139,11 +144,12 @@ class Diagnostics:
         self._published: dict[str, set[str]] = {}
         self.hints = ChangeHints(connection)
         self._following = Following()
-        # What was published of each hunk, with what it depends on besides its place.
-        self._items: dict[str, tuple[tuple[object, ...], dict[str, object]]] = {}
+        self._encoded = Encoded()
         # When a file was published last, and what will publish it again.
         self._times: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        # When it has to be published at the latest, even if somebody types without a pause.
+        self._due: dict[str, float] = {}
 
     # What is shown ------------------------------------------------------------------------------
 
@@ -178,7 +184,7 @@ class Diagnostics:
         """Take the hunks of a patch away, because it no longer waits."""
         self._alarms.pop(approval_id, None)
         for gone in self.of_approval(approval_id).values():
-            self._items.pop(gone.id, None)
+            self._encoded.discard(gone.id)
         for key, hunks in list(self._hunks.items()):
             kept = [shown for shown in hunks if shown.approval.id != approval_id]
             if len(kept) != len(hunks):
@@ -286,33 +292,42 @@ class Diagnostics:
     # Publishing ---------------------------------------------------------------------------------
 
     def changed(
-        self, document: Document, edits: Sequence[LineEdit] | None, *, moved: bool = False
+        self,
+        document: Document,
+        edits: Sequence[LineEdit] | None,
+        *,
+        others: Effect = Effect.NONE,
     ) -> None:
         """A document was opened (`edits` is None), or changed by these edits.
 
         Args:
             document: As it is now.
             edits: What was done to its lines.
-            moved: Whether that moved anything else that is shown there.
+            others: What that did to anything else that is shown there.
         """
         key = document.key
-        moved = self._following.changed(document, edits) or moved
+        effect = max(others, self._following.changed(document, edits))
         if not self._is_shown(key):
             return
         if edits is None:
             self.publish(key, document)
             return
-        others = (self._failures, self._unsaved, self._policies)
         now = asyncio.get_running_loop().time()
-        waiting = self._timers.get(key)
-        if moved or any(there.get(key) for there in others):
-            wait = self._times.get(key, 0.0) + FRAME - now
-            if wait <= 0:
-                self.publish(key, document)
-            else:
-                self._publish_in(key, wait)
-        elif waiting is None or waiting.when() > now + FRAME:
-            self._publish_in(key, PAUSE)
+        lasting = (self._failures, self._unsaved, self._policies)
+        if effect is Effect.STATE:
+            self._due_at(key, self._times.get(key, 0.0) + FRAME)
+        elif effect is Effect.MOVED or any(there.get(key) for there in lasting):
+            # Editors move what they show with the text themselves: this only mends what they take
+            # otherwise, and must not keep the next key waiting.
+            self._due_at(key, now + MOVED)
+        when = min(now + PAUSE, self._due.get(key, now + PAUSE))
+        if when <= now:
+            self.publish(key, document)
+        else:
+            self._publish_in(key, when - now)
+
+    def _due_at(self, key: str, when: float) -> None:
+        self._due[key] = min(when, self._due.get(key, when))
 
     def closed(self, document: Document) -> None:
         """A document was closed: what is shown then is what the file is taken to hold."""
@@ -341,17 +356,19 @@ class Diagnostics:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
+        self._due.pop(key, None)
         if document is None:
             document = self._connection.documents.by_key(key)
         if document is not None:
             self._times[key] = asyncio.get_running_loop().time()
         uri = document.uri if document else to_uri(self._paths.get(key, key))
-        diagnostics: list[object] = []
+        diagnostics: list[str] = []
         for shown in self._hunks.get(key, ()):
             diagnostics += self._hunk(shown, document)
-        diagnostics += [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
-        diagnostics += [self._failure(failure, document) for failure in self._failures.get(key, ())]
-        diagnostics += self._policies.get(key, ())
+        others = [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
+        others += [self._failure(failure, document) for failure in self._failures.get(key, ())]
+        others += self._policies.get(key, ())
+        diagnostics += map(self._connection.encode, others)
         diagnostics += self.hints.diagnostics(key, document)
         version = None
         if document is not None and self._connection.profile.diagnostic_versions:
@@ -366,26 +383,24 @@ class Diagnostics:
             self._paths.pop(key, None)
             self._times.pop(key, None)
 
-    def _send(self, uri: str, diagnostics: list[object], version: int | None) -> None:
-        # Plain: hundreds of hunks may be sent with a key that is pressed.
-        params: dict[str, object] = {"uri": uri, "diagnostics": diagnostics}
-        if version is not None:
-            params["version"] = version
-        self._connection.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, params)
+    def _send(self, uri: str, diagnostics: Sequence[str], version: int | None) -> None:
+        # As text: hundreds of hunks may be sent with a key that is pressed.
+        said = "" if version is None else f',"version":{version}'
+        params = f'{{"uri":{json.dumps(uri)},"diagnostics":[{",".join(diagnostics)}]{said}}}'
+        self._connection.tell_encoded(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, params)
 
-    def _hunk(self, shown: ShownHunk, document: Document | None) -> Iterable[object]:
+    def _hunk(self, shown: ShownHunk, document: Document | None) -> Iterable[str]:
         first, last, state = self._lines_of(shown, document)
         if state is HunkState.DONE:
             return ()
-        where = _plain_range(document, first, last, self._connection.profile.encoding)
-        # With each key that moves hundreds of hunks, only their ranges are made anew.
+        where = range_of(document, first, last, self._connection.profile.encoding)
         alarm = self._alarms.get(shown.approval.id, "")
         depends = (state, shown.mark, alarm)
-        known = self._items.get(shown.id)
-        if known is None or known[0] != depends:
-            known = self._items[shown.id] = depends, self._item(shown, document, state, alarm)
-        known[1]["range"] = where
-        return (known[1],)
+        return (
+            self._encoded.at(
+                where, shown.id, depends, lambda: self._item(shown, document, state, alarm)
+            ),
+        )
 
     def _item(
         self, shown: ShownHunk, document: Document | None, state: HunkState, alarm: str
@@ -452,17 +467,6 @@ class Diagnostics:
             # Behind the last line there is none to show new lines at.
             first = last = min(first, max(length(document.lines) - 1, 0))
         return first, last, place.state
-
-
-def _plain_range(document: Document | None, first: int, last: int, encoding: str) -> object:
-    """Return what `_line_range` does as plain JSON, which is much cheaper to make."""
-    if document is None:
-        end = {"line": last + 1, "character": 0}
-    else:
-        bottom = len(document.lines) - 1
-        first, last = min(first, bottom), min(max(first, last), bottom)
-        end = {"line": last, "character": to_units(content(document.lines[last]), encoding)}
-    return {"start": {"line": first, "character": 0}, "end": end}
 
 
 def _line_range(document: Document | None, first: int, last: int, encoding: str) -> types.Range:
