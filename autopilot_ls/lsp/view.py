@@ -108,7 +108,7 @@ class EditorView:
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
         self._preview = Preview(
-            connection, messages, jobs, folder, self._applied, place=self._diagnostics.place
+            connection, messages, jobs, folder, self._applied, place=self._diagnostics.pending.place
         )
         self._merging = Merging(connection)
         self._lenses = Lenses(connection, jobs, self._diagnostics)
@@ -425,10 +425,9 @@ class EditorView:
     def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
         self._merging.document_changed(document)
-        hinted = self._diagnostics.hints.changed(document, edits)
         if edits is None:
             self._unreviewed.opened(document)
-        self._diagnostics.changed(document, edits, others=hinted)
+        self._diagnostics.changed(document, edits)
         self._policies.look(document)
         self._preview.document_changed()
         if self._follow_transcript(document) or document.path is None:
@@ -448,7 +447,6 @@ class EditorView:
         if session_id is not None:
             self._transcripts.close(session_id)
         self._diagnostics.clear_failures(document.key)
-        self._diagnostics.hints.closed(document)
         self._diagnostics.closed(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)

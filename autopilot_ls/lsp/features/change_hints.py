@@ -16,11 +16,10 @@ from autopilot_ls.edits.followed import Effect, HunkState
 from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.encoded import Encoded, range_of
+from autopilot_ls.lsp.features.encoded import SOURCE, Encoded, range_of
 from autopilot_ls.lsp.features.following import Following
 from autopilot_ls.lsp.features.shown_change import ShownChange
 
-SOURCE: Final = "autopilot"
 UNREVIEWED: Final = "unreviewed"
 
 _TYPED: Final = "You have typed into this; what you typed stays when it is undone. "

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from autopilot_ls.lsp.convert import content, to_units
 from autopilot_ls.lsp.documents import Document
+
+SOURCE: Final = "autopilot"
+"""What each of our diagnostics says that it is from."""
 
 
 class Encoded:
