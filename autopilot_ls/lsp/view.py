@@ -37,9 +37,9 @@ from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
-from autopilot_ls.lsp.params import TurnStartParams
 from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.review_commands import ReviewCommands
+from autopilot_ls.lsp.turn_params import TurnStartParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -168,7 +168,7 @@ class EditorView:
             self._diagnostics.show_failure(session_id, place[0], place[1], message)
 
     async def _start_saved(self, task: TurnStartParams) -> object:
-        return await self._commands.start_now(task)
+        return await self._commands.turns.start_now(task)
 
     # Its life -----------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class EditorView:
             case TurnCompleted() as body:
                 self._turn_ended(session_id, body)
             case Notice(severity="error") as body:
-                if body.will_retry or self._commands.starting:
+                if body.will_retry or self._commands.turns.starting:
                     self._messages.log(types.MessageType.Warning, body.message)
                 else:
                     self._messages.error(body.message)
