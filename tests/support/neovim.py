@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
+from autopilot_ls.shared.control import ask_all
 from tests.support.terminal import Terminal, terminal
 from tests.support.world import World
 
@@ -98,6 +99,15 @@ class Neovim:
 
 
 @contextmanager
+def _ended(world: World) -> Generator[None]:
+    """End the process that the windows of a world share, when the last of them is gone."""
+    try:
+        yield
+    finally:
+        ask_all(world.environment, stop=True)
+
+
+@contextmanager
 def neovim(
     world: World, file: str, *, extra: str = "", client: bool = False, window: str = "run"
 ) -> Generator[Neovim]:
@@ -117,7 +127,7 @@ def neovim(
     run = world.root / window
     run.mkdir(mode=0o700, exist_ok=True)
     socket = run / "nvim"
-    with terminal(run) as screen:
+    with terminal(run) as screen, _ended(world) if client else nullcontext():
         screen.start(
             [executable(), "--listen", str(socket), "-n", file],
             cwd=world.workspace,

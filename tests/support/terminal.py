@@ -46,6 +46,13 @@ class Terminal:
         """Return what is on the screen, with its escape sequences for colours if wanted."""
         return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
 
+    def window(self) -> tuple[bool, str]:
+        """Return whether the window's bell rang, and its title."""
+        rang, _, title = self._tmux(
+            "display-message", "-p", "#{window_bell_flag} #{pane_title}"
+        ).partition(" ")
+        return rang == "1", title.rstrip("\n")
+
     def wait_for(self, condition: str | Callable[[str], bool], *, timeout: float = 30.0) -> str:
         """Wait until the screen shows a text or fulfils a condition; returns the screen."""
         deadline = time.monotonic() + timeout

@@ -267,15 +267,13 @@ class CodexRuntime:
         self._mapper.watch.expects_asking = self._conversation.asks_everything
         return info
 
-    async def start_turn(
-        self, text: str, options: ThreadOptions, images: Sequence[str] = ()
-    ) -> str:
+    async def start_turn(self, text: str, options: ThreadOptions) -> str:
         """Give the thread work; returns Codex's id of the turn."""
-        return await self._conversation.start_turn(text, options, images)
+        return await self._conversation.start_turn(text, options)
 
-    async def steer_turn(self, text: str, images: Sequence[str] = ()) -> None:
+    async def steer_turn(self, text: str) -> None:
         """Say something into the running turn."""
-        await self._conversation.steer(text, images)
+        await self._conversation.steer(text)
 
     async def interrupt_turn(self) -> None:
         """Ask the running turn to end, with what it has started; see `Conversation.stop`."""

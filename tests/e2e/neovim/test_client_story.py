@@ -20,22 +20,11 @@ from autopilot_ls.scripted_model import (
     respond,
 )
 from tests.support.captures import Captures
-from tests.support.neovim import Neovim, neovim
+from tests.support.neovim import neovim
+from tests.support.neovim_client import BUFFER, HUNKS, OPTIONS, do, ended, take, waits
 from tests.support.world import world
 
 pytestmark = pytest.mark.timeout(240)
-
-OPTIONS: Final = """
-vim.o.shada = ''
-vim.o.termguicolors = true
-vim.o.number = true
-vim.o.laststatus = 3
-vim.o.statusline = "%f %m%=%{v:lua.require'autopilot'.statusline()} %l:%c"
-vim.keymap.set('n', ']a', '<Plug>(autopilot-next-hunk)')
-vim.keymap.set('n', '[a', '<Plug>(autopilot-previous-hunk)')
-vim.keymap.set({ 'n', 'x' }, ' a', '<Plug>(autopilot-accept)')
-vim.keymap.set({ 'n', 'x' }, ' r', '<Plug>(autopilot-reject)')
-"""
 
 LINES: Final = "".join(f"line_{number} = {number}\n" for number in range(1, 13))
 TWO_HUNKS: Final = """\
@@ -56,33 +45,6 @@ TWO_HUNKS: Final = """\
 PLAN: Final = plan(
     [("Look around", "completed"), ("Change two lines", "in_progress"), ("Test", "pending")]
 )
-BUFFER: Final = "vim.api.nvim_buf_get_lines(0, 0, -1, false)"
-STATE: Final = "(require('autopilot.state').current() or {}).state"
-WAITING: Final = "require('autopilot.state').pending()"
-HUNKS: Final = "#vim.diagnostic.get(0)"
-
-
-def do(editor: Neovim, line: str) -> None:
-    """Type a command line."""
-    editor.terminal.press("Escape")
-    editor.terminal.type(f":{line}")
-    editor.terminal.press("Enter")
-
-
-def take(editor: Neovim, title: str) -> None:
-    """Take an entry of the list that is open by its number."""
-    screen = editor.terminal.wait_for(title)
-    number = next(row for row in screen.splitlines() if title in row).strip().split(":")[0]
-    editor.terminal.type(number)
-    editor.terminal.press("Enter")
-
-
-def waits(editor: Neovim, count: int) -> None:
-    editor.wait(WAITING, lambda found: found == count)
-
-
-def ended(editor: Neovim, how: str = "completed") -> None:
-    editor.wait(STATE, lambda state: state == how)
 
 
 def test_a_task_from_the_first_word_to_the_undo() -> None:

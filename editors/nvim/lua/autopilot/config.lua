@@ -14,7 +14,7 @@ local M = {}
 
 ---@type autopilot.Options
 local defaults = {
-  shared = false,
+  shared = true,
   settings = {},
   hud = { position = 'right', size = 48 },
   inline = true,

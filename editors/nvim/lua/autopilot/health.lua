@@ -41,7 +41,8 @@ function M.check()
   local health = vim.health
   health.start('autopilot')
   if vim.fn.has('nvim-0.11') == 1 then
-    health.ok('Neovim ' .. tostring(vim.version()))
+    local version = vim.version()
+    health.ok(('Neovim %d.%d.%d'):format(version.major, version.minor, version.patch))
   else
     health.error('Neovim 0.11 or later is needed')
   end

@@ -18,7 +18,10 @@ local function say(message, level)
   if vim.fn.strdisplaywidth(line) > width then
     line = vim.fn.strcharpart(line, 0, width - 1) .. '…'
   end
-  vim.notify(line, level)
+  -- Later, since an error that is said in the middle of an autocommand counts as one of that autocommand.
+  vim.schedule(function()
+    vim.notify(line, level)
+  end)
 end
 
 function M.info(message)

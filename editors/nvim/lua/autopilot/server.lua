@@ -74,7 +74,8 @@ function M.reuse(client, wanted)
 end
 
 function M.before_init(params)
-  params.initializationOptions = config.get().settings
+  local settings = config.get().settings
+  params.initializationOptions = next(settings) and settings or nil
 end
 
 function M.on_init(client)

@@ -1,0 +1,220 @@
+"""Stop, modes, changes after the fact, a server that dies: the Neovim client in a real terminal with the real Codex."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+
+from autopilot_ls.scripted_model import ScriptedModel, command, hold, message, patch
+from tests.support.captures import Captures
+from tests.support.neovim import Neovim, neovim
+from tests.support.neovim_client import BUFFER, HUNKS, OPTIONS, STATE, do, ended, take, waits
+from tests.support.world import world
+
+pytestmark = pytest.mark.timeout(240)
+
+OLD: Final = "".join(f"line {number}\n" for number in range(1, 21))
+REWRITE: Final = "sed -i 's/^line 2$/line two/; s/^line 10$/line ten/' one.py two.py"
+PATCH: Final = """\
+*** Begin Patch
+*** Update File: one.py
+@@
+ line 4
+-line 5
++line five
+ line 6
+*** End Patch
+"""
+MODE: Final = "(require('autopilot.state').current() or {}).mode"
+CLIENT: Final = "(vim.lsp.get_clients()[1] or {}).id"
+
+
+def server(editor: Neovim) -> int:
+    """Return the process id of the server that the editor started."""
+    root = cast("int", editor.lua("vim.fn.getpid()"))
+    return int(Path(f"/proc/{root}/task/{root}/children").read_text().split()[0])
+
+
+def test_stop_really_stops_and_the_mode_is_switched() -> None:
+    never = threading.Event()
+    with (
+        ScriptedModel([hold(never, message("Too late."))]) as model,
+        world(model) as here,
+    ):
+        here.write("one.py", OLD)
+        pictures = Captures("neovim", "stop")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot hud")
+            do(editor, "Autopilot ask take your time")
+            model.wait_for_requests(1)
+            ended(editor, "inProgress")
+            do(editor, "Autopilot mode")
+            editor.terminal.wait_for("propose (now)")
+            take(editor, ": auto")
+            editor.wait(MODE, lambda mode: mode == "auto")
+            editor.terminal.wait_for("● auto")
+            pictures.take(editor.terminal, "mode")
+            do(editor, "Autopilot stop")
+            ended(editor, "interrupted")
+            editor.terminal.wait_for("■ auto stopped")
+            pictures.take(editor.terminal, "stopped")
+            never.set()
+
+
+def test_what_a_command_changed_is_kept_and_undone_in_the_text() -> None:
+    with ScriptedModel([command(REWRITE), message("Done.")]) as model, world(model) as here:
+        here.environment["AUTOPILOT_MODE"] = "auto"
+        for name in ("one.py", "two.py"):
+            here.write(name, OLD)
+        pictures = Captures("neovim", "changes")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot ask rewrite it")
+            editor.wait("#vim.diagnostic.get(nil)", lambda count: count == 4)
+            ended(editor)
+            # The buffer has what the command wrote, and still knows what was there before.
+            editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[1] == "line two")
+            editor.terminal.wait_for("- line 2")
+            pictures.take(editor.terminal, "to-review")
+            editor.terminal.type("gg]a a")
+            editor.wait(HUNKS, lambda count: count == 1)
+            editor.terminal.type("]a")
+            editor.wait("vim.fn.line('.')", lambda line: line == 10)
+            editor.terminal.type(" r")
+            editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[9] == "line 10")
+            assert here.read("one.py") == OLD.replace("line 2\n", "line two\n")
+            # The next hunk is in the other file, which is not open yet.
+            editor.terminal.type("]a")
+            editor.wait("vim.fn.expand('%:t')", lambda name: name == "two.py")
+            assert editor.lua("vim.fn.line('.')") == 2
+            do(editor, "Autopilot review")
+            editor.terminal.wait_for(lambda screen: screen.count("two.py|") == 2)
+            pictures.take(editor.terminal, "quickfix")
+
+
+def test_unsaved_text_is_kept_as_the_person_says() -> None:
+    with ScriptedModel([patch(PATCH), message("Done.")]) as model, world(model) as here:
+        here.write("one.py", OLD)
+        pictures = Captures("neovim", "unsaved")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot ask change it")
+            editor.wait(HUNKS, lambda count: count == 1)
+            editor.terminal.type("Gotyped")
+            editor.terminal.press("Escape")
+            editor.wait("vim.bo.modified")
+            editor.terminal.type("gg]a a")
+            editor.terminal.wait_for("Save and try again")
+            pictures.take(editor.terminal, "unsaved")
+            take(editor, ": Put it into the unsaved text")
+            wanted = OLD.replace("line 5\n", "line five\n") + "typed\n"
+            editor.wait(BUFFER, lambda lines: lines == wanted.splitlines())
+            assert editor.lua("vim.bo.modified") is True
+            assert here.read("one.py") == OLD
+
+
+def test_a_server_that_dies_comes_back_without_taking_the_keyboard() -> None:
+    go_on = threading.Event()
+    with (
+        ScriptedModel([hold(go_on, message("Here I am."))]) as model,
+        world(model) as here,
+    ):
+        here.write("one.py", OLD)
+        pictures = Captures("neovim", "restart")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot hud")
+            do(editor, "Autopilot ask take your time")
+            model.wait_for_requests(1)
+            ended(editor, "inProgress")
+            first = editor.lua(CLIENT)
+            editor.terminal.type("Gotyped ")
+            os.kill(server(editor), signal.SIGKILL)
+            editor.terminal.type("meanwhile")
+            editor.wait(CLIENT, lambda found: found not in (None, first))
+            editor.terminal.press("Escape")
+            editor.wait("require('autopilot.say').history[1]", lambda said: "signal 9" in str(said))
+            screen = editor.terminal.screen()
+            assert "Press ENTER" not in screen
+            assert editor.lines()[-1] == "typed meanwhile"
+            pictures.take(editor.terminal, "back")
+            # The turn went on meanwhile; it is attached again, and works.
+            editor.wait("#vim.lsp.get_clients({ bufnr = 0 })", lambda count: count == 1)
+            ended(editor, "inProgress")
+            go_on.set()
+            ended(editor)
+            editor.terminal.wait_for("✔ take your time")
+
+
+def test_an_answer_that_did_not_arrive_is_said_and_asked_again() -> None:
+    with ScriptedModel([command("touch made"), message("Done.")]) as model, world(model) as here:
+        here.write("one.py", OLD)
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot ask make it")
+            waits(editor, 1)
+            do(editor, "Autopilot approvals")
+            editor.terminal.wait_for("Accept for this session")
+            # What carries the answer stands still, and dies before it has taken it.
+            carrier = server(editor)
+            os.kill(carrier, signal.SIGSTOP)
+            take(editor, ": Accept")
+            os.kill(carrier, signal.SIGKILL)
+            editor.wait(
+                "table.concat(require('autopilot.say').history, ' ')",
+                lambda said: (
+                    "your answer did not arrive, it waits again: Run: touch made" in str(said)
+                ),
+            )
+            assert not (here.workspace / "made").exists()
+            waits(editor, 1)
+            do(editor, "Autopilot approvals")
+            take(editor, ": Accept")
+            ended(editor)
+            assert (here.workspace / "made").exists()
+
+
+def test_a_second_window_sees_and_decides_the_same_session() -> None:
+    with ScriptedModel([command("touch made"), message("Done.")]) as model, world(model) as here:
+        here.write("one.py", OLD)
+        pictures = Captures("neovim", "second-window")
+        with (
+            neovim(here, "one.py", extra=OPTIONS, client=True) as first,
+            neovim(here, "one.py", extra=OPTIONS, client=True, window="run2") as second,
+        ):
+            do(first, "Autopilot hud")
+            do(second, "Autopilot hud")
+            do(first, "Autopilot ask make it")
+            waits(second, 1)
+            second.terminal.wait_for("◆ Run: touch made")
+            pictures.take(second.terminal, "second")
+            do(second, "Autopilot approvals")
+            take(second, ": Accept")
+            ended(first)
+            ended(second)
+            assert (here.workspace / "made").exists()
+            first.terminal.wait_for("✔ make it")
+            pictures.take(first.terminal, "first")
+
+
+def test_an_approval_rings_and_titles_the_window_while_the_focus_is_elsewhere() -> None:
+    bell = "vim.g.autopilot = { attention = { 'bell', 'title' } }\nvim.o.titlestring = 'mine'\n"
+    with ScriptedModel([command("touch made"), message("Done.")]) as model, world(model) as here:
+        here.write("one.py", OLD)
+        with neovim(here, "one.py", extra=bell + OPTIONS, client=True) as editor:
+            editor.wait("require('autopilot.attention') ~= nil")
+            do(editor, "doautocmd FocusLost")
+            do(editor, "Autopilot ask make it")
+            waits(editor, 1)
+            editor.terminal.wait_for(lambda _: editor.terminal.window()[0])
+            editor.terminal.wait_for(
+                lambda _: editor.terminal.window()[1] == "(1) Autopilot waits for you"
+            )
+            do(editor, "Autopilot approvals")
+            take(editor, ": Reject")
+            waits(editor, 0)
+            editor.wait("vim.o.titlestring", lambda title: title == "mine")
+            ended(editor)
+            assert editor.lua(STATE) == "completed"
+            assert not (here.workspace / "made").exists()

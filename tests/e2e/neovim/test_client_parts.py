@@ -1,0 +1,291 @@
+"""The parts of the Neovim client that need no server, in a real Neovim without a screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.neovim import ROOT, executable
+
+CLIENT: Final = ROOT / "editors" / "nvim"
+
+
+class Headless:
+    """A Neovim with the client on its path, run once for each script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder / "home"),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+        }
+        for made in ("home", "run"):
+            (folder / made).mkdir(mode=0o700)
+
+    def run(
+        self, body: str, *, before: str = "", environment: dict[str, str] | None = None
+    ) -> object:
+        """Return what the body of a Lua function returns."""
+        script = self.folder / "script.lua"
+        answer = self.folder / "answer.json"
+        script.write_text(
+            f"local function body()\n{body}\nend\n"
+            "local ok, value = xpcall(body, debug.traceback)\n"
+            f"local text = vim.json.encode({{ ok = ok, value = value }})\n"
+            f"vim.fn.writefile({{ text }}, '{answer}')\nvim.cmd('qall!')\n"
+        )
+        init = self.folder / "init.lua"
+        init.write_text(f"vim.opt.runtimepath:append('{CLIENT}')\nvim.o.shada = ''\n{before}\n")
+        done = subprocess.run(
+            [executable(), "--headless", "-n", "-u", str(init), "-c", f"luafile {script}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=self.folder,
+            env={**self._environment, **(environment or {})},
+        )
+        assert answer.exists(), done.stderr + done.stdout
+        found = json.loads(answer.read_text())
+        answer.unlink()
+        assert found["ok"], found["value"]
+        return found.get("value")
+
+
+@pytest.fixture
+def headless(tmp_path: Path) -> Headless:
+    return Headless(tmp_path)
+
+
+def test_options_that_are_wrong_are_named_and_their_defaults_hold(headless: Headless) -> None:
+    options = """vim.g.autopilot = {
+      command = 'autopilot-ls', hud = { position = 'top', size = 60 }, attention = { 'bell', 'light' },
+      colour = 'red', settings = { mode = 'auto', codex = { modle = 'x' } },
+    }"""
+    found = headless.run(
+        "local options, problems = require('autopilot.config').get()\n"
+        "return { options = options, problems = problems }",
+        before=options,
+    )
+    assert isinstance(found, dict)
+    said = "\n".join(found["problems"])
+    assert 'attention "light": must be one of bell, osc9, osc777, title' in said
+    assert "colour is unknown; there are announce, attention, command" in said
+    assert "command must be a list" in said
+    assert "hud.position must be one of right, bottom" in said
+    assert "settings.codex.modle is no setting of the server" in said
+    assert found["options"]["hud"] == {"position": "right", "size": 60}
+    assert found["options"]["attention"] == ["title"]
+
+
+def test_every_subcommand_completes_and_has_its_help(headless: Headless) -> None:
+    names = headless.run("return vim.fn.getcompletion('Autopilot ', 'cmdline')")
+    assert isinstance(names, list)
+    assert {"ask", "fix", "steer", "stop", "mode", "approvals", "review", "hud"} <= set(names)
+    tags = (CLIENT / "doc" / "tags").read_text()
+    assert [name for name in names if f":Autopilot-{name}\t" not in tags] == []
+    documented = re.findall(r"^:Autopilot-(\S+)\t", tags, re.MULTILINE)
+    assert sorted(documented) == sorted(names)
+    modes = headless.run("return vim.fn.getcompletion('Autopilot mode ', 'cmdline')")
+    assert modes == ["read-only", "propose", "auto", "escalate"]
+
+
+def test_the_tags_are_those_that_neovim_makes(headless: Headless, tmp_path: Path) -> None:
+    doc = tmp_path / "doc"
+    doc.mkdir()
+    (doc / "autopilot.txt").write_text((CLIENT / "doc" / "autopilot.txt").read_text())
+    headless.run(f"vim.cmd('helptags {doc}')")
+    assert (doc / "tags").read_text() == (CLIENT / "doc" / "tags").read_text()
+    assert headless.run("vim.cmd('help autopilot') return vim.fn.expand('%:t')") == "autopilot.txt"
+
+
+def test_every_mapping_of_the_help_is_there(headless: Headless) -> None:
+    named = set(
+        re.findall(r"<Plug>\((autopilot-[a-z-]+)\)", (CLIENT / "doc/autopilot.txt").read_text())
+    )
+    found = headless.run(
+        "return vim.tbl_map(function(m) return m.lhs end, vim.api.nvim_get_keymap('n'))"
+    )
+    assert isinstance(found, list)
+    there = {name for each in found for name in re.findall(r"^<Plug>\((autopilot-.*)\)$", each)}
+    assert named == there
+
+
+def test_a_missing_server_is_said_once_with_what_to_do(headless: Headless) -> None:
+    (headless.folder / "a.py").write_text("x = 1\n")
+    found = headless.run(
+        "vim.cmd('edit a.py | edit! a.py')\n"
+        "return { history = require('autopilot.say').history, clients = #vim.lsp.get_clients() }",
+        before="vim.lsp.enable('autopilot')",
+        environment={"PATH": "/usr/bin:/bin"},
+    )
+    assert isinstance(found, dict)
+    assert found["clients"] == 0
+    assert len(found["history"]) == 1
+    assert "autopilot-ls is not installed: pip install 'autopilot-ls[codex]'" in found["history"][0]
+
+
+def test_health_says_what_is_missing_and_what_is_there(headless: Headless) -> None:
+    health = (
+        "vim.cmd('checkhealth autopilot')\n"
+        "return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"
+    )
+    missing = str(headless.run(health, environment={"PATH": "/usr/bin:/bin"}))
+    assert "ERROR autopilot-ls is not installed" in missing
+    assert "vim.lsp.enable('autopilot')" in missing
+    there = str(headless.run(health, before="vim.lsp.enable('autopilot')"))
+    assert re.search(r"OK autopilot-ls \S+ \(", there), there
+    assert "vim.g.autopilot is right" in there
+
+
+# Buffers and files ------------------------------------------------------------------------------
+
+OPEN: Final = """
+vim.cmd('edit a.txt')
+local files = require('autopilot.files')
+local buffer = vim.api.nvim_get_current_buf()
+local uri = vim.uri_from_bufnr(buffer)
+files.attached(nil, buffer)
+local function lines() return vim.api.nvim_buf_get_lines(buffer, 0, -1, false) end
+local function outside(text)
+  vim.fn.writefile(vim.split(text, '\\n'), 'b.txt', 'b')
+  vim.uv.fs_rename('b.txt', 'a.txt')
+end
+"""
+
+
+def test_a_reload_keeps_the_undo_history_of_a_long_file_and_asks_nothing(
+    headless: Headless,
+) -> None:
+    (headless.folder / "a.txt").write_text("line\n" * 20_000)
+    found = headless.run(
+        OPEN
+        + """
+        vim.o.autoread = false
+        outside('new\\n')
+        files.told(nil, { uris = { uri } })
+        local reloaded = lines()
+        vim.cmd('silent undo')
+        return { reloaded = reloaded, undone = #lines(), undoreload = vim.o.undoreload, autoread = vim.o.autoread }
+        """
+    )
+    assert found == {"reloaded": ["new"], "undone": 20_000, "undoreload": 10_000, "autoread": False}
+
+
+def test_unsaved_text_is_never_reloaded_nor_written_over_what_others_wrote(
+    headless: Headless,
+) -> None:
+    (headless.folder / "a.txt").write_text("old\n")
+    found = headless.run(
+        OPEN
+        + """
+        vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { 'mine' })
+        outside('theirs\\n')
+        files.told(nil, { uris = { uri } })
+        local saved = files.save(nil, { uris = { uri } }).saved
+        return { kept = lines(), modified = vim.bo[buffer].modified, saved = #saved,
+          disk = vim.fn.readfile('a.txt'), said = require('autopilot.say').history }
+        """
+    )
+    assert isinstance(found, dict)
+    assert "a.txt is not saved: the file was changed by another program" in found.pop("said")[0]
+    assert found == {"kept": ["mine"], "modified": True, "saved": 0, "disk": ["theirs"]}
+
+
+def test_what_the_server_wants_saved_is_written_and_only_that(headless: Headless) -> None:
+    (headless.folder / "a.txt").write_text("old\n")
+    (headless.folder / "c.txt").write_text("old\n")
+    found = headless.run(
+        OPEN
+        + """
+        vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { 'mine' })
+        vim.cmd('split c.txt')
+        vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'mine too' })
+        local unknown = vim.uri_from_fname(vim.fn.getcwd() .. '/none.txt')
+        local saved = files.save(nil, { uris = { uri, unknown } }).saved
+        return { saved = vim.deep_equal(saved, { uri }), disk = vim.fn.readfile('a.txt'),
+          other = vim.fn.readfile('c.txt'), modified = vim.bo[buffer].modified }
+        """
+    )
+    assert found == {"saved": True, "disk": ["mine"], "other": ["old"], "modified": False}
+
+
+# What is shown ----------------------------------------------------------------------------------
+
+VIEW: Final = """
+local view = {
+  sessionId = 's1', seq = %d, title = 'Task', cwd = '/w', runtime = 'codex', model = 'm', mode = 'auto',
+  state = 'waiting', alive = true, error = '', doing = '', closing = '', startedAt = os.time() - 61,
+  pending = { { id = 'a1', kind = 'command', title = 'Run: %s', why = 'because', requestedAt = os.time() } },
+}
+"""
+
+
+def test_an_older_description_never_replaces_a_newer_one(headless: Headless) -> None:
+    told = "require('autopilot.state').told(nil, { status = view })\n"
+    found = headless.run(
+        f"do {VIEW % (5, 'new')} {told} end\ndo {VIEW % (4, 'old')} {told} end\n"
+        "return require('autopilot.state').current().pending[1].title"
+    )
+    assert found == "Run: new"
+
+
+def test_the_statusline_shows_agents_text_as_text(headless: Headless) -> None:
+    item = "view.item = { kind = 'command', title = '%{system(1)} %#Error#' }\nview.pending = {}\n"
+    found = headless.run(
+        f"{VIEW % (1, 'x')} {item} require('autopilot.state').told(nil, {{ status = view }})\n"
+        "return require('autopilot').statusline()"
+    )
+    assert found == "◆ auto 1:01 %%{system(1)} %%#Error#"
+
+
+def test_what_the_terminal_is_told_cannot_be_ended_by_the_agent(headless: Headless) -> None:
+    found = headless.run(
+        "local written = {}\n"
+        "io.stdout = { write = function(_, text) table.insert(written, text) end, flush = function() end }\n"
+        "vim.cmd('doautocmd FocusLost')\n"
+        "local attention = require('autopilot.attention')\n"
+        "vim.cmd('doautocmd FocusLost')\n"
+        f"{VIEW % (1, 'x;y')}\n"
+        "view.pending[1].title = 'Run: a;b\\27]0;evil\\7c'\n"
+        "attention.announce(view, view.pending[1])\n"
+        "return written",
+        before="vim.g.autopilot = { attention = { 'bell', 'osc9', 'osc777' } }",
+    )
+    assert found == [
+        "\a",
+        "\x1b]9;Autopilot: w: Run: a b ]0 evil c\a",
+        "\x1b]777;notify;Autopilot;w: Run: a b ]0 evil c\a",
+    ]
+
+
+def test_the_title_says_that_something_waits_and_is_given_back(headless: Headless) -> None:
+    told = "require('autopilot.state').told(nil, { status = view })\n"
+    found = headless.run(
+        f"vim.o.titlestring = 'mine'\n{VIEW % (1, 'x')} {told}\n"
+        "local during = { vim.o.titlestring, vim.o.title }\n"
+        f"view = vim.tbl_extend('force', view, {{ seq = 2, pending = {{}} }}) {told}\n"
+        "return { during, { vim.o.titlestring, vim.o.title } }"
+    )
+    assert found == [["(1) Autopilot waits for you", True], ["mine", False]]
+
+
+def test_a_long_message_is_cut_before_it_stops_the_keyboard_and_kept_whole(
+    headless: Headless,
+) -> None:
+    found = headless.run(
+        "local said\nvim.notify = function(text) said = text end\n"
+        "require('autopilot.say').warn(('long\\n'):rep(100))\n"
+        "vim.wait(5000, function() return said ~= nil end)\n"
+        "return { vim.fn.strdisplaywidth(said) <= vim.v.echospace, said:find('\\n') == nil,\n"
+        "  #require('autopilot.say').history[1] > 400 }"
+    )
+    assert found == [True, True, True]
