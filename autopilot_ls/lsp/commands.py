@@ -22,6 +22,7 @@ from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
 from autopilot_ls.lsp.features.preview import Preview
+from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.jobs import Jobs
@@ -40,7 +41,6 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line, visible
-from autopilot_ls.presentation.status import status
 from autopilot_ls.presentation.transcript import TranscriptRenderer
 from autopilot_ls.supervisor.requests import Reference, StartTurn
 
@@ -78,6 +78,7 @@ class Commands:
         *,
         name: Callable[[], str],
         redact: Callable[[str], str],
+        statuses: Statuses,
         unsaved: UnsavedTasks,
         preview: Preview,
         transcripts: Transcripts,
@@ -93,6 +94,7 @@ class Commands:
             jobs: Where commands are carried out.
             name: Says who decides.
             redact: Leaves out secrets.
+            statuses: Makes the sessions' views.
             unsaved: Holds tasks until everything is saved.
             preview: Shows patches and documents.
             transcripts: Writes transcripts.
@@ -105,6 +107,7 @@ class Commands:
         self._jobs = jobs
         self._name = name
         self._redact = redact
+        self._statuses = statuses
         self._unsaved = unsaved
         self._preview = preview
         self._transcripts = transcripts
@@ -416,7 +419,7 @@ class Commands:
         wanted = [request.session_id] if request.session_id else self._backend.live_sessions()
         snapshots = [await self._snapshot(session_id) for session_id in wanted]
         return params.StatusResult(
-            sessions=tuple(status(snapshot, redact=self._redact) for snapshot in snapshots),
+            sessions=tuple(map(self._statuses.view, snapshots)),
             mode=self._backend.mode,
             policies=await self._policies.files(
                 [*(snapshot.cwd for snapshot in snapshots), *self._connection.folders]

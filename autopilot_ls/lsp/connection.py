@@ -22,6 +22,7 @@ from autopilot_ls.lsp.client_profile import ClientProfile, profile_of
 from autopilot_ls.lsp.convert import canonical, is_inside, to_path
 from autopilot_ls.lsp.documents import Document, Documents
 from autopilot_ls.lsp.methods import COMMANDS
+from autopilot_ls.lsp.pace import Pace
 from autopilot_ls.lsp.protocol import REQUEST_FAILED, AutopilotServer
 from autopilot_ls.lsp.transport import Outbox
 
@@ -96,6 +97,7 @@ class Connection:
         """Create a connection that is not open yet."""
         self.server = AutopilotServer(__version__, self)
         self.documents = Documents()
+        self.pace = Pace()
         self.profile: ClientProfile
         self.folders: list[str] = []
         self.initialization_options: object = None
@@ -157,10 +159,12 @@ class Connection:
     def tell(self, method: str, params: object) -> None:
         """Send a notification, if the editor is still there."""
         if not self.stopped.is_set():
+            self.pace.spend()
             self.server.protocol.tell(method, params)
 
     async def ask(self, method: str, params: object, *, limit: float) -> object:
         """Send a request; see `LspProtocol.ask`."""
+        self.pace.spend()
         return await self.server.protocol.ask(method, params, limit=limit)
 
     # Where things are ---------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.progress import Progress
 from autopilot_ls.lsp.features.review import Unreviewed
+from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
@@ -100,10 +101,11 @@ class EditorView:
         # Where work was begun, and where the person was last: failures are shown there.
         self._origins: dict[str, tuple[str, int]] = {}
         self._last: tuple[str, int] | None = None
-        self._frames = Frames(self._frame, lambda: connection.congested)
+        self._frames = Frames(self._frame, lambda: connection.congested, room=connection.pace.wait)
+        self._statuses = Statuses(backend, redact, self._waiting.keys)
         self._diagnostics = Diagnostics(connection)
         self._progress = Progress(connection, jobs, backend.snapshot, redact)
-        self._notifications = Notifications(connection, redact)
+        self._notifications = Notifications(connection, self._statuses)
         self._transcripts = Transcripts(
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
@@ -131,6 +133,7 @@ class EditorView:
             jobs,
             name=lambda: self.name,
             redact=redact,
+            statuses=self._statuses,
             unsaved=self._unsaved,
             preview=self._preview,
             transcripts=self._transcripts,
@@ -164,7 +167,7 @@ class EditorView:
         """Show that a session's work failed, where the person sees it."""
         self._messages.error(message)
         place = self._origins.get(session_id, self._last)
-        if place is not None:
+        if place is not None and not self._messages.crowded:
             self._diagnostics.show_failure(session_id, place[0], place[1], message)
 
     async def _start_saved(self, task: TurnStartParams) -> object:
@@ -219,6 +222,10 @@ class EditorView:
     def review_changed(self, workspace: Path) -> None:
         """Take that there is something else to review."""
         self._unreviewed.changed(workspace)
+        if self._notifications.enabled:
+            for session_id in self._backend.live_sessions():
+                self._notifications.status_changed(session_id)
+                self._frames.mark(session_id)
 
     def policy_changed(self) -> None:
         """Show what there is to say about the policy's files now."""
@@ -236,6 +243,8 @@ class EditorView:
                 _log.exception("Fault while showing %s.", event.body.type)
         if self._notifications.enabled:
             self._notifications.take(session_id, events)
+            if any(isinstance(event.body, RuntimeExited) for event in events):
+                self._notifications.gone(session_id, self._backend.snapshot(session_id))
         self._frames.mark(session_id)
 
     def _happened(self, session_id: str, event: Event) -> None:
@@ -320,6 +329,8 @@ class EditorView:
         self._diagnostics.show(approval, alarm)
         self._lenses.changed()
         self._notifications.asked(approval)
+        self._notifications.status_changed(approval.session_id)
+        self._frames.mark(approval.session_id)
         if alarm or not self._notifications.enabled:
             self._jobs.start(lambda: self._say_waiting(approval, alarm))
 

@@ -9,7 +9,9 @@ it. Not aware of sessions. `view` and `service` stand above.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -17,9 +19,10 @@ from lsprotocol import types
 
 from autopilot_ls.lsp.client_profile import Family
 from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.pace import Pace
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.lsp.protocol import ClientFailed
-from autopilot_ls.model.text import one_line, visible
+from autopilot_ls.model.text import count, one_line, visible
 
 REPEAT_AFTER: Final = 10.0
 """Seconds before the same error is shown again."""
@@ -30,6 +33,18 @@ REQUEST_LIMIT: Final = 600.0
 SHOW, LATER, REJECT = "Show", "Later", "Reject"
 
 _MAX_LOG: Final = 20_000
+_MAX_SHOWN: Final = 100
+
+LOGS: Final = 3
+"""Messages to the log within a second; further ones follow later."""
+
+ERRORS: Final = 3
+"""Errors shown within `ERRORS_WITHIN` seconds; further ones are in the log only."""
+
+ERRORS_WITHIN: Final = 5.0
+
+MAX_WAITING: Final = 50
+"""Messages to the log that may wait; beyond them the oldest is left out, and that is said."""
 
 
 class Messages:
@@ -40,20 +55,57 @@ class Messages:
         self._connection = connection
         self._clock = clock
         self._shown: dict[str, float] = {}
+        self._logs = Pace(LOGS, clock=clock)
+        self._errors = Pace(ERRORS, ERRORS_WITHIN, clock)
+        self._waiting: deque[types.LogMessageParams] = deque()
+        self._left_out = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much is said that the person cannot read it anyway."""
+        return bool(self._waiting)
 
     def log(self, kind: types.MessageType, text: str) -> None:
-        """Write to the editor's log."""
-        params = types.LogMessageParams(kind, visible(text)[:_MAX_LOG])
-        self._connection.tell(types.WINDOW_LOG_MESSAGE, params)
+        """Write to the editor's log; soon, where much is written."""
+        self._waiting.append(types.LogMessageParams(kind, visible(text[:_MAX_LOG])[:_MAX_LOG]))
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.popleft()
+            self._left_out += 1
+        if self._timer is None:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what there is room for, and the rest when there is."""
+        self._timer = None
+        while self._waiting:
+            wait = self._logs.wait()
+            if wait > 0:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(wait, self._write)
+                return
+            self._logs.spend()
+            if not self._left_out:
+                params = self._waiting.popleft()
+            else:
+                said = f"{count(self._left_out, 'message')} left out here; the transcript has more."
+                params = types.LogMessageParams(types.MessageType.Warning, said)
+                self._left_out = 0
+            self._connection.tell(types.WINDOW_LOG_MESSAGE, params)
 
     def error(self, text: str) -> None:
         """Show that something went wrong, once, and write it to the log."""
         now = self._clock()
         if now - self._shown.get(text, -REPEAT_AFTER) < REPEAT_AFTER:
             return
+        if len(self._shown) > _MAX_SHOWN:
+            self._shown.clear()
         self._shown = {t: when for t, when in self._shown.items() if now - when < REPEAT_AFTER}
         self._shown[text] = now
         self.log(types.MessageType.Error, text)
+        if self._errors.wait() > 0:
+            return
+        self._errors.spend()
         profile = self._connection.profile
         # Neovim names the server itself, and has little room.
         shown = text if profile.family is Family.NEOVIM else f"Autopilot: {text}"

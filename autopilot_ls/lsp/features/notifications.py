@@ -8,7 +8,7 @@ features. `view` stands above.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,16 +16,28 @@ from typing import Final
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, to_uri
+from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.params import (
     ApprovalNotification,
     ReloadNotification,
     StatusNotification,
 )
-from autopilot_ls.model.approvals import Approval, Decision
+from autopilot_ls.model.approvals import Approval, Decision, Outcome
 from autopilot_ls.model.base import Frozen
-from autopilot_ls.model.events import Event, TextDelta
+from autopilot_ls.model.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Event,
+    HunksMarked,
+    ModeChanged,
+    RuntimeExited,
+    RuntimeStarted,
+    TextDelta,
+    TurnCompleted,
+    TurnStarted,
+)
 from autopilot_ls.model.snapshots import SessionSnapshot
-from autopilot_ls.presentation.status import status
+from autopilot_ls.presentation.status_view import StatusView
 
 MAX_EVENTS: Final = 2_000
 """Events of a session that may wait for their frame."""
@@ -33,8 +45,20 @@ MAX_EVENTS: Final = 2_000
 MAX_TEXT: Final = 1_000_000
 """Characters of deltas that may wait for their frame."""
 
-STATUS_INTERVAL: Final = 0.5
-"""Seconds between two statuses of a session while it works."""
+STATUS_INTERVAL: Final = 0.1
+"""Seconds between two statuses of a session while it works; what is urgent does not wait for it."""
+
+_URGENT: Final = (
+    ApprovalResolved,
+    HunksMarked,
+    ModeChanged,
+    RuntimeExited,
+    RuntimeStarted,
+    TurnCompleted,
+    TurnStarted,
+)
+# What changes with the clock alone is no news: clients tick it themselves.
+_CLOCK: Final[dict[str, object]] = {"seq": 0, "elapsed": 0.0}
 
 
 @dataclass(slots=True)
@@ -51,20 +75,22 @@ class _Waiting:
     omitted: int = 0
     status_told: float = 0.0
     status_due: bool = False
+    status_urgent: bool = False
+    status: StatusView | None = None
 
 
 class Notifications:
     """Our own notifications to one editor."""
 
-    def __init__(self, connection: Connection, redact: Callable[[str], str]) -> None:
+    def __init__(self, connection: Connection, statuses: Statuses) -> None:
         """Create the feature; it does nothing for an editor that did not ask for it.
 
         Args:
             connection: To the editor.
-            redact: Leaves secrets out of the status; events and approvals go out as they are.
+            statuses: Makes the statuses; events and approvals go out as they are.
         """
         self._connection = connection
-        self._redact = redact
+        self._statuses = statuses
         self._waiting: dict[str, _Waiting] = {}
 
     @property
@@ -76,6 +102,8 @@ class Notifications:
         """Keep events for the next frame."""
         waiting = self._waiting.setdefault(session_id, _Waiting())
         waiting.status_due = True
+        if not waiting.status_urgent:
+            waiting.status_urgent = any(map(_is_urgent, events))
         if not self._connection.profile.wants_events:
             return
         for event in events:
@@ -113,23 +141,35 @@ class Notifications:
             "events": [event.model_dump(mode="json") for event in waiting.events],
             "omitted": waiting.omitted,
         }
-        self._waiting[session_id] = _Waiting(
-            status_told=waiting.status_told, status_due=waiting.status_due
-        )
+        waiting.events, waiting.pieces, waiting.size, waiting.omitted = [], {}, 0, 0
+        waiting.last.clear()
         self._connection.tell(methods.EVENT, params)
         return True
 
     def send_status(self, session_id: str, snapshot: SessionSnapshot) -> bool:
-        """Send the status if the time has come; tells whether it was sent."""
+        """Send the status if the time has come and it says anything new; tells whether it was sent."""
         waiting = self._waiting.setdefault(session_id, _Waiting())
         now = time.monotonic()
-        if not waiting.status_due or now - waiting.status_told < STATUS_INTERVAL:
+        early = now - waiting.status_told < STATUS_INTERVAL and not waiting.status_urgent
+        if not waiting.status_due or early:
             return False
-        waiting.status_told, waiting.status_due = now, False
-        self._tell(
-            methods.STATUS_CHANGED, StatusNotification(status=status(snapshot, redact=self._redact))
-        )
+        waiting.status_told, waiting.status_due, waiting.status_urgent = now, False, False
+        view = self._statuses.view(snapshot)
+        if waiting.status is not None and _timeless(waiting.status) == _timeless(view):
+            return False
+        waiting.status = view
+        self._tell(methods.STATUS_CHANGED, StatusNotification(status=view))
         return True
+
+    def status_changed(self, session_id: str) -> None:
+        """Something else than an event changed what the status says: tell it with the next frame."""
+        waiting = self._waiting.setdefault(session_id, _Waiting())
+        waiting.status_due = waiting.status_urgent = True
+
+    def gone(self, session_id: str, snapshot: SessionSnapshot) -> None:
+        """Tell at once that a session's agent has ended, since there may be no frame after it."""
+        self.status_changed(session_id)
+        self.send_status(session_id, snapshot)
 
     def status_due(self, session_id: str) -> bool:
         """Tell whether the status changed since it was sent."""
@@ -163,6 +203,19 @@ class Notifications:
     def _tell(self, method: str, params: Frozen) -> None:
         if self.enabled:
             self._connection.tell(method, params.model_dump(mode="json"))
+
+
+def _is_urgent(event: Event) -> bool:
+    body = event.body
+    if isinstance(body, ApprovalRequested):
+        return body.approval.verdict.outcome is Outcome.ASK
+    return isinstance(body, _URGENT)
+
+
+def _timeless(view: StatusView) -> StatusView:
+    """Return the view without what changes with the clock alone, or with each event."""
+    pending = tuple(each.model_copy(update={"age": 0.0}) for each in view.pending)
+    return view.model_copy(update={**_CLOCK, "pending": pending})
 
 
 def _joined(event: Event, pieces: list[str]) -> Event:

@@ -15,6 +15,7 @@ from lsprotocol import types
 
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.pace import Pace
 from autopilot_ls.lsp.protocol import ClientFailed
 from autopilot_ls.model.snapshots import SessionSnapshot, TurnSnapshot
 from autopilot_ls.model.text import one_line
@@ -25,6 +26,9 @@ CREATE_LIMIT: Final = 5.0
 
 INTERVAL: Final = 0.2
 """Seconds between two reports of a session: a person reads no faster."""
+
+BEGINNINGS: Final = 4
+"""Progresses that begin within a second; further ones begin later, if their turns still run."""
 
 _MAX_MESSAGE: Final = 200
 _METHOD: Final = "$/progress"
@@ -67,6 +71,8 @@ class Progress:
         self._snapshot = snapshot
         self._redact = redact
         self._shown: dict[str, _Shown] = {}
+        self._beginnings = Pace(BEGINNINGS)
+        self._late: set[str] = set()
         self._number = 0
 
     def session_of(self, token: int | str) -> str | None:
@@ -78,6 +84,11 @@ class Progress:
         """A turn began: show its progress as soon as the editor agrees."""
         if not self._connection.profile.progress or session_id in self._shown:
             return
+        if self._beginnings.wait() > 0:
+            self._late.add(session_id)
+            return
+        self._beginnings.spend()
+        self._late.discard(session_id)
         self._number += 1
         shown = _Shown(session_id, turn_id, f"autopilot/{session_id}/{self._number}")
         self._shown[session_id] = shown
@@ -127,6 +138,8 @@ class Progress:
 
     def report(self, session_id: str, snapshot: SessionSnapshot) -> bool:
         """Tell what happens now, if that is news and the time has come; tells whether it was sent."""
+        if session_id in self._late and snapshot.active_turn is not None:
+            self.begin(session_id, snapshot.active_turn.id)
         shown = self._shown.get(session_id)
         now = time.monotonic()
         if shown is None or not shown.begun or now - shown.reported < INTERVAL:
@@ -150,6 +163,8 @@ class Progress:
 
     def wants_report(self, session_id: str, snapshot: SessionSnapshot) -> bool:
         """Tell whether there is news whose time has not come yet."""
+        if session_id in self._late:
+            return True
         shown = self._shown.get(session_id)
         if shown is None or not shown.begun:
             return False
@@ -169,6 +184,7 @@ class Progress:
             closing = one_line(
                 progress.closing_line(snapshot, turn, redact=self._redact), _MAX_MESSAGE
             )
+        self._late.discard(session_id)
         shown = self._shown.pop(session_id, None)
         if shown is not None:
             shown.closing = closing

@@ -27,6 +27,7 @@ from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.features.shown_change import shown_change
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.pace import SPARE
 from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation.changes import ChangedPart
@@ -81,6 +82,8 @@ class Unreviewed:
         self._diagnostics = diagnostics
         self._shown: dict[Path, set[str]] = {}
         self._timers: dict[Path, asyncio.TimerHandle] = {}
+        # Where not all could be shown at once: of what, and which files were.
+        self._partly: dict[Path, tuple[tuple[ReviewItem, ...], set[str]]] = {}
         self._restored: set[str] = set()
         self._said: set[str] = set()
         self._changed = changed
@@ -128,25 +131,47 @@ class Unreviewed:
 
     def changed(self, workspace: Path) -> None:
         """What is to be reviewed there has changed: show it soon."""
+        self._partly.pop(workspace, None)
         if workspace not in self._timers:
-            loop = asyncio.get_running_loop()
-            self._timers[workspace] = loop.call_later(PAUSE, self._show, workspace)
+            self._later(workspace, PAUSE)
+
+    def _later(self, workspace: Path, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[workspace] = loop.call_later(seconds, self._show, workspace)
+
+    def _is_at_work(self) -> bool:
+        sessions = self._backend.live_sessions()
+        return any(self._backend.snapshot(each).active_turn is not None for each in sessions)
 
     def _show(self, workspace: Path) -> None:
         timer = self._timers.pop(workspace, None)
         if timer is not None:
             timer.cancel()
         by_path: dict[str, list[ReviewItem]] = {}
-        for item in self._backend.review.known(workspace).items:
+        known = self._backend.review.known(workspace).items
+        begun, done = self._partly.pop(workspace, (None, set[str]()))
+        if begun is not known:
+            done = set[str]()
+        for item in known:
             by_path.setdefault(item.path, []).append(item)
-        earlier = self._shown.get(workspace, set())
+        earlier = self._shown.setdefault(workspace, set())
         chosen = self._chosen(workspace, by_path)
         for path in earlier - chosen.keys():
             self._diagnostics.show_changes(canonical_name(workspace, path), path, ())
         for path, items in chosen.items():
+            if path in done:
+                continue
+            wait = self._connection.pace.wait(SPARE)
+            if wait > 0 and self._is_at_work():
+                # Many files at once go one after the other while the editor is told much already.
+                earlier.update(chosen)
+                self._partly[workspace] = known, done
+                self._later(workspace, wait)
+                return
             changes = [shown_change(workspace, item) for item in items[:MAX_HUNKS]]
             key = canonical_name(workspace, path)
             self._diagnostics.show_changes(key, str(workspace / path), changes)
+            done.add(path)
         self._shown[workspace] = set(chosen)
         self._changed()
         left = len(by_path) - len(chosen)

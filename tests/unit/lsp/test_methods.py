@@ -39,6 +39,7 @@ def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
         *[nothing] * 3,  # pyright: ignore[reportArgumentType]
         name=str,
         redact=str,
+        statuses=nothing,  # pyright: ignore[reportArgumentType]
         unsaved=nothing,  # pyright: ignore[reportArgumentType]
         preview=nothing,  # pyright: ignore[reportArgumentType]
         transcripts=nothing,  # pyright: ignore[reportArgumentType]
