@@ -21,7 +21,7 @@ from autopilot_ls.cli.commands import (
     UndoChanges,
     UndoTurn,
 )
-from autopilot_ls.cli.setup import load_settings
+from autopilot_ls.cli.setup import load_settings, take_what_is_idle
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest
 from autopilot_ls.model.text import count, one_line, visible
 from autopilot_ls.presentation.changes import ChangedPart, listed, total, turn_label
@@ -44,6 +44,7 @@ def run_changes(command: ChangesCommand) -> int:
         AutopilotError: The review cannot be had, or what is named is not there.
     """
     settings = load_settings()
+    take_what_is_idle()
     folder = Path.cwd().resolve()
     match command:
         case ListChanges():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Literal
 
 
 class Exit(IntEnum):
@@ -237,8 +238,21 @@ class Demo:
     keep: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Be the shared process, or have to do with those that run.
+
+    Attributes:
+        action: `serve`, `status` or `stop`.
+    """
+
+    action: Literal["serve", "status", "stop"] = "serve"
+    json: bool = False
+
+
 Command = (
     Run
+    | Daemon
     | ListSessions
     | ShowSession
     | TailSession

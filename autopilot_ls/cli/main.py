@@ -15,6 +15,7 @@ from autopilot_ls.cli.commands import (
     Backtest,
     CheckPolicy,
     Command,
+    Daemon,
     DeleteSessions,
     Demo,
     Doctor,
@@ -74,7 +75,7 @@ def _accept_every_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _dispatch(command: Command) -> int:
+def _dispatch(command: Command) -> int:  # noqa: PLR0911 reason: one for each command
     match command:
         case Run():
             from autopilot_ls.cli.run import run_task
@@ -84,6 +85,10 @@ def _dispatch(command: Command) -> int:
             from autopilot_ls.cli.doctor import run_doctor
 
             return run_doctor(command)
+        case Daemon():
+            from autopilot_ls.cli.daemon import run_daemon
+
+            return run_daemon(command)
         case Schema():
             from autopilot_ls.cli.schema import run_schema
 

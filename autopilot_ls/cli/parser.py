@@ -17,6 +17,7 @@ from autopilot_ls.cli.commands import (
     Backtest,
     CheckPolicy,
     Command,
+    Daemon,
     DeleteSessions,
     Demo,
     Doctor,
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 _ABOUT: Final = """\
 Supervise coding agents from any editor that speaks the Language Server Protocol.
 
-Without arguments, or with --stdio, it is the language server for an editor to start.
+Without arguments, or with --stdio, it is the language server for an editor to start. With
+--remote=auto, all editors of a user share one process, in which work goes on when a window closes.
 """
 
 _EXIT_CODES: Final = """\
@@ -141,6 +143,21 @@ examples:
 It exits with 3 when there is a problem.
 """
 
+_DAEMON_ABOUT: Final = """\
+Have to do with the process that editors share when they start the server with --remote=auto. They start
+it themselves; by hand it is only needed to look at it, to end it, or to run it in a service manager, where
+it stays however idle it is.
+"""
+
+_DAEMON: Final = """\
+examples:
+  autopilot-ls daemon --status          what runs, who is connected, what waits
+  autopilot-ls daemon --stop            end it, with the agents that it runs
+  autopilot-ls daemon                   be it, in this terminal
+
+With --status it exits with 1 when none runs.
+"""
+
 _SCHEMA: Final = """\
 examples:
   autopilot-ls schema                  write ./schemas
@@ -164,7 +181,9 @@ def parse(arguments: Sequence[str]) -> Command:
         SystemExit: With 2 and a message on wrong usage, with 0 after `--help` and `--version`.
     """
     found = _parser().parse_args(list(arguments))
-    values = {key: value for key, value in vars(found).items() if key not in {"stdio", "make"}}
+    values = {
+        key: value for key, value in vars(found).items() if key not in {"stdio", "remote", "make"}
+    }
     return cast("Command", found.make(**values))
 
 
@@ -179,6 +198,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"autopilot-ls {__version__}")
     parser.add_argument("--stdio", action="store_true", help="be the language server")
+    parser.add_argument(
+        "--remote", choices=["auto"], help="be it by way of the process that all editors share"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_changes(commands)
@@ -187,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(make=Doctor)
+    _add_daemon(commands)
     schema = _new(commands, "schema", "generate the JSON Schemas, or check them", _SCHEMA)
     schema.add_argument("--check", action="store_true", help="write nothing; say what differs")
     schema.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: ./schemas)")
@@ -301,6 +324,17 @@ def _add_sessions(commands: _Commands) -> None:
 
 def _make_delete(*, sessions: list[str]) -> DeleteSessions:
     return DeleteSessions(tuple(sessions))
+
+
+def _add_daemon(commands: _Commands) -> None:
+    daemon = _new(commands, "daemon", "the process that editors share", _DAEMON, _DAEMON_ABOUT)
+    actions = daemon.add_mutually_exclusive_group()
+    for action, text in (("status", "say what runs, and what it does"), ("stop", "end what runs")):
+        actions.add_argument(
+            f"--{action}", dest="action", action="store_const", const=action, help=text
+        )
+    daemon.add_argument("--json", action="store_true", help="print JSON")
+    daemon.set_defaults(make=Daemon, action="serve")
 
 
 def _add_policy(commands: _Commands) -> None:

@@ -23,7 +23,7 @@ from autopilot_ls.cli.commands import Exit, Run
 from autopilot_ls.cli.exits import exit_for, exit_for_turn
 from autopilot_ls.cli.keyboard import Keyboard
 from autopilot_ls.cli.sessions import find_session
-from autopilot_ls.cli.setup import load_settings
+from autopilot_ls.cli.setup import load_settings, take_what_is_idle
 from autopilot_ls.cli.terminal import Terminal
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest
@@ -53,6 +53,7 @@ def run_task(command: Run) -> int:
         AutopilotError: It could not be started; the message says what to do.
     """
     settings = load_settings()
+    take_what_is_idle()
     text = _task(command.text)
     return anyio.run(_Work(command, settings, text).run)
 

@@ -26,7 +26,7 @@ from autopilot_ls.cli.commands import (
     TailSession,
 )
 from autopilot_ls.cli.live import Narrator
-from autopilot_ls.cli.setup import load_settings, redact_json
+from autopilot_ls.cli.setup import load_settings, redact_json, take_what_is_idle
 from autopilot_ls.cli.terminal import Style, Terminal, shorten, width_of
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest, SessionNotFound
 from autopilot_ls.model.events import Event
@@ -90,6 +90,7 @@ def run_sessions(command: SessionCommand) -> int:
         case TailSession():
             anyio.run(_tail, store, find_session(store, command.session), redactor, command)
         case DeleteSessions():
+            take_what_is_idle()
             return _delete(store, command.sessions)
         case PruneSessions():
             _prune(store)

@@ -1,10 +1,11 @@
-"""What every command needs before it begins: the settings, and secrets kept out of what is shown.
+"""What commands need before they begin: the settings, what an idle shared process holds, and redaction.
 
-Not aware of the commands, which stand above; `settings` stands below.
+Not aware of the commands, which stand above; `settings` and `shared` stand below.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import cast
@@ -19,6 +20,14 @@ def load_settings() -> Settings:
     for problem in problems:
         print(f"autopilot-ls: setting {problem}", file=sys.stderr)
     return settings
+
+
+def take_what_is_idle() -> None:
+    """Have a shared process give up the sessions and reviews that nobody uses, so that they can be had here."""
+    if sys.platform != "win32":
+        from autopilot_ls.shared.control import release_idle
+
+        release_idle(os.environ)
 
 
 def redact_json(value: object, redact: Callable[[str], str]) -> object:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from autopilot_ls import __version__
 from autopilot_ls.shared import greeting
@@ -19,8 +19,10 @@ from autopilot_ls.shared.forwarder import ask
 from autopilot_ls.shared.places import FOLDER, NotShared, open_folder, state_folder
 from autopilot_ls.shared.starting import connect
 
-ANSWER_LIMIT: Final = 10.0
-"""Seconds a process has to answer."""
+Purpose = Literal["status", "release", "stop"]
+
+ANSWER_LIMIT: Final = 20.0
+"""Seconds a process has to answer; to release what is idle, it ends agents first."""
 
 END_LIMIT: Final = 40.0
 """Seconds it has to end: agents are ended in order, and the baselines are kept."""
@@ -58,12 +60,13 @@ class SharedProcess:
     ended: bool = False
 
 
-def ask_all(environ: Mapping[str, str], *, stop: bool = False) -> list[SharedProcess]:
+def ask_all(environ: Mapping[str, str], purpose: Purpose = "status") -> list[SharedProcess]:
     """Return the shared processes there are for this state folder; dead ones are left out.
 
     Args:
         environ: Tells where the state folder is.
-        stop: Whether to have each end, and wait for it.
+        purpose: `status` to know how they are; `release` to have each give up the sessions and reviews that
+            nobody uses; `stop` to have each end, and wait for it.
 
     Raises:
         NotShared: The folder is not as it should be, or a process does not answer.
@@ -75,24 +78,24 @@ def ask_all(environ: Mapping[str, str], *, stop: bool = False) -> list[SharedPro
     try:
         listed = os.listdir(folder)  # noqa: PTH208 reason: of the open folder, not of a path
         names = sorted(name for name in listed if name.endswith(".sock"))
-        found = [_ask(folder, name, stop=stop) for name in names]
+        found = [_ask(folder, name, purpose) for name in names]
     finally:
         os.close(folder)
     return [one for one in found if one is not None]
 
 
-def _ask(folder: int, name: str, *, stop: bool) -> SharedProcess | None:
+def _ask(folder: int, name: str, purpose: Purpose) -> SharedProcess | None:
     connection = connect(folder, name)
     if connection is None:
         return None
     with connection:
-        hello = greeting.hello("stop" if stop else "status", __version__)
+        hello = greeting.hello(purpose, __version__)
         answer = ask(connection, greeting.line(hello), ANSWER_LIMIT)
         if answer is None:
             return None
         if answer.get("answer") != greeting.WELCOME:
             raise NotShared(f"the process of {name} does not answer: {answer.get('message')}")
-        return _process(name, answer, ended=stop and _has_ended(connection))
+        return _process(name, answer, ended=purpose == "stop" and _has_ended(connection))
 
 
 def _has_ended(connection: socket.socket) -> bool:
@@ -128,3 +131,12 @@ def _process(name: str, answer: Mapping[str, object], *, ended: bool) -> SharedP
         ),
         ended=ended,
     )
+
+
+def release_idle(environ: Mapping[str, str]) -> None:
+    """Have the shared processes give up what nobody uses, so that this process can have it.
+
+    Whatever cannot be had all the same says so itself.
+    """
+    with suppress(NotShared, OSError):
+        ask_all(environ, "release")

@@ -18,6 +18,7 @@ import socket
 import stat
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -209,7 +210,9 @@ class Daemon:
             require_own(connected)
             async with asyncio.timeout(HELLO_LIMIT):
                 hello = await _hello(connected)
-            await self._serve(connected, hello)
+            # Who only looks whether somebody listens says nothing.
+            if hello is not None:
+                await self._serve(connected, hello)
         except (NotShared, OSError, TimeoutError, greeting.Garbled) as error:
             _LOG.warning("A connection was given up: %s", error or "it said nothing")
         except Exception:  # noqa: BLE001 reason: the others are served on
@@ -222,6 +225,10 @@ class Daemon:
         if hello.get("autopilot") != greeting.PROTOCOL:
             await _answer(connected, greeting.REFUSED, message="it speaks another protocol")
         elif purpose == "status":
+            await _answer(connected, greeting.WELCOME, **self._status())
+        elif purpose == "release":
+            if self._pool is not None:
+                await self._pool.release()
             await _answer(connected, greeting.WELCOME, **self._status())
         elif purpose == "stop":
             await _answer(connected, greeting.WELCOME, **self._status())
@@ -300,7 +307,7 @@ def _load() -> tuple[type[Client], type[Pool]]:
     return Client, Pool
 
 
-async def _hello(connected: socket.socket) -> dict[str, object]:
+async def _hello(connected: socket.socket) -> dict[str, object] | None:
     """Return the first line of a client, which sends nothing more before it has an answer."""
     loop = asyncio.get_running_loop()
     data = bytearray()
@@ -309,7 +316,7 @@ async def _hello(connected: socket.socket) -> dict[str, object]:
             raise greeting.Garbled("its first line is too long")
         some = await loop.sock_recv(connected, 65536)
         if not some:
-            raise greeting.Garbled("it went without a word")
+            return None
         data += some
     return greeting.message(bytes(data))
 
@@ -345,8 +352,26 @@ def _fingerprint() -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def main() -> int:
-    """Be the shared process; `starting` has put the socket and the folder where they are expected."""
+def serve_here(environ: Mapping[str, str]) -> int:
+    """Be the shared process in the present one, until a signal or a request ends it.
+
+    Raises:
+        NotShared: There is one already, or there can be none.
+    """
+    from autopilot_ls.shared.places import open_folder, state_folder
+    from autopilot_ls.shared.starting import connect, listen, locked
+
+    folder, names = open_folder(state_folder(environ)), own_names(environ)
+    with locked(folder, names.lock):
+        running = connect(folder, names.socket)
+        if running is not None:
+            running.close()
+            raise NotShared("one runs already; see autopilot-ls daemon --status")
+        listener = listen(folder, names.socket)
+    return _run(listener, folder, names, stays=True)
+
+
+def _run(listener: socket.socket, folder: int, names: Names, *, stays: bool = False) -> int:
     # The classes of the protocol are made in one go and stay for ever: nothing there to collect.
     gc.disable()
     logging.basicConfig(
@@ -354,14 +379,19 @@ def main() -> int:
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+
+    async def run() -> int:
+        return await Daemon(listener, folder, names, stays=stays).run()
+
+    return asyncio.run(run())
+
+
+def main() -> int:
+    """Be the shared process; `starting` has put the socket and the folder where they are expected."""
     listener = socket.socket(fileno=_LISTENER)
     for number in (_LISTENER, _FOLDER):
         os.set_inheritable(number, False)
-
-    async def run() -> int:
-        return await Daemon(listener, _FOLDER, own_names(os.environ)).run()
-
-    return asyncio.run(run())
+    return _run(listener, _FOLDER, own_names(os.environ))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def hello(
     """Return the first message of a client.
 
     Args:
-        purpose: `edit`, `status` or `stop`.
+        purpose: `edit`, `status`, `release` (what is idle) or `stop`.
         version: Of the client's package.
         cwd: The client's folder.
         environ: What agents that the client starts are to be run with.

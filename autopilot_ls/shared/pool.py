@@ -25,6 +25,10 @@ _LOG: Final = logging.getLogger(__name__)
 LOOK_PAUSE: Final = 1.0
 """Seconds between two looks at whether something still runs in a supervisor that nobody uses."""
 
+LINGER: Final = 20.0
+"""Seconds a supervisor stays when nobody uses it and nothing runs: an editor may be starting again. Longer
+would keep its sessions from others, such as the command line."""
+
 
 def shared_part(settings: Settings) -> Settings:
     """Return the settings without what each editor has to itself, which `Caller` and the view carry."""
@@ -52,7 +56,7 @@ class _Entry:
         self.users = 0
         self.ending = False
         self.ready = anyio.Event()
-        self.left = anyio.Event()
+        self.unwanted = anyio.Event()
         self.ended = anyio.Event()
 
 
@@ -64,12 +68,11 @@ class Pool:
 
         Args:
             tasks: Where the supervisors live.
-            idle_seconds: How long one lives that nobody uses and in which nothing goes on.
+            idle_seconds: The most that one stays which nobody uses and in which nothing goes on.
         """
         self._tasks = tasks
         self._idle_seconds = idle_seconds
         self._entries: list[_Entry] = []
-        self._stop = anyio.Event()
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -107,9 +110,6 @@ class Pool:
             yield entry.place
         finally:
             entry.users -= 1
-            if not entry.users:
-                entry.left.set()
-                entry.left = anyio.Event()
 
     async def _entry(self, settings: Settings) -> _Entry:
         while True:
@@ -146,18 +146,31 @@ class Pool:
 
     async def _until_unneeded(self, entry: _Entry, place: Place) -> None:
         since = anyio.current_time()
-        while not self._stop.is_set():
+        while not entry.unwanted.is_set():
             if entry.users or place.supervisor.is_working:
                 since = anyio.current_time()
-            left = since + self._idle_seconds() - anyio.current_time()
+            left = since + min(LINGER, self._idle_seconds()) - anyio.current_time()
             if left <= 0:
                 return
             with anyio.move_on_after(min(left, LOOK_PAUSE)):
-                await self._stop.wait()
+                await entry.unwanted.wait()
+
+    async def release(self) -> None:
+        """End those that nobody uses and in which nothing goes on, so that others can have what they own."""
+        idle = [
+            entry
+            for entry in self._entries
+            if entry.place and not entry.users and not entry.place.supervisor.is_working
+        ]
+        for entry in idle:
+            entry.unwanted.set()
+        for entry in idle:
+            await entry.ended.wait()
 
     async def end(self) -> None:
         """End all of them in an orderly way: what waits is cancelled, agents are ended."""
-        self._stop.set()
+        for entry in self._entries:
+            entry.unwanted.set()
         for entry in tuple(self._entries):
             await entry.ended.wait()
 

@@ -29,7 +29,7 @@ def place() -> Generator[Path]:
     root = Path(tempfile.mkdtemp(prefix="ap-")).resolve()
     try:
         yield root
-        ask_all(environment(root), stop=True)
+        ask_all(environment(root), "stop")
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

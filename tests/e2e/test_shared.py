@@ -1,0 +1,236 @@
+"""The shared process with the real Codex: what windows that come, go and die do to the work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import pytest
+
+from autopilot_ls.scripted_model import Output, ScriptedModel, Step, command, hold, message, patch
+from autopilot_ls.shared.control import ask_all
+from tests.protocol.client import DEADLINE, Client, Message, ServerError, running, until
+from tests.support.world import World, world
+
+pytestmark = pytest.mark.timeout(240)
+
+UPDATE: Final = "*** Begin Patch\n*** Update File: a.py\n@@\n-x = 1\n+x = 2\n*** End Patch"
+FORWARDER: Final = (sys.executable, "-m", "autopilot_ls", "--stdio", "--remote=auto")
+OPTED_IN: Final = {"experimental": {"autopilot": {"events": False}}}
+
+
+@contextmanager
+def shared_world(*script: Step | Output) -> Generator[World]:
+    """Make a world in which no shared process outlives the test."""
+    with ScriptedModel(list(script)) as model, world(model) as here:
+        here.write("a.py", "x = 1\n")
+        try:
+            yield here
+        finally:
+            ask_all(here.environment, "stop")
+
+
+@asynccontextmanager
+async def window(here: World, name: str, **environment: str) -> AsyncGenerator[Client]:
+    """Open an editor's window on the workspace."""
+    env = {**here.environment, **environment}
+    async with running(env=env, cwd=here.workspace, command=FORWARDER) as client:
+        info: Message = {"name": name, "version": "1"}
+        await client.initialize(here.workspace, info=info)
+        await client.ready()
+        yield client
+
+
+async def waiting(client: Client) -> Any:
+    found: list[Any] = []
+
+    async def look() -> bool:
+        found[:] = (await client.execute("autopilot.approval.list"))["approvals"]
+        return bool(found)
+
+    async with asyncio.timeout(DEADLINE):
+        while not await look():  # noqa: ASYNC110 reason: only asking tells
+            await asyncio.sleep(0.05)
+    return found[0]
+
+
+async def hints(client: Client, *, since: int = 0, any_left: bool) -> None:
+    """Wait until the workspace's file has a pending hunk in this window, or none any more."""
+    await client.wait_method(
+        "textDocument/publishDiagnostics",
+        lambda p: p["uri"].endswith("/a.py") and bool(p["diagnostics"]) is any_left,
+        since=since,
+    )
+
+
+async def test_a_killed_forwarder_loses_neither_the_turn_nor_the_approval() -> None:
+    with shared_world(patch(UPDATE), message("Done.")) as here:
+        async with window(here, "first") as first:
+            started = await first.execute("autopilot.turn.start", {"text": "Change it"})
+            approval = await waiting(first)
+            first.process.kill()
+            await first.process.wait()
+        async with window(here, "second") as second:
+            again = await waiting(second)
+            assert again["id"] == approval["id"]
+            await hints(second, any_left=True)
+            await second.execute(
+                "autopilot.approval.decide", {"approvalId": again["id"], "decision": "accept"}
+            )
+            await second.wait_method("$/progress", lambda p: p["value"]["kind"] == "end", limit=60)
+            assert here.read("a.py") == "x = 2\n"
+            sessions = (await second.execute("autopilot.session.list"))["sessions"]
+            assert started["sessionId"] in str(sessions)
+            assert len(sessions) == 1
+
+
+async def test_a_decision_that_was_sent_counts_though_the_window_died() -> None:
+    with shared_world(patch(UPDATE), message("Done.")) as here:
+        async with window(here, "first") as first:
+            await first.execute("autopilot.turn.start", {"text": "Change it"})
+            approval = await waiting(first)
+            decision = {"approvalId": approval["id"], "decision": "accept"}
+            params = {"command": "autopilot.approval.decide", "arguments": [decision]}
+            first.send(
+                {
+                    "jsonrpc": "2.0",
+                    "id": "last",
+                    "method": "workspace/executeCommand",
+                    "params": params,
+                }
+            )
+            assert first.process.stdin is not None
+            await first.process.stdin.drain()
+            first.process.stdin.close()
+            await first.process.wait()
+        await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
+
+
+async def test_what_one_window_decides_goes_from_the_other_at_once() -> None:
+    with shared_world(patch(UPDATE), message("Done.")) as here:
+        async with window(here, "one") as one, window(here, "two") as two:
+            await one.execute("autopilot.turn.start", {"text": "Change it"})
+            await hints(one, any_left=True)
+            await hints(two, any_left=True)
+            approval = await waiting(two)
+            since = len(one.received)
+            decision = {"approvalId": approval["id"], "decision": "decline"}
+            await two.execute("autopilot.approval.decide", decision)
+            await hints(one, since=since, any_left=False)
+            with pytest.raises(ServerError, match="two 1") as late:
+                await one.execute("autopilot.approval.decide", decision)
+            assert late.value.data["code"] == "approval-already-resolved"
+
+
+async def test_of_two_windows_that_decide_at_once_one_wins_and_the_other_is_told() -> None:
+    with shared_world(patch(UPDATE), message("Done.")) as here:
+        async with window(here, "one") as one, window(here, "two") as two:
+            await one.execute("autopilot.turn.start", {"text": "Change it"})
+            approval = await waiting(one)
+            results = await asyncio.gather(
+                *(
+                    client.execute(
+                        "autopilot.approval.decide",
+                        {"approvalId": approval["id"], "decision": "accept"},
+                    )
+                    for client in (one, two)
+                ),
+                return_exceptions=True,
+            )
+            (refused,) = [r for r in results if isinstance(r, BaseException)]
+            assert isinstance(refused, ServerError)
+            assert refused.data["code"] == "approval-already-resolved"
+            assert "one 1" in str(refused) or "two 1" in str(refused)
+            await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
+
+
+async def test_work_goes_on_when_the_last_window_closes_and_that_is_said() -> None:
+    held = threading.Event()
+    with shared_world(hold(held, message("Done."))) as here:
+        async with window(here, "first") as first:
+            started = await first.execute("autopilot.turn.start", {"text": "Work"})
+            await first.wait_method("$/progress")
+            assert await first.shut_down() == 0
+            await until(lambda: b"1 turn still running in the background" in first.stderr)
+        (process,) = ask_all(here.environment)
+        (session,) = process.sessions
+        assert session.id == started["sessionId"]
+        assert session.running
+        async with window(here, "second") as second:
+            await second.wait_method("$/progress", lambda p: p["value"]["kind"] == "begin")
+            await second.execute("autopilot.turn.interrupt", {"sessionId": session.id})
+            await second.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+            assert await second.shut_down() == 0
+            assert not second.stderr
+
+
+async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> None:
+    script = (
+        command("printenv WINDOW > one.txt", call_id="c1"),
+        message("Done."),
+        command("printenv WINDOW > two.txt", call_id="c2"),
+        message("Done."),
+    )
+    with shared_world(*script) as here:
+        mode = {"AUTOPILOT_MODE": "auto"}
+        async with (
+            window(here, "one", WINDOW="first", **mode) as one,
+            window(here, "two", WINDOW="second", **mode) as two,
+        ):
+            for client, name, value in ((one, "one.txt", "first"), (two, "two.txt", "second")):
+                await client.execute("autopilot.turn.start", {"text": "Say it"})
+                approval = await waiting(client)
+                await client.execute(
+                    "autopilot.approval.decide",
+                    {"approvalId": approval["id"], "decision": "accept"},
+                )
+                path = here.workspace / name
+                await until(lambda path=path: path.exists() and bool(path.read_text()), limit=60)
+                assert path.read_text() == f"{value}\n"
+    assert "WINDOW" not in os.environ
+
+
+def autopilot(here: World, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "autopilot_ls", *words],
+        cwd=here.workspace,
+        env=here.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+async def test_the_command_line_takes_what_no_window_has_any_more() -> None:
+    script = (command("sed -i s/1/3/ a.py"), message("Done."), message("Gladly."))
+    with shared_world(*script) as here:
+        async with window(here, "one", AUTOPILOT_MODE="auto") as one:
+            await one.execute("autopilot.turn.start", {"text": "Change it"})
+            approval = await waiting(one)
+            await one.execute(
+                "autopilot.approval.decide", {"approvalId": approval["id"], "decision": "accept"}
+            )
+            await one.wait_method("$/progress", lambda p: p["value"]["kind"] == "end", limit=60)
+            busy = await asyncio.to_thread(autopilot, here, "changes", "list")
+            assert busy.returncode == 1
+            assert "in use by process" in busy.stderr
+            listed = await asyncio.to_thread(autopilot, here, "sessions", "list")
+            assert "Change it" in listed.stdout
+            status = await asyncio.to_thread(autopilot, here, "daemon", "--status")
+            assert "one 1 in" in status.stdout
+            assert await one.shut_down() == 0
+        listed = await asyncio.to_thread(autopilot, here, "changes", "list")
+        assert "a.py" in listed.stdout, listed.stderr
+        ran = await asyncio.to_thread(autopilot, here, "run", "--session", "last", "And now?")
+        assert ran.returncode == 0, ran.stderr
+        stopped = await asyncio.to_thread(autopilot, here, "daemon", "--stop")
+        assert "It has ended." in stopped.stdout
+        none = await asyncio.to_thread(autopilot, here, "daemon", "--status")
+        assert (none.returncode, none.stdout) == (1, "No shared process runs.\n")
