@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from autopilot_ls.edits.followed import CONTEXT, FollowedHunk, HunkState, Place
+from autopilot_ls.edits.anchors import Anchors
+from autopilot_ls.edits.followed import CONTEXT, Effect, FollowedHunk, HunkState, Place
 from autopilot_ls.edits.line_edits import LineEdit, content, length, line_edits
 from autopilot_ls.edits.locate import locate, stands
 
@@ -37,6 +38,7 @@ class Follower:
     ) -> None:
         """Follow hunks; without a text they are where they say."""
         self._places: dict[str, Place] = {}
+        self._anchors = Anchors()
         self.add(hunks, lines)
 
     def __iter__(self) -> Iterator[Place]:
@@ -55,22 +57,27 @@ class Follower:
         self._places.update((place.hunk.id, place) for place in fresh)
         if lines is not None:
             locate(fresh, lines)
+            self._anchors.add(fresh, lines)
 
     def discard(self, hunk_ids: Iterable[str]) -> None:
         """Follow these no longer."""
-        for hunk_id in hunk_ids:
+        gone = list(hunk_ids)
+        for hunk_id in gone:
             self._places.pop(hunk_id, None)
+        self._anchors.discard(gone)
 
     def opened(self, lines: Sequence[str]) -> None:
         """The text is this now, and nothing says how it came to be."""
         locate(list(self), lines)
+        self._anchors.reset(self, lines)
 
     def closed(self, lines: Sequence[str]) -> None:
         """The text is no longer seen; remember what stands around the hunks, to find them again."""
         for place in self:
             place.remember(lines)
+        self._anchors.reset((), lines)
 
-    def changed(self, edits: Iterable[LineEdit], lines: Sequence[str]) -> bool:
+    def changed(self, edits: Sequence[LineEdit], lines: Sequence[str]) -> Effect:
         """Take changes.
 
         Args:
@@ -78,8 +85,9 @@ class Follower:
             lines: The text after the last of them.
 
         Returns:
-            Whether anything moved or was touched.
+            What they did to the hunks.
         """
+        before = [(place, place.state) for place in self]
         touched: dict[str, Place] = {}
         adrift: dict[str, Place] = {}
         near: dict[str, Place] = {}
@@ -96,7 +104,12 @@ class Follower:
                 place.remember(lines)
         if adrift:
             locate(list(adrift.values()), lines)
-        return moved or bool(touched)
+        self._anchors.changed(edits)
+        for hunk_id, certain in self._anchors.places(lines).items():
+            moved |= self._places[hunk_id].restore(certain)
+        if any(place.state is not state for place, state in before):
+            return Effect.STATE
+        return Effect.MOVED if moved or touched or adrift else Effect.NONE
 
     def _take(
         self,
@@ -306,7 +319,8 @@ def _edges(place: Place, lines: Sequence[str]) -> tuple[int, int]:
 
 def _restored(place: Place, lines: Sequence[str], real: int) -> int | None:
     """Return where the hunk's lines stand among those that stood around them before it was touched."""
-    if place.context is None:
+    if place.context is None or not place.hunk.standing:
+        # Between lines that are like those around it anything may have been typed.
         return None
     above, below = place.context
     everything = (*above, *place.hunk.standing, *below)
@@ -348,21 +362,14 @@ def _state(place: Place, lines: Sequence[str], low: int, high: int) -> HunkState
 
 
 def _state_of_torn(place: Place, lines: Sequence[str], low: int, high: int) -> HunkState:
-    """With the lines on both sides gone nothing tells where it was, until they stand together again."""
-    above, below = place.above, place.below
-    expected = place.low + len(above)
-    found = [
-        at
-        for at in range(place.low + 1, place.high)
-        if stands(lines, at - 1, (above[-1], below[0]))
-    ]
-    if not found:
+    """With the lines on both sides gone nothing tells where it was, until they and no others are back."""
+    if low == place.low + len(place.above) and high == place.high - len(place.below):
+        if low == high:
+            return HunkState.READY
         wanted = place.hunk.wanted
-        done = low == place.low + len(above) and high == place.high - len(below)
-        done = done and high - low == len(wanted) and stands(lines, low, wanted)
-        return HunkState.DONE if done else HunkState.CONFLICTING
-    place.put(min(found, key=lambda at: abs(at - expected)), HunkState.READY)
-    return HunkState.READY
+        if high - low == len(wanted) and stands(lines, low, wanted):
+            return HunkState.DONE
+    return HunkState.CONFLICTING
 
 
 def _state_of_ends(place: Place, lines: Sequence[str]) -> HunkState:

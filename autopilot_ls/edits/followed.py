@@ -8,8 +8,8 @@ make these from their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
 from typing import Final, Self
 
 from autopilot_ls.edits.line_edits import LineEdit, content, length
@@ -39,6 +39,18 @@ class HunkState(StrEnum):
     CONFLICTING = "conflicting"
     DONE = "done"
     LOST = "lost"
+
+
+class Effect(IntEnum):
+    """What a change of a text did to the hunks in it: the most that happened to any of them.
+
+    STATE: something became of one that it was not before. MOVED: they stand elsewhere, or hold other
+    text. NONE: neither.
+    """
+
+    NONE = 0
+    MOVED = 1
+    STATE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,20 @@ class Place:
         self.end = self.high = start + (0 if state is HunkState.LOST else size)
         self.above, self.below, self.state = [], [], state
         self.returned_above = self.returned_below = 0
+
+    def copy(self) -> Place:
+        """Return a place that is the same, and changes on its own."""
+        return replace(self, above=list(self.above), below=list(self.below))
+
+    def restore(self, other: Place) -> bool:
+        """Become what another place of the same hunk is; tells whether that is anything else."""
+        mine = (self.low, self.start, self.end, self.high, self.state)
+        same = mine == (other.low, other.start, other.end, other.high, other.state)
+        self.low, self.start, self.end, self.high = other.low, other.start, other.end, other.high
+        self.above, self.below, self.state = other.above, other.below, other.state
+        self.returned_above, self.returned_below = other.returned_above, other.returned_below
+        self.context, self.odd = other.context, other.odd
+        return not same
 
     def shift(self, by: int) -> None:
         """Move with lines that came or went above."""

@@ -17,8 +17,11 @@ from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
-from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.accounts import Accounts
+from autopilot_ls.supervisor.messages import MessageDesk
+from autopilot_ls.supervisor.requests import StartedTurn, StartReview, StartTurn
 from autopilot_ls.supervisor.review.desk import ReviewDesk
+from autopilot_ls.supervisor.shelf import Shelf
 from autopilot_ls.trace.summary import SessionSummary
 
 
@@ -27,6 +30,9 @@ class Backend(Protocol):
 
     settings: Settings
     review: ReviewDesk
+    accounts: Accounts
+    messages: MessageDesk
+    shelf: Shelf
 
     @property
     def mode(self) -> Mode:
@@ -61,8 +67,16 @@ class Backend(Protocol):
         """Give an agent work."""
         ...
 
-    async def steer(self, session_id: str, text: str) -> None:
+    async def steer(self, session_id: str, text: str, attachments: Sequence[str] = ()) -> None:
         """Say something into a running turn."""
+        ...
+
+    async def start_review(self, request: StartReview, by: str) -> StartedTurn:
+        """Have the agent's reviewer look at changes."""
+        ...
+
+    async def dismiss_findings(self, session_id: str, finding_ids: Sequence[str]) -> None:
+        """Show findings of a review no longer; all of them when none is named."""
         ...
 
     async def interrupt(self, session_id: str, by: str) -> None:

@@ -1,12 +1,12 @@
-"""What each command does.
+"""The commands of one editor, dispatched.
 
-Checks the argument by its model, asks the supervisor, and returns plain JSON. Errors of ours become
-responses with a stable code and advice. Not aware of how an editor sends a command. `view` stands above.
+Checks the argument by its model, has the command carried out, and returns plain JSON. Errors of ours become
+responses with a stable code and advice. Not aware of how an editor sends a command. `view` stands above;
+what each does is in `turn_commands`, `session_commands` and their like below, and here the rest.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,18 @@ from lsprotocol import types
 from pydantic import ValidationError
 from pygls.exceptions import JsonRpcException
 
-from autopilot_ls.lsp import methods, params, policy_params, review_params
+from autopilot_ls.lsp import (
+    account_params,
+    approval_params,
+    methods,
+    params,
+    policy_params,
+    review_params,
+    session_params,
+    turn_params,
+)
+from autopilot_ls.lsp.account_commands import AccountCommands
+from autopilot_ls.lsp.approval_commands import ApprovalCommands
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
@@ -26,23 +37,17 @@ from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.lsp.lookup import folder_named, snapshot_of
 from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.protocol import INVALID_PARAMS, REQUEST_FAILED
-from autopilot_ls.lsp.references import references_of
 from autopilot_ls.lsp.review_commands import ReviewCommands
-from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
+from autopilot_ls.lsp.session_commands import SessionCommands
+from autopilot_ls.lsp.shared_params import Done, NoParams, OptionalSessionParams, SessionParams
+from autopilot_ls.lsp.turn_commands import TurnCommands
 from autopilot_ls.model.base import Frozen
-from autopilot_ls.model.errors import (
-    AutopilotError,
-    InvalidRequest,
-    NoActiveTurn,
-    SessionNotFound,
-)
-from autopilot_ls.model.review import units_of
-from autopilot_ls.model.snapshots import SessionSnapshot
+from autopilot_ls.model.errors import AutopilotError, InvalidRequest, SessionNotFound
 from autopilot_ls.model.text import one_line, visible
-from autopilot_ls.presentation.transcript import TranscriptRenderer
-from autopilot_ls.supervisor.requests import Reference, StartTurn
+from autopilot_ls.supervisor.requests import Reference
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +64,6 @@ _PLAINLY: Final = {
 }
 
 P = TypeVar("P", bound=Frozen)
-T = TypeVar("T")
 Handler = Callable[[Frozen], Awaitable[Frozen]]
 
 
@@ -67,7 +71,7 @@ class Commands:
     """The commands of one editor.
 
     Attributes:
-        starting: How many commands are bringing an agent up; what they fail of is in their reply.
+        turns: Those about work.
     """
 
     def __init__(
@@ -112,39 +116,57 @@ class Commands:
         self._preview = preview
         self._transcripts = transcripts
         self._policies = policies
-        self._started = started
-        self.starting = 0
-        self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.turns = TurnCommands(connection, backend, name=name, unsaved=unsaved, started=started)
+        sessions = SessionCommands(backend, redact=redact, reporting=self.turns.reporting)
+        approvals = ApprovalCommands(backend, name=name, preview=preview)
+        accounts = AccountCommands(backend)
         self._handlers: Mapping[str, Handler] = {
-            methods.TURN_START: _typed(params.TurnStartParams, self.start),
-            methods.TURN_STEER: _typed(params.TurnSteerParams, self._steer),
-            methods.TURN_INTERRUPT: _typed(params.SessionParams, self._interrupt),
-            methods.TURN_FORGET: _typed(params.WaitingTaskParams, self._forget),
+            methods.TURN_START: _typed(turn_params.TurnStartParams, self.turns.start),
+            methods.TURN_STEER: _typed(turn_params.TurnSteerParams, self.turns.steer),
+            methods.TURN_INTERRUPT: _typed(SessionParams, self.turns.interrupt),
+            methods.TURN_FORGET: _typed(turn_params.WaitingTaskParams, self.turns.forget),
+            methods.TURN_QUEUE: _typed(turn_params.TurnQueueParams, self.turns.queue),
+            methods.TURN_UNQUEUE: _typed(turn_params.QueuedMessageParams, self.turns.unqueue),
+            methods.TURN_RELEASE: _typed(turn_params.TurnReleaseParams, self.turns.release),
             methods.TURN_UNDO: _typed(review_params.TurnUndoParams, changes.undo_turn),
             methods.TURN_REDO: _typed(review_params.TurnRedoParams, changes.redo),
             methods.CHANGES_LIST: _typed(review_params.ChangesListParams, changes.list),
             methods.CHANGES_KEEP: _typed(review_params.ChangesChosenParams, changes.keep),
             methods.CHANGES_UNDO: _typed(review_params.ChangesChosenParams, changes.undo),
-            methods.SESSION_LIST: _typed(params.NoParams, self._list_sessions),
-            methods.SESSION_SHOW: _typed(params.SessionParams, self._show_session),
-            methods.SESSION_RESUME: _typed(params.SessionParams, self._resume),
-            methods.SESSION_CLOSE: _typed(params.SessionParams, self._close),
-            methods.SESSION_DELETE: _typed(params.SessionParams, self._delete),
-            methods.APPROVAL_LIST: _typed(params.OptionalSessionParams, self._list_approvals),
-            methods.APPROVAL_DECIDE: _typed(params.ApprovalDecideParams, self._decide),
-            methods.APPROVAL_MARK: _typed(params.ApprovalMarkParams, self._mark),
-            methods.APPROVAL_ANSWER: _typed(params.ApprovalAnswerParams, self._answer),
-            methods.APPROVAL_PREVIEW: _typed(params.ApprovalPreviewParams, self._show_patch),
+            methods.REVIEW_START: _typed(turn_params.ReviewStartParams, self.turns.review),
+            methods.REVIEW_DISMISS: _typed(turn_params.ReviewDismissParams, self.turns.dismiss),
+            methods.SESSION_LIST: _typed(session_params.SessionListParams, sessions.list),
+            methods.SESSION_SHOW: _typed(SessionParams, sessions.show),
+            methods.SESSION_RESUME: _typed(SessionParams, sessions.resume),
+            methods.SESSION_CLOSE: _typed(SessionParams, sessions.close),
+            methods.SESSION_DELETE: _typed(SessionParams, sessions.delete),
+            methods.SESSION_FORK: _typed(session_params.SessionForkParams, sessions.fork),
+            methods.SESSION_ARCHIVE: _typed(session_params.SessionArchiveParams, sessions.archive),
+            methods.SESSION_RENAME: _typed(session_params.SessionRenameParams, sessions.rename),
+            methods.SESSION_COMPACT: _typed(SessionParams, sessions.compact),
+            methods.APPROVAL_LIST: _typed(OptionalSessionParams, approvals.list),
+            methods.APPROVAL_DECIDE: _typed(approval_params.ApprovalDecideParams, approvals.decide),
+            methods.APPROVAL_MARK: _typed(approval_params.ApprovalMarkParams, approvals.mark),
+            methods.APPROVAL_ANSWER: _typed(approval_params.ApprovalAnswerParams, approvals.answer),
+            methods.APPROVAL_PREVIEW: _typed(
+                approval_params.ApprovalPreviewParams, approvals.preview
+            ),
             methods.GRANT_REVOKE: _typed(params.GrantRevokeParams, self._revoke),
-            methods.POLICY_LIST: _typed(params.NoParams, self._list_remembered),
+            methods.POLICY_LIST: _typed(NoParams, self._list_remembered),
             methods.POLICY_FORGET: _typed(params.PolicyForgetParams, self._forget_rules),
             methods.MODE_SET: _typed(params.ModeSetParams, self._set_mode),
             methods.POLICY_TRUST: _typed(policy_params.PolicyTrustParams, policies.trust),
             methods.POLICY_UNTRUST: _typed(policy_params.PolicyUntrustParams, policies.untrust),
             methods.POLICY_EXPLAIN: _typed(policy_params.PolicyExplainParams, policies.explain),
             methods.MODEL_LIST: _typed(params.ModelListParams, self._list_models),
-            methods.TRANSCRIPT_OPEN: _typed(params.OptionalSessionParams, self._open_transcript),
-            methods.STATUS: _typed(params.OptionalSessionParams, self._status),
+            methods.ACCOUNT_SHOW: _typed(NoParams, accounts.show),
+            methods.ACCOUNT_LOGIN: _typed(account_params.AccountLoginParams, accounts.login),
+            methods.ACCOUNT_CANCEL_LOGIN: _typed(
+                account_params.AccountCancelLoginParams, accounts.cancel
+            ),
+            methods.ACCOUNT_LOGOUT: _typed(NoParams, accounts.logout),
+            methods.TRANSCRIPT_OPEN: _typed(OptionalSessionParams, self._open_transcript),
+            methods.STATUS: _typed(params.StatusParams, self._status),
         }
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
@@ -186,141 +208,24 @@ class Commands:
             ) from error
         return result.model_dump(mode="json")
 
-    # Turns --------------------------------------------------------------------------------------
-
-    async def start(self, request: params.TurnStartParams) -> params.TurnStarted:
-        """Start a turn, or remember it until everything is saved.
-
-        Raises:
-            UnsavedDocuments: Files in its folder have unsaved changes.
-        """
-        cwd = await self._cwd(request)
-        if request.unsaved == "wait":
-            self._unsaved.require_saved(request, cwd)
-        return await self.start_now(request)
-
-    async def start_now(self, request: params.TurnStartParams) -> params.TurnStarted:
-        """Start a turn on what is saved."""
-        references = references_of(self._connection, request.references)
-        started = await self._reporting(
-            self._backend.start_turn(
-                StartTurn(
-                    text=request.text,
-                    session_id=request.session_id,
-                    cwd=None if request.session_id else str(await self._cwd(request)),
-                    references=references,
-                    mode=request.mode,
-                    model=request.model,
-                    effort=request.effort,
-                ),
-                self._name(),
-            )
-        )
-        self._started(started.session_id, references)
-        return params.TurnStarted(session_id=started.session_id, turn_id=started.turn_id)
-
-    async def _reporting(self, work: Awaitable[T]) -> T:
-        """Wait for work whose failure its caller is told, so that it need not be shown as well."""
-        self.starting += 1
-        try:
-            return await work
-        finally:
-            self.starting -= 1
-
-    async def _cwd(self, request: params.TurnStartParams) -> Path:
-        if request.session_id is not None:
-            return Path((await self._snapshot(request.session_id)).cwd)
-        if request.cwd is not None:
-            path = Path(to_path(request.cwd) or request.cwd)
-            if not path.is_absolute():
-                raise InvalidRequest(
-                    f"cwd: {request.cwd!r} is not an absolute path.",
-                    advice="Give an absolute path or a file: URI.",
-                )
-            return path
-        place = next((p for r in request.references if (p := to_path(r.uri))), None)
-        folder = self._connection.folder_of(place)
-        if folder is not None:
-            return Path(folder)
-        return Path(place).parent if place is not None else Path.cwd()
-
-    async def _steer(self, request: params.TurnSteerParams) -> params.Done:
-        await self._backend.steer(request.session_id or self._only_running(), request.text)
-        return params.Done()
-
-    def _only_running(self) -> str:
-        running = [
-            session_id
-            for session_id in self._backend.live_sessions()
-            if self._backend.snapshot(session_id).active_turn is not None
-        ]
-        if len(running) != 1:
-            raise NoActiveTurn(
-                "No turn is running." if not running else "Several turns are running.",
-                advice="Start one." if not running else "Name the session with `sessionId`.",
-            )
-        return running[0]
-
-    async def _interrupt(self, request: params.SessionParams) -> params.Done:
-        await self._backend.interrupt(request.session_id, self._name())
-        return params.Done()
-
-    async def _forget(self, request: params.WaitingTaskParams) -> params.Done:
-        if not self._unsaved.forget(request.task_id):
-            raise InvalidRequest(f"No task {request.task_id!r} is waiting.")
-        return params.Done()
-
-    # Sessions -----------------------------------------------------------------------------------
-
-    async def _snapshot(self, session_id: str) -> SessionSnapshot:
-        """Return a session's state; a recorded one is read in a thread."""
-        if session_id in self._backend.live_sessions():
-            return self._backend.snapshot(session_id)
-        return await anyio.to_thread.run_sync(self._backend.snapshot, session_id)
-
-    async def _list_sessions(self, request: params.NoParams) -> params.SessionList:
-        del request
-        sessions = await anyio.to_thread.run_sync(self._backend.sessions)
-        return params.SessionList(sessions=tuple(sessions))
-
-    async def _show_session(self, request: params.SessionParams) -> params.SessionShown:
-        snapshot = await self._snapshot(request.session_id)
-        renderer = TranscriptRenderer(redact=self._redact)
-        transcript = await anyio.to_thread.run_sync(renderer.render, snapshot)
-        return params.session_shown(snapshot, transcript)
-
-    async def _resume(self, request: params.SessionParams) -> params.SessionResumed:
-        snapshot = await self._reporting(self._backend.resume(request.session_id))
-        return params.SessionResumed(
-            session_id=snapshot.session_id, thread_id=snapshot.thread_id, alive=snapshot.alive
-        )
-
-    async def _close(self, request: params.SessionParams) -> params.Done:
-        await self._backend.close_session(request.session_id)
-        return params.Done()
-
-    async def _delete(self, request: params.SessionParams) -> params.Done:
-        await self._backend.delete_session(request.session_id)
-        return params.Done()
-
-    async def _revoke(self, request: params.GrantRevokeParams) -> params.Done:
+    async def _revoke(self, request: params.GrantRevokeParams) -> Done:
         self._backend.revoke_grant(request.session_id, request.grant_id)
-        return params.Done()
+        return Done()
 
-    async def _list_remembered(self, request: params.NoParams) -> params.PolicyList:
+    async def _list_remembered(self, request: NoParams) -> params.PolicyList:
         del request
         rules = await self._backend.remembered()
         return params.PolicyList(rules=tuple(map(params.rule_of, rules)))
 
-    async def _forget_rules(self, request: params.PolicyForgetParams) -> params.Done:
+    async def _forget_rules(self, request: params.PolicyForgetParams) -> Done:
         await self._backend.forget(request.names)
-        return params.Done()
+        return Done()
 
-    async def _set_mode(self, request: params.ModeSetParams) -> params.Done:
+    async def _set_mode(self, request: params.ModeSetParams) -> Done:
         await self._backend.set_mode(
             request.mode, session_id=request.session_id, changed_by=self._name()
         )
-        return params.Done()
+        return Done()
 
     async def _list_models(self, request: params.ModelListParams) -> params.ModelList:
         folder = (to_path(request.cwd) or request.cwd) if request.cwd else None
@@ -328,78 +233,11 @@ class Commands:
         models = await self._backend.list_models(cwd)
         return params.ModelList(models=tuple(params.model_of(model) for model in models))
 
-    # Approvals ----------------------------------------------------------------------------------
-
-    async def _list_approvals(self, request: params.OptionalSessionParams) -> params.ApprovalList:
-        return params.ApprovalList(approvals=self._backend.approvals(request.session_id))
-
-    async def _decide(self, request: params.ApprovalDecideParams) -> params.ApprovalDecided:
-        content = None if request.content is None else json.dumps(request.content)
-        decision = await self._backend.decide(
-            request.approval_id,
-            request.decision,
-            decided_by=self._name(),
-            message=request.message,
-            answers=request.answers or None,
-            content=content,
-            hunks=request.hunks,
-            reasons=request.reasons,
-            remember=request.remember,
-            merge=request.unsaved == "merge",
-        )
-        self._answers.pop(request.approval_id, None)
-        return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)
-
-    async def _mark(self, request: params.ApprovalMarkParams) -> params.ApprovalMarked:
-        mark = None if request.mark == "none" else Mark(request.mark)
-        decision = await self._backend.mark(
-            request.approval_id,
-            request.hunks,
-            mark,
-            marked_by=self._name(),
-            message=request.message,
-            merge=request.unsaved == "merge",
-        )
-        if decision is not None:
-            return params.ApprovalMarked(approval_id=request.approval_id, decision=decision)
-        approval = self._backend.approval(request.approval_id)
-        chosen = {choice.hunk_id for choice in approval.marks}
-        missing = tuple(unit.id for unit in units_of(approval) if unit.id not in chosen)
-        return params.ApprovalMarked(approval_id=approval.id, marks=approval.marks, missing=missing)
-
-    async def _answer(self, request: params.ApprovalAnswerParams) -> params.ApprovalAnswered:
-        approval = self._backend.approval(request.approval_id)
-        asked = _questions(approval)
-        if request.question_id not in asked:
-            raise InvalidRequest(
-                f"Approval {approval.id} has no question {request.question_id!r}.",
-                advice=f"Its questions: {', '.join(asked)}." if asked else "It asks no questions.",
-            )
-        waiting = {other.id for other in self._backend.approvals()}
-        self._answers = {key: value for key, value in self._answers.items() if key in waiting}
-        answers = self._answers.setdefault(approval.id, {})
-        answers[request.question_id] = request.answers
-        missing = tuple(question for question in asked if question not in answers)
-        if not missing:
-            await self._backend.decide(
-                approval.id, DecisionKind.ACCEPT, decided_by=self._name(), answers=answers
-            )
-            self._answers.pop(approval.id, None)
-        return params.ApprovalAnswered(approval_id=approval.id, missing=missing)
-
-    async def _show_patch(self, request: params.ApprovalPreviewParams) -> params.ApprovalPreviewed:
-        approval = self._backend.approval(request.approval_id)
-        root = self._backend.snapshot(approval.session_id).cwd
-        shown, uri, diff = await self._preview.show(approval, root, request.view)
-        return params.ApprovalPreviewed(shown=shown, uri=uri, diff=diff)
-
     # What goes on -------------------------------------------------------------------------------
 
-    async def _open_transcript(
-        self, request: params.OptionalSessionParams
-    ) -> params.TranscriptOpened:
+    async def _open_transcript(self, request: OptionalSessionParams) -> params.TranscriptOpened:
         session_id = request.session_id or await self._latest()
-        await self._snapshot(session_id)
+        await snapshot_of(self._backend, session_id)
         live = session_id in self._backend.live_sessions()
         path = await self._transcripts.open(session_id, follow=live)
         uri = path.as_uri()
@@ -415,9 +253,12 @@ class Commands:
             raise SessionNotFound("There is no session yet.", advice="Start a turn.")
         return recorded[0].id
 
-    async def _status(self, request: params.OptionalSessionParams) -> params.StatusResult:
+    async def _status(self, request: params.StatusParams) -> params.StatusResult:
         wanted = [request.session_id] if request.session_id else self._backend.live_sessions()
-        snapshots = [await self._snapshot(session_id) for session_id in wanted]
+        snapshots = [await snapshot_of(self._backend, session_id) for session_id in wanted]
+        if request.cwd is not None:
+            folder = str(await anyio.to_thread.run_sync(folder_named(request.cwd).resolve))
+            snapshots = [snapshot for snapshot in snapshots if snapshot.cwd == folder]
         return params.StatusResult(
             sessions=tuple(map(self._statuses.view, snapshots)),
             mode=self._backend.mode,
@@ -443,12 +284,6 @@ def _typed(model: type[P], handler: Callable[[P], Awaitable[Frozen]]) -> Handler
         return await handler(argument)
 
     return call
-
-
-def _questions(approval: Approval) -> tuple[str, ...]:
-    if not isinstance(approval.action, QuestionAction):
-        return ()
-    return tuple(question.id for question in approval.action.questions)
 
 
 def validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:

@@ -162,6 +162,15 @@ class Connection:
             self.pace.spend()
             self.server.protocol.tell(method, params)
 
+    def tell_encoded(self, method: str, params: str) -> None:
+        """Send a notification whose parameters are JSON already, if the editor is still there."""
+        if not self.stopped.is_set():
+            self.server.protocol.tell_encoded(method, params)
+
+    def encode(self, value: object) -> str:
+        """Return a value of a class of lsprotocol as JSON."""
+        return self.server.protocol.encode(value)
+
     async def ask(self, method: str, params: object, *, limit: float) -> object:
         """Send a request; see `LspProtocol.ask`."""
         self.pace.spend()

@@ -1,8 +1,8 @@
 """Every command and notification of ours, declared once.
 
 From here come the list in `executeCommandProvider`, the dispatch, the schema and the README's table. The
-models of parameters and results stand in `params`, `policy_params` and `review_params`, named by their class, because `initialize` is
-answered before pydantic is loaded. Not aware of what a command does; `commands` has the handlers. Light.
+models of parameters and results stand in `params` and its neighbours, named by their class, because
+`initialize` is answered before pydantic is loaded. Not aware of what a command does; `commands` has the handlers. Light.
 """
 
 from __future__ import annotations
@@ -41,10 +41,28 @@ class Method:
 
 
 def _model(name: str) -> type[Frozen]:
-    from autopilot_ls.lsp import params, policy_params, review_params
+    from autopilot_ls.lsp import (
+        account_params,
+        approval_params,
+        params,
+        policy_params,
+        review_params,
+        session_params,
+        shared_params,
+        turn_params,
+    )
     from autopilot_ls.model.base import Frozen
 
-    places = (params, policy_params, review_params)
+    places = (
+        shared_params,
+        turn_params,
+        session_params,
+        approval_params,
+        review_params,
+        policy_params,
+        account_params,
+        params,
+    )
     found: object = next((model for place in places if (model := getattr(place, name, None))), None)
     if not (isinstance(found, type) and issubclass(found, Frozen)):
         raise TypeError(f"{name} is no model of parameters")
@@ -55,6 +73,9 @@ TURN_START: Final = "autopilot.turn.start"
 TURN_STEER: Final = "autopilot.turn.steer"
 TURN_INTERRUPT: Final = "autopilot.turn.interrupt"
 TURN_FORGET: Final = "autopilot.turn.forget"
+TURN_QUEUE: Final = "autopilot.turn.queue"
+TURN_UNQUEUE: Final = "autopilot.turn.unqueue"
+TURN_RELEASE: Final = "autopilot.turn.release"
 TURN_UNDO: Final = "autopilot.turn.undo"
 TURN_REDO: Final = "autopilot.turn.redo"
 SESSION_LIST: Final = "autopilot.session.list"
@@ -62,6 +83,12 @@ SESSION_SHOW: Final = "autopilot.session.show"
 SESSION_RESUME: Final = "autopilot.session.resume"
 SESSION_CLOSE: Final = "autopilot.session.close"
 SESSION_DELETE: Final = "autopilot.session.delete"
+SESSION_FORK: Final = "autopilot.session.fork"
+SESSION_ARCHIVE: Final = "autopilot.session.archive"
+SESSION_RENAME: Final = "autopilot.session.rename"
+SESSION_COMPACT: Final = "autopilot.session.compact"
+REVIEW_START: Final = "autopilot.review.start"
+REVIEW_DISMISS: Final = "autopilot.review.dismiss"
 APPROVAL_LIST: Final = "autopilot.approval.list"
 APPROVAL_DECIDE: Final = "autopilot.approval.decide"
 APPROVAL_MARK: Final = "autopilot.approval.mark"
@@ -78,6 +105,10 @@ POLICY_TRUST: Final = "autopilot.policy.trust"
 POLICY_UNTRUST: Final = "autopilot.policy.untrust"
 POLICY_EXPLAIN: Final = "autopilot.policy.explain"
 MODEL_LIST: Final = "autopilot.model.list"
+ACCOUNT_SHOW: Final = "autopilot.account.show"
+ACCOUNT_LOGIN: Final = "autopilot.account.login"
+ACCOUNT_CANCEL_LOGIN: Final = "autopilot.account.cancelLogin"
+ACCOUNT_LOGOUT: Final = "autopilot.account.logout"
 TRANSCRIPT_OPEN: Final = "autopilot.transcript.open"
 STATUS: Final = "autopilot.status"
 
@@ -86,7 +117,7 @@ COMMANDS: Final[tuple[Method, ...]] = (
         TURN_START,
         "Give the agent a task, in a new session or in the one that is named",
         "TurnStartParams",
-        "TurnStarted",
+        "TurnBegun",
     ),
     Method(TURN_STEER, "Say something into the running turn", "TurnSteerParams", "Done"),
     Method(
@@ -102,13 +133,31 @@ COMMANDS: Final[tuple[Method, ...]] = (
         "Done",
     ),
     Method(
+        TURN_QUEUE,
+        "Leave a message that becomes the next turn when the running one is completed",
+        "TurnQueueParams",
+        "TurnQueued",
+    ),
+    Method(TURN_UNQUEUE, "Take back a message that waits", "QueuedMessageParams", "Done"),
+    Method(
+        TURN_RELEASE,
+        "Let messages go that are held since a turn was stopped or failed",
+        "TurnReleaseParams",
+        "Done",
+    ),
+    Method(
         TURN_UNDO,
         "Take back all that a turn, and every turn since, has changed; what you typed stays",
         "TurnUndoParams",
         "ChangesUndone",
     ),
     Method(TURN_REDO, "Do again what was taken back", "TurnRedoParams", "ChangesUndone"),
-    Method(SESSION_LIST, "List all sessions, newest first", "NoParams", "SessionList"),
+    Method(
+        SESSION_LIST,
+        "List the sessions, newest first, without the archived ones or those only",
+        "SessionListParams",
+        "SessionList",
+    ),
     Method(SESSION_SHOW, "Show one session with its turns", "SessionParams", "SessionShown"),
     Method(
         SESSION_RESUME,
@@ -118,6 +167,37 @@ COMMANDS: Final[tuple[Method, ...]] = (
     ),
     Method(SESSION_CLOSE, "End a session's agent; its record stays", "SessionParams", "Done"),
     Method(SESSION_DELETE, "Delete a session's record for good", "SessionParams", "Done"),
+    Method(
+        SESSION_FORK,
+        "Begin a new session that knows all, or all up to a turn, of an earlier one",
+        "SessionForkParams",
+        "SessionForked",
+    ),
+    Method(
+        SESSION_ARCHIVE,
+        "Put a session away, so that it is not listed, or bring it back",
+        "SessionArchiveParams",
+        "Done",
+    ),
+    Method(SESSION_RENAME, "Give a session another title", "SessionRenameParams", "Done"),
+    Method(
+        SESSION_COMPACT,
+        "Have the agent shorten its context; returns when it has begun",
+        "SessionParams",
+        "Done",
+    ),
+    Method(
+        REVIEW_START,
+        "Have the agent's reviewer look at changes; what it finds is shown as diagnostics",
+        "ReviewStartParams",
+        "TurnBegun",
+    ),
+    Method(
+        REVIEW_DISMISS,
+        "Show findings of a review no longer",
+        "ReviewDismissParams",
+        "Done",
+    ),
     Method(
         APPROVAL_LIST,
         "List what waits for a decision, oldest first",
@@ -205,6 +285,22 @@ COMMANDS: Final[tuple[Method, ...]] = (
     ),
     Method(MODEL_LIST, "List the models that the agent offers", "ModelListParams", "ModelList"),
     Method(
+        ACCOUNT_SHOW, "Tell whether the agent is logged in, and needs to be", "NoParams", "Account"
+    ),
+    Method(
+        ACCOUNT_LOGIN,
+        "Log the agent in, by its own flow",
+        "AccountLoginParams",
+        "AccountLogin",
+    ),
+    Method(
+        ACCOUNT_CANCEL_LOGIN,
+        "Give up a login that goes on",
+        "AccountCancelLoginParams",
+        "Done",
+    ),
+    Method(ACCOUNT_LOGOUT, "Log the agent out", "NoParams", "Done"),
+    Method(
         TRANSCRIPT_OPEN,
         "Write a session's transcript, show it where the client can, and keep it up to date",
         "OptionalSessionParams",
@@ -212,8 +308,8 @@ COMMANDS: Final[tuple[Method, ...]] = (
     ),
     Method(
         STATUS,
-        "Tell what goes on in the open sessions, or in one",
-        "OptionalSessionParams",
+        "Tell what goes on in the open sessions, in those of a folder, or in one",
+        "StatusParams",
         "StatusResult",
     ),
 )
@@ -222,6 +318,7 @@ EVENT: Final = "autopilot/event"
 APPROVAL: Final = "autopilot/approval"
 STATUS_CHANGED: Final = "autopilot/status"
 RELOAD: Final = "autopilot/reload"
+ACCOUNT: Final = "autopilot/account"
 
 NOTIFICATIONS: Final[tuple[Method, ...]] = (
     Method(
@@ -236,6 +333,7 @@ NOTIFICATIONS: Final[tuple[Method, ...]] = (
         "These files were written for you, by an accepted patch or an undo: reload unmodified buffers",
         "ReloadNotification",
     ),
+    Method(ACCOUNT, "The agent's account is now this, or a login has ended", "AccountNotification"),
 )
 
 

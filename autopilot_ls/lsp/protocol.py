@@ -215,14 +215,21 @@ class LspProtocol(LanguageServerProtocol):
 
     def send_json(self, message: dict[str, object]) -> None:
         """Send a message; whatever in it is a class of lsprotocol becomes plain JSON."""
+        self._send_text(self.encode(message))
+
+    def encode(self, value: object) -> str:
+        """Return a value as JSON; whatever in it is a class of lsprotocol becomes plain JSON."""
+        return json.dumps(
+            value, default=self._serialize_message, separators=(",", ":"), check_circular=False
+        )
+
+    def tell_encoded(self, method: str, params: str) -> None:
+        """Send a notification whose parameters are JSON already."""
+        self._send_text(f'{{"jsonrpc":"2.0","method":{json.dumps(method)},"params":{params}}}')
+
+    def _send_text(self, body: str) -> None:
         outbox = self._server.outbox
         if outbox is not None:
-            body = json.dumps(
-                message,
-                default=self._serialize_message,
-                separators=(",", ":"),
-                check_circular=False,
-            )
             outbox.write(frame(body.encode()))
 
     def _send_data(self, data: object) -> None:

@@ -6,10 +6,12 @@ The text at a place is taken as the editor shows it, saved or not. Not aware of 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from lsprotocol import types
 
-from autopilot_ls.lsp import params
+from autopilot_ls.lsp import shared_params as params
+from autopilot_ls.lsp import turn_params
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
 from autopilot_ls.model.errors import InvalidRequest
@@ -48,3 +50,22 @@ def _reference(connection: Connection, reference: params.Reference) -> Reference
     return Reference(
         path=path, start_line=start.line, end_line=max(last, start.line), text=text or None
     )
+
+
+def paths_of(attachments: Iterable[turn_params.AttachedFile]) -> tuple[str, ...]:
+    """Return the paths of attachments, which nobody has looked at yet.
+
+    Raises:
+        InvalidRequest: One names no file.
+    """
+    return tuple(_path(attachment.uri) for attachment in attachments)
+
+
+def _path(uri: str) -> str:
+    path = to_path(uri) or uri
+    if not Path(path).is_absolute():
+        raise InvalidRequest(
+            f"attachments: {uri[:200]!r} is neither the URI of a file nor an absolute path.",
+            advice="Give a file: URI or an absolute path.",
+        )
+    return path

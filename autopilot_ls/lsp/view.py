@@ -38,9 +38,9 @@ from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
-from autopilot_ls.lsp.params import TurnStartParams
 from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.review_commands import ReviewCommands
+from autopilot_ls.lsp.turn_params import TurnStartParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
@@ -110,7 +110,7 @@ class EditorView:
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
         )
         self._preview = Preview(
-            connection, messages, jobs, folder, self._applied, place=self._diagnostics.place
+            connection, messages, jobs, folder, self._applied, place=self._diagnostics.pending.place
         )
         self._merging = Merging(connection)
         self._lenses = Lenses(connection, jobs, self._diagnostics)
@@ -171,7 +171,7 @@ class EditorView:
             self._diagnostics.show_failure(session_id, place[0], place[1], message)
 
     async def _start_saved(self, task: TurnStartParams) -> object:
-        return await self._commands.start_now(task)
+        return await self._commands.turns.start_now(task)
 
     # Its life -----------------------------------------------------------------------------------
 
@@ -262,7 +262,7 @@ class EditorView:
             case TurnCompleted() as body:
                 self._turn_ended(session_id, body)
             case Notice(severity="error") as body:
-                if body.will_retry or self._commands.starting:
+                if body.will_retry or self._commands.turns.starting:
                     self._messages.log(types.MessageType.Warning, body.message)
                 else:
                     self._messages.error(body.message)
@@ -436,10 +436,9 @@ class EditorView:
     def document_changed(self, document: Document, edits: Sequence[LineEdit] | None = None) -> None:
         """See `Features`."""
         self._merging.document_changed(document)
-        moved = self._diagnostics.hints.changed(document, edits)
         if edits is None:
             self._unreviewed.opened(document)
-        self._diagnostics.changed(document, edits, moved=moved)
+        self._diagnostics.changed(document, edits)
         self._policies.look(document)
         self._preview.document_changed()
         if self._follow_transcript(document) or document.path is None:
@@ -459,7 +458,6 @@ class EditorView:
         if session_id is not None:
             self._transcripts.close(session_id)
         self._diagnostics.clear_failures(document.key)
-        self._diagnostics.hints.closed(document)
         self._diagnostics.closed(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)

@@ -18,17 +18,23 @@ from autopilot_ls.model.events import (
     FactsDue,
     FactsTold,
     FilesSettled,
+    FindingsDismissed,
+    FindingsReported,
     GrantAdded,
     GrantRevoked,
     HunksMarked,
     ItemCompleted,
     ItemStarted,
+    MessageQueued,
+    MessagesHeld,
+    MessageUnqueued,
     ModeChanged,
     Notice,
     PlanUpdated,
     RateLimitsUpdated,
     RuntimeExited,
     RuntimeStarted,
+    SessionArchived,
     SessionCreated,
     SessionTitled,
     SubAgentOpened,
@@ -182,6 +188,7 @@ def _apply_life(state: SessionState, event: Event) -> None:
             state.created_at = event.time
             state.cwd, state.runtime = body.cwd, body.runtime
             state.mode, state.title = body.mode, body.title
+            state.aside.created(body)
         case SessionTitled() as body:
             state.title = body.title
         case RuntimeStarted() as body:
@@ -204,6 +211,15 @@ def _apply_life(state: SessionState, event: Event) -> None:
             state.turn_for(event).add(NoteEntry("info", "compacted", text))
         case UnknownReceived() as body:
             state.count_unknown(body.method)
+        case (
+            SessionArchived()
+            | MessageQueued()
+            | MessageUnqueued()
+            | MessagesHeld()
+            | FindingsReported()
+            | FindingsDismissed()
+        ) as body:
+            state.aside.apply(body)
         case SubAgentOpened() as body:
             text = f"Sub-agent {body.name or event.thread_id or ''} started."
             state.turn_for(event).add(NoteEntry("info", "sub-agent", text))

@@ -14,7 +14,9 @@ from pydantic import Field
 
 from autopilot_ls.model.approvals import Approval, Decision, Grant, HunkMark, Mode
 from autopilot_ls.model.base import Frozen
+from autopilot_ls.model.findings import Finding
 from autopilot_ls.model.items import Item, PlanStep, RateLimit, TextField, TokenUsage
+from autopilot_ls.model.queue import WaitingMessage
 
 EVENT_VERSION: Final = 1
 
@@ -30,13 +32,20 @@ class TurnStatus(StrEnum):
 
 
 class SessionCreated(Frozen):
-    """A session begins: one goal in one workspace."""
+    """A session begins: one goal in one workspace.
+
+    Attributes:
+        forked_from: The session that it goes on from, when it is a fork of one.
+        forked_at: The last turn of that session that it has seen; empty for all of them.
+    """
 
     type: Literal["sessionCreated"] = "sessionCreated"
     cwd: str
     runtime: str
     mode: Mode
     title: str
+    forked_from: str = ""
+    forked_at: str = ""
 
 
 class SessionTitled(Frozen):
@@ -44,6 +53,13 @@ class SessionTitled(Frozen):
 
     type: Literal["sessionTitled"] = "sessionTitled"
     title: str
+
+
+class SessionArchived(Frozen):
+    """The session is put away, or back among the others."""
+
+    type: Literal["sessionArchived"] = "sessionArchived"
+    archived: bool
 
 
 class RuntimeStarted(Frozen):
@@ -266,6 +282,58 @@ class GrantRevoked(Frozen):
     grant_id: str
 
 
+class MessageQueued(Frozen):
+    """A message of a person waits for the end of the turn."""
+
+    type: Literal["messageQueued"] = "messageQueued"
+    message: WaitingMessage
+
+
+class MessageUnqueued(Frozen):
+    """A message waits no longer.
+
+    Attributes:
+        why: `sent` when a turn began with it; `dropped` when a person took it back.
+    """
+
+    type: Literal["messageUnqueued"] = "messageUnqueued"
+    message_id: str
+    why: Literal["sent", "dropped"]
+
+
+class MessagesHeld(Frozen):
+    """These messages do not go by themselves any more, or do again.
+
+    Attributes:
+        held: False when a person let them go.
+    """
+
+    type: Literal["messagesHeld"] = "messagesHeld"
+    message_ids: tuple[str, ...]
+    held: bool
+
+
+class FindingsReported(Frozen):
+    """A review has ended with these findings; those of the review before are gone.
+
+    Attributes:
+        summary: What the reviewer says of the whole.
+        omitted: How many findings beyond the limit were left out.
+    """
+
+    type: Literal["findingsReported"] = "findingsReported"
+    findings: tuple[Finding, ...]
+    summary: str = ""
+    omitted: int = 0
+
+
+class FindingsDismissed(Frozen):
+    """A person has seen to these findings, or wants to see them no longer."""
+
+    type: Literal["findingsDismissed"] = "findingsDismissed"
+    finding_ids: tuple[str, ...]
+
+
 class Notice(Frozen):
     """Something a person should know that is not the end of a turn.
 
@@ -297,6 +365,7 @@ class UnknownReceived(Frozen):
 Body = Annotated[
     SessionCreated
     | SessionTitled
+    | SessionArchived
     | RuntimeStarted
     | RuntimeExited
     | ThreadOpened
@@ -320,6 +389,11 @@ Body = Annotated[
     | ModeChanged
     | GrantAdded
     | GrantRevoked
+    | MessageQueued
+    | MessageUnqueued
+    | MessagesHeld
+    | FindingsReported
+    | FindingsDismissed
     | Notice
     | Compacted
     | UnknownReceived,

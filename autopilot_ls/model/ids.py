@@ -30,3 +30,8 @@ def is_session_id(text: str) -> bool:
 def new_approval_id() -> str:
     """Return an id for one approval, unique over all sessions."""
     return f"apr-{secrets.token_hex(5)}"
+
+
+def new_message_id() -> str:
+    """Return an id for a message that waits, unique over all sessions."""
+    return f"msg-{secrets.token_hex(5)}"

@@ -12,7 +12,9 @@ from typing import Literal
 from autopilot_ls.model.approvals import Approval, Decision, Grant, Mode
 from autopilot_ls.model.changed import FileEntry
 from autopilot_ls.model.events import TurnStatus
+from autopilot_ls.model.findings import Finding
 from autopilot_ls.model.items import Item, PlanStep, RateLimit, TokenUsage
+from autopilot_ls.model.queue import WaitingMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,10 @@ class SessionSnapshot:
         alive: Whether an agent process serves the session.
         dropped_turns: Older turns left out here; the trace has them.
         unknown: How often something unknown was received, by its native name.
+        queue: Messages that wait, in their order.
+        findings: What the last review found and nobody has dismissed.
+        archived: Whether a list leaves it out.
+        forked_from: The session that it is a fork of; empty when it is none.
     """
 
     session_id: str
@@ -163,6 +169,10 @@ class SessionSnapshot:
     account: str
     unknown: tuple[tuple[str, int], ...]
     activity: ActivitySnapshot = ActivitySnapshot()
+    queue: tuple[WaitingMessage, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    archived: bool = False
+    forked_from: str = ""
 
     @property
     def active_turn(self) -> TurnSnapshot | None:

@@ -13,6 +13,7 @@ from typing import Final
 from autopilot_ls.model.activity import Activity
 from autopilot_ls.model.applying import apply_event
 from autopilot_ls.model.approvals import Approval, Grant, Mode, PatchAction
+from autopilot_ls.model.aside import Aside
 from autopilot_ls.model.events import (
     ApprovalResolved,
     Event,
@@ -63,6 +64,7 @@ class SessionState:
         """What the agent has to be told of patches that were accepted in part, by their approval."""
         self.grants: dict[str, Grant] = {}
         self.activity = Activity()
+        self.aside = Aside()
         self.account = ""
         self.limits: tuple[RateLimit, ...] = ()
         self._usage: dict[str | None, TokenUsage] = {}
@@ -152,6 +154,10 @@ class SessionState:
             dropped_turns=self._dropped_turns,
             pending=tuple(self.pending.values()),
             grants=tuple(self.grants.values()),
+            queue=tuple(self.aside.queue.values()),
+            findings=tuple(self.aside.findings.values()),
+            archived=self.aside.archived,
+            forked_from=self.aside.forked_from,
             usage=self.usage(),
             sub_agent_usage=self.sub_agent_usage(),
             limits=self.limits,

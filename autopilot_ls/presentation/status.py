@@ -29,6 +29,7 @@ from autopilot_ls.presentation.status_view import (
     ItemShown,
     PendingApproval,
     Problem,
+    QueuedMessage,
     RunningCommand,
     StatusView,
     Unreviewed,
@@ -143,6 +144,10 @@ class StatusMaker:
                 commands=self._commands(snapshot),
                 files=files,
                 files_more=files_more,
+                queue=tuple(
+                    QueuedMessage(id=each.id, text=one_line(redact(each.text)), held=each.held)
+                    for each in snapshot.queue
+                ),
                 compactions=activity.compactions,
                 problems=tuple(
                     Problem(

@@ -95,10 +95,16 @@ class ChangedFile(Frozen):
 
 
 class QueuedMessage(Frozen):
-    """What the person wrote and the agent gets when the turn ends; the text is one visible line."""
+    """What the person wrote and the agent gets when the turn ends.
+
+    Attributes:
+        text: One visible line.
+        held: Whether it goes only when a person lets it: the turn that it waited for was stopped or failed.
+    """
 
     id: str
     text: str
+    held: bool = False
 
 
 class Problem(Frozen):

@@ -240,12 +240,20 @@ class AgentRuntime(Protocol):
         """Go on with a stored thread, or with a fork of it when it cannot be resumed in time."""
         ...
 
-    async def start_turn(self, text: str, options: ThreadOptions) -> str:
-        """Give the thread work; returns the agent's id of the turn. Ends with `TurnCompleted`."""
+    async def start_turn(
+        self, text: str, options: ThreadOptions, images: Sequence[str] = ()
+    ) -> str:
+        """Give the thread work; returns the agent's id of the turn. Ends with `TurnCompleted`.
+
+        Args:
+            text: What to do.
+            options: How to do it.
+            images: Absolute paths of pictures that the model is shown with it.
+        """
         ...
 
-    async def steer_turn(self, text: str) -> None:
-        """Say something into the running turn.
+    async def steer_turn(self, text: str, images: Sequence[str] = ()) -> None:
+        """Say something into the running turn; `images` as in `start_turn`.
 
         Raises:
             NoActiveTurn: The turn ended meanwhile.

@@ -5,10 +5,14 @@ Pure. Not aware of agents; the runtimes send the text as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls.supervisor.requests import Reference, StartTurn
+from autopilot_ls.model.attachments import Attachment
+from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.supervisor.attachments import files_of
+from autopilot_ls.supervisor.requests import Reference
 
 MAX_TEXT: Final = 1_000_000
 _MAX_EXCERPT: Final = 20_000
@@ -37,10 +41,12 @@ def _fence(text: str) -> str:
     return "`" * max(3, longest + 1)
 
 
-def compose(request: StartTurn, cwd: Path) -> str:
-    """Return the prompt for a turn: the text, then each reference with its excerpt."""
-    parts = [request.text]
-    for reference in request.references:
+def compose(
+    text: str, references: Sequence[Reference], attachments: Sequence[Attachment], cwd: Path
+) -> str:
+    """Return the prompt for a turn: the text, then each place with its excerpt, then attached files."""
+    parts = [text]
+    for reference in (*references, *files_of(attachments)):
         part = f"See {_place(reference, cwd)}"
         if reference.text:
             excerpt = reference.text[:_MAX_EXCERPT]
@@ -50,3 +56,16 @@ def compose(request: StartTurn, cwd: Path) -> str:
             part += "."
         parts.append(part)
     return "\n\n".join(parts)
+
+
+def require_text(text: str) -> None:
+    """Check what a person wants said.
+
+    Raises:
+        InvalidRequest: There is nothing, or too much.
+    """
+    if not text.strip() or len(text) > MAX_TEXT:
+        raise InvalidRequest(
+            "The task has no text." if not text.strip() else "The task is too long.",
+            advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
+        )

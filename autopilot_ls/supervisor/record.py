@@ -174,6 +174,7 @@ class SessionRecord:
                 state=state.status,
                 mode=state.mode,
                 thread_id=state.thread_id,
+                archived=state.aside.archived,
             )
         )
 

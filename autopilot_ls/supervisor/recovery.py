@@ -20,6 +20,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.supervisor.decisions import cancel
+from autopilot_ls.supervisor.waiting import held
 
 Settle = Callable[[Approval], FilesSettled | None]
 
@@ -32,7 +33,7 @@ def closing_facts(state: SessionState, now: float, settle: Settle) -> list[Body]
         now: Seconds since the epoch.
         settle: Says what the disk holds of an accepted patch.
     """
-    facts: list[Body] = []
+    facts = held(state, tuple(state.aside.queue), "Autopilot ended before they were sent")
     for approval in state.pending.values():
         decision = cancel("Autopilot or the agent ended before anybody decided.")
         waited = max(0.0, now - approval.requested_at)

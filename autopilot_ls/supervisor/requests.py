@@ -5,6 +5,8 @@ Not aware of how a client words it; `lsp` and `cli` build these.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.base import Frozen
 
@@ -31,6 +33,7 @@ class StartTurn(Frozen):
     Attributes:
         session_id: The session to go on with; None for a new one.
         cwd: Absolute folder of a new session; the process's own when omitted.
+        attachments: Absolute paths of files that go with the text.
         mode: The session's mode from now on; the default mode when a new session names none.
         model: The agent's own name of a model.
         effort: The agent's own name of a reasoning effort.
@@ -40,6 +43,7 @@ class StartTurn(Frozen):
     session_id: str | None = None
     cwd: str | None = None
     references: tuple[Reference, ...] = ()
+    attachments: tuple[str, ...] = ()
     mode: Mode | None = None
     model: str | None = None
     effort: str | None = None
@@ -50,3 +54,33 @@ class StartedTurn(Frozen):
 
     session_id: str
     turn_id: str
+
+
+class QueueMessage(Frozen):
+    """Leave a message that goes when the running turn is completed, or at once if none runs.
+
+    Attributes:
+        attachments: Absolute paths of files that go with it.
+    """
+
+    session_id: str
+    text: str
+    references: tuple[Reference, ...] = ()
+    attachments: tuple[str, ...] = ()
+
+
+class ReviewTarget(Frozen):
+    """What a reviewer looks at; `branch`, `sha` and `instructions` go with their kinds only."""
+
+    kind: Literal["uncommittedChanges", "baseBranch", "commit", "custom"]
+    branch: str = ""
+    sha: str = ""
+    instructions: str = ""
+
+
+class StartReview(Frozen):
+    """Have the agent's reviewer look at changes; `session_id` and `cwd` are as in `StartTurn`."""
+
+    target: ReviewTarget
+    session_id: str | None = None
+    cwd: str | None = None

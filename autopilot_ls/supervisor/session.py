@@ -35,6 +35,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
 )
 from autopilot_ls.model.items import FileChanges, ItemStatus
+from autopilot_ls.model.queue import WaitingMessage
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import Reached
 from autopilot_ls.runtimes.base import (
@@ -49,6 +50,7 @@ from autopilot_ls.runtimes.base import (
 )
 from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
+from autopilot_ls.supervisor.attachments import images_of
 from autopilot_ls.supervisor.broker import Broker
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.facts import opening
@@ -62,6 +64,7 @@ from autopilot_ls.supervisor.runaway import Runaway
 from autopilot_ls.supervisor.switching import Switching
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
+from autopilot_ls.supervisor.waiting import Waiting
 from autopilot_ls.trace.writer import SessionTrace
 
 INTERRUPT_GRACE: Final = 10.0
@@ -138,8 +141,19 @@ class Session:
             tasks=tasks,
         )
 
+        self.waiting = Waiting(
+            self.record,
+            self._turn_starting,
+            begin=self._begin_message,
+            is_unwanted=lambda: self._unwanted,
+            is_closed=lambda: self.is_closed,
+            fail=self._stop_at_once,
+            tasks=tasks,
+        )
+
     def _heard(self, events: Sequence[Event]) -> None:
         self.runaway.heard(events)
+        self.waiting.heard(events)
         if self._review is not None:
             self._review.heard(events)
 
@@ -251,11 +265,14 @@ class Session:
         model: str | None,
         effort: str | None,
         mode: tuple[Mode, str] | None = None,
+        *,
+        images: Sequence[str] = (),
     ) -> str:
         """Give the agent work; returns its id of the turn.
 
         Args:
             text: What to do.
+            images: Absolute paths of pictures that go with it.
             model: The agent's name of a model; None for the one before.
             effort: The agent's name of a reasoning effort; None for the one before.
             mode: The mode from now on, and who sets it; None to leave it.
@@ -276,9 +293,15 @@ class Session:
             self._model = model or self._model
             self._effort = effort or self._effort
             self._unwanted = False
-            return await self._begin(text)
+            return await self._begin(text, images)
 
-    async def _begin(self, text: str) -> str:
+    async def _begin_message(self, message: WaitingMessage) -> str:
+        """Start a turn with a message that has waited; the lock is held."""
+        self._unwanted = False
+        self.runaway.person_decided()
+        return await self._begin(message.prompt or message.text, images_of(message.attachments))
+
+    async def _begin(self, text: str, images: Sequence[str] = ()) -> str:
         """Start a turn, in a process that holds what it should; the lock is held."""
         await self._renew_agent()
         runtime = await self._agent.ensure()
@@ -294,7 +317,7 @@ class Session:
         try:
             due = dict(self.record.state.facts_due)
             opened = opening(due.values(), text)
-            turn_id = await runtime.start_turn(opened, self._thread_options())
+            turn_id = await runtime.start_turn(opened, self._thread_options(), images)
         except BaseException:
             if self.record.state.active_turn_id is None:
                 self._turn.ended.set()
@@ -334,13 +357,13 @@ class Session:
             )
         return runtime
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, images: Sequence[str] = ()) -> None:
         """Say something into the running turn.
 
         Raises:
             NoActiveTurn: None is running.
         """
-        await self._active().steer_turn(text)
+        await self._active().steer_turn(text, images)
 
     async def interrupt(self, by: str) -> None:
         """Stop the running turn, by ending the process if the agent does not obey in time.

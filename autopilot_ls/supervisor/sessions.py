@@ -228,6 +228,22 @@ class Sessions:
         return await anyio.to_thread.run_sync(self._store.open, session_id)
 
     @asynccontextmanager
+    async def borrowed(self, session_id: str) -> AsyncGenerator[Session]:
+        """Open a session for a moment; one that was not open is released again if nothing runs in it.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+            SessionBusy: Another process has it open.
+        """
+        session, fresh = await self.open(session_id)
+        try:
+            yield session
+        finally:
+            if fresh and session.is_idle:
+                with contextlib.suppress(AutopilotError):
+                    await self.close(session_id)
+
+    @asynccontextmanager
     async def released_on_failure(self, session: Session, *, fresh: bool) -> AsyncGenerator[None]:
         """Release a session that was opened only for what failed; its record stays."""
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,16 @@ from autopilot_ls.model.text import one_line
 from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.remember import Remembered
-from autopilot_ls.runtimes.base import AccountInfo, ModelInfo, OpenOptions, RuntimeFactory
+from autopilot_ls.runtimes.base import (
+    AccountInfo,
+    AgentRuntime,
+    ModelInfo,
+    OpenOptions,
+    RuntimeFactory,
+)
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.accounts import Accounts
+from autopilot_ls.supervisor.attachments import images_of, look_at
 from autopilot_ls.supervisor.caller import CALLER, current_folder, environment
 from autopilot_ls.supervisor.composition import (
     default_factories,
@@ -48,13 +56,15 @@ from autopilot_ls.supervisor.composition import (
     transient_runtime,
 )
 from autopilot_ls.supervisor.following import follow
+from autopilot_ls.supervisor.messages import MessageDesk
 from autopilot_ls.supervisor.notifier import Notifier
-from autopilot_ls.supervisor.prompt import MAX_TEXT, compose
+from autopilot_ls.supervisor.prompt import compose, require_text
 from autopilot_ls.supervisor.remembering import within_limit
-from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.requests import StartedTurn, StartReview, StartTurn
 from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.sessions import Sessions
+from autopilot_ls.supervisor.shelf import Shelf
 from autopilot_ls.supervisor.views import ClientView, OpenDocument
 from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore
@@ -95,6 +105,9 @@ class Supervisor:
         self.review = ReviewDesk(
             reviews, self._open_documents, self._tell_written, self._sessions.tell_agents
         )
+        self.messages = MessageDesk(self._sessions)
+        self.shelf = Shelf(self._sessions)
+        self.accounts = Accounts(self._agent_for_questions)
         self._mode = settings.mode
         self._notifier = Notifier(
             settings.notify,
@@ -176,11 +189,8 @@ class Supervisor:
             SessionBusy: It is working already, or another process has it open.
             AgentError: The agent cannot be had or refuses.
         """
-        if not request.text.strip() or len(request.text) > MAX_TEXT:
-            raise InvalidRequest(
-                "The task has no text." if not request.text.strip() else "The task is too long.",
-                advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
-            )
+        require_text(request.text)
+        attachments = await anyio.to_thread.run_sync(look_at, request.attachments)
         mode = None
         if request.session_id is None:
             title = one_line(request.text.strip().split("\n", 1)[0], 80)
@@ -190,10 +200,14 @@ class Supervisor:
         else:
             session, fresh = await self._sessions.open(request.session_id)
             mode = None if request.mode is None else (request.mode, by)
-        text = compose(request, Path(session.record.state.cwd))
+        cwd = Path(session.record.state.cwd)
+        text = compose(request.text, request.references, attachments, cwd)
+        images = images_of(attachments)
         session.runaway.person_decided()
         async with self._sessions.released_on_failure(session, fresh=fresh):
-            turn_id = await session.start_turn(text, request.model, request.effort, mode)
+            turn_id = await session.start_turn(
+                text, request.model, request.effort, mode, images=images
+            )
         return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
 
     async def resume(self, session_id: str) -> SessionSnapshot:
@@ -209,11 +223,23 @@ class Supervisor:
             await session.ensure_agent()
         return session.record.snapshot()
 
-    async def steer(self, session_id: str, text: str) -> None:
+    async def steer(self, session_id: str, text: str, attachments: Sequence[str] = ()) -> None:
         """Say something into a running turn; see `Session.steer`."""
         session = self._sessions[session_id]
-        await session.steer(text)
+        looked = await anyio.to_thread.run_sync(look_at, attachments)
+        prompt = compose(text, (), looked, Path(session.record.state.cwd))
+        await session.steer(prompt, images_of(looked))
         session.runaway.person_decided()
+
+    async def start_review(self, request: StartReview, by: str) -> StartedTurn:
+        """Have the agent's reviewer look at changes."""
+        del request, by
+        raise InvalidRequest("Not available yet.")
+
+    async def dismiss_findings(self, session_id: str, finding_ids: Sequence[str]) -> None:
+        """Show findings of a review no longer; all of them when none is named."""
+        del session_id, finding_ids
+        raise InvalidRequest("Not available yet.")
 
     async def interrupt(self, session_id: str, by: str) -> None:
         """Stop a running turn; returns when it has ended. See `Session.interrupt`."""
@@ -407,23 +433,21 @@ class Supervisor:
 
     # The agent ----------------------------------------------------------------------------------
 
-    def _open_options(self, cwd: Path) -> OpenOptions:
-        return OpenOptions(cwd, self.settings.state_folder, environment())
+    def _agent_for_questions(
+        self, cwd: Path | None = None
+    ) -> AbstractAsyncContextManager[AgentRuntime]:
+        folder = self.settings.state_folder
+        options = OpenOptions(cwd or folder, folder, environment())
+        return transient_runtime(self._sessions.factory(self.settings.runtime), options)
 
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the configured agent offers; starts one for the question only."""
-        options = self._open_options(cwd)
-        async with transient_runtime(
-            self._sessions.factory(self.settings.runtime), options
-        ) as runtime:
+        async with self._agent_for_questions(cwd) as runtime:
             return await runtime.list_models()
 
     async def account(self, cwd: Path) -> AccountInfo:
         """Return the configured agent's login state; starts one for the question only."""
-        options = self._open_options(cwd)
-        async with transient_runtime(
-            self._sessions.factory(self.settings.runtime), options
-        ) as runtime:
+        async with self._agent_for_questions(cwd) as runtime:
             return await runtime.account()
 
     async def tidy(self) -> None:

@@ -20,6 +20,7 @@ from autopilot_ls.model.errors import TraceError
 from autopilot_ls.model.events import (
     Event,
     ModeChanged,
+    SessionArchived,
     SessionCreated,
     SessionTitled,
     ThreadOpened,
@@ -46,7 +47,8 @@ _MAX_TITLE: Final = 2_000
 # text deltas above all, are passed over without being parsed.
 _TELLING: Final = re.compile(
     rb'"body":\{"type":"'
-    rb'(?:sessionCreated|sessionTitled|modeChanged|threadOpened|turnStarted|turnCompleted)"'
+    rb"(?:sessionCreated|sessionTitled|sessionArchived|modeChanged|threadOpened|turnStarted|"
+    rb'turnCompleted)"'
 )
 
 
@@ -59,6 +61,7 @@ class SessionSummary(Frozen):
             `idle` before the first, `unknown` when the owner died in it, `unreadable` when the record
             cannot tell.
         thread_id: The agent's main thread.
+        archived: Whether a person put it away, so that a list leaves it out.
         size_bytes: Raw frames and events together.
         in_use: Whether a process owns the session right now.
     """
@@ -73,6 +76,7 @@ class SessionSummary(Frozen):
     state: str
     mode: Mode
     thread_id: str | None = None
+    archived: bool = False
     size_bytes: int = 0
     in_use: bool = False
 
@@ -160,10 +164,13 @@ def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSumma
         return None
     title, mode, state, turns = first.body.title, first.body.mode, "idle", 0
     thread_id: str | None = None
+    archived = False
     for event in events:
         match event.body:
             case SessionTitled() as body:
                 title = body.title
+            case SessionArchived() as body:
+                archived = body.archived
             case ModeChanged() as body:
                 mode = body.mode
             case ThreadOpened():
@@ -186,6 +193,7 @@ def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSumma
         state=state,
         mode=mode,
         thread_id=thread_id,
+        archived=archived,
     )
 
 

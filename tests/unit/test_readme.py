@@ -55,7 +55,7 @@ def test_every_command_and_notification_stands_in_the_readme() -> None:
         assert f"| `{method.name}` | {shown} | {method.title} |" in README
     for method in NOTIFICATIONS:
         assert f"| `{method.name}` | {method.title} |" in README
-    assert _rows(r"autopilot\.[a-z.]+") == {method.name for method in COMMANDS}
+    assert _rows(r"autopilot\.[a-zA-Z.]+") == {method.name for method in COMMANDS}
     assert _rows(r"autopilot/[a-z]+") == {method.name for method in NOTIFICATIONS}
 
 

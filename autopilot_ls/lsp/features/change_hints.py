@@ -7,18 +7,19 @@ of reviews, nor of when hints are sent. `diagnostics` stands above.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from lsprotocol import types
 
-from autopilot_ls.edits.followed import HunkState
+from autopilot_ls.edits.followed import Effect, HunkState
 from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
+from autopilot_ls.lsp.features.encoded import SOURCE, Encoded, range_of
 from autopilot_ls.lsp.features.following import Following
 from autopilot_ls.lsp.features.shown_change import ShownChange
 
-SOURCE: Final = "autopilot"
 UNREVIEWED: Final = "unreviewed"
 
 _TYPED: Final = "You have typed into this; what you typed stays when it is undone. "
@@ -32,6 +33,7 @@ class ChangeHints:
         self._connection = connection
         self._changes: dict[str, tuple[ShownChange, ...]] = {}
         self._following = Following()
+        self._encoded = Encoded()
 
     def set(self, key: str, changes: Sequence[ShownChange], document: Document | None) -> bool:
         """Take what is to be shown in a file from now on; tells whether that is something else.
@@ -53,6 +55,7 @@ class ChangeHints:
                     self._following.add(key, change.id, [change.followed], document)
         for gone in before:
             self._following.discard(key, gone)
+            self._encoded.discard(f"{key} {gone}")
         if fresh:
             self._changes[key] = fresh
         else:
@@ -71,8 +74,8 @@ class ChangeHints:
         """Tell whether anything is shown in a file."""
         return key in self._changes
 
-    def changed(self, document: Document, edits: Sequence[LineEdit] | None) -> bool:
-        """A document was opened (`edits` is None) or changed; tells whether a hint moved."""
+    def changed(self, document: Document, edits: Sequence[LineEdit] | None) -> Effect:
+        """A document was opened (`edits` is None) or changed; tells what that did to the hints."""
         return self._following.changed(document, edits)
 
     def closed(self, document: Document) -> None:
@@ -100,31 +103,19 @@ class ChangeHints:
             if first <= place.end.line and place.start.line <= last
         ]
 
-    def diagnostics(self, key: str, document: Document | None) -> list[types.Diagnostic]:
-        """Return the hints of a file."""
-        found: list[types.Diagnostic] = []
+    def diagnostics(self, key: str, document: Document | None) -> list[str]:
+        """Return the hints of a file as JSON."""
+        encoding = self._connection.profile.encoding
+        found: list[str] = []
         for change in self._changes.get(key, ()):
             first, last, state = self._lines(change, document)
             if state is HunkState.DONE:
                 continue  # The person has taken it back by hand.
-            typed = _TYPED if state is HunkState.CONFLICTING else ""
-            found.append(
-                types.Diagnostic(
-                    range=self._range(document, first, last),
-                    message=typed + change.message,
-                    severity=types.DiagnosticSeverity.Hint,
-                    code=UNREVIEWED,
-                    source=SOURCE,
-                    data={"changeId": change.part.id, "cwd": str(change.workspace)},
-                )
-            )
+            where = range_of(document, first, last, encoding)
+            message = (_TYPED if state is HunkState.CONFLICTING else "") + change.message
+            make = partial(_hint, change, message)
+            found.append(self._encoded.at(where, f"{key} {change.id}", message, make))
         return found
-
-    def _range(self, document: Document | None, first: int, last: int) -> types.Range:
-        if document is not None:
-            return document.range_of(first, last, self._connection.profile.encoding)
-        # The text is not known here. A range that ends at the start of the next line covers the last.
-        return types.Range(types.Position(first, 0), types.Position(last + 1, 0))
 
     def _lines(self, change: ShownChange, document: Document | None) -> tuple[int, int, HunkState]:
         """Return the first and last line that a change is shown at, and what has become of it."""
@@ -141,3 +132,14 @@ class ChangeHints:
             # Behind the last line there is none to show it at.
             first = last = min(first, max(length(document.lines) - 1, 0))
         return first, last, place.state
+
+
+def _hint(change: ShownChange, message: str) -> dict[str, object]:
+    """Return the diagnostic of a change but for its range."""
+    return {
+        "message": message,
+        "severity": types.DiagnosticSeverity.Hint.value,
+        "code": UNREVIEWED,
+        "source": SOURCE,
+        "data": {"changeId": change.part.id, "cwd": str(change.workspace)},
+    }

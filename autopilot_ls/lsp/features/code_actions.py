@@ -18,10 +18,12 @@ from autopilot_ls.lsp.convert import canonical, is_inside
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features import approval_actions, hunk_actions, start_actions
 from autopilot_ls.lsp.features.actions import Offer, present, wanted
-from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics, ShownHunk
+from autopilot_ls.lsp.features.diagnostics import Diagnostics
+from autopilot_ls.lsp.features.encoded import SOURCE
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.review import Unreviewed
+from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import Approval
@@ -96,7 +98,7 @@ class CodeActions:
         self, approval: Approval, selection: str, unfit: frozenset[str] | None = None
     ) -> list[Offer]:
         if unfit is None:
-            unfit = self._diagnostics.unfit(approval.id)
+            unfit = self._diagnostics.pending.unfit(approval.id)
         return approval_actions.offers(
             approval,
             root=self._waiting.folder(approval.session_id),
@@ -132,7 +134,7 @@ class CodeActions:
     def _in_diff(self, approval_id: str, units: Sequence[str], selection: str) -> list[Offer]:
         """Return what may be decided in the generated diff of a patch."""
         waiting = [a for a in self._waiting.approvals() if a.id == approval_id]
-        shown = self._diagnostics.of_approval(approval_id) if waiting else {}
+        shown = self._diagnostics.pending.of_approval(approval_id) if waiting else {}
         here = [shown[unit] for unit in units if unit in shown]
         return [offer for a in waiting for offer in self._at_hunks(a, here, selection)]
 
@@ -140,7 +142,7 @@ class CodeActions:
         self, approval: Approval, here: Sequence[ShownHunk], selection: str
     ) -> list[Offer]:
         root = self._waiting.folder(approval.session_id)
-        unfit = self._diagnostics.unfit(approval.id)
+        unfit = self._diagnostics.pending.unfit(approval.id)
         single = hunk_actions.offers(
             approval,
             here,
@@ -156,7 +158,7 @@ class CodeActions:
     ) -> list[Offer]:
         waiting = self._waiting.approvals()
         at_place: dict[str, list[ShownHunk]] = {}
-        for shown in self._diagnostics.hunks_at(document, document.key, params.range):
+        for shown in self._diagnostics.pending.at(document, document.key, params.range):
             at_place.setdefault(shown.approval.id, []).append(shown)
         named = _named(params.context.diagnostics, "approvalId") | set(at_place)
         here = [a for a in waiting if a.id in named]

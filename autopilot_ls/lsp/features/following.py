@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autopilot_ls.edits.follow import Follower
-from autopilot_ls.edits.followed import FollowedHunk, Place
+from autopilot_ls.edits.followed import Effect, FollowedHunk, Place
 from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp.documents import Document
 
@@ -46,18 +46,18 @@ class Following:
         follower = self._followers.get(key)
         return follower.get(hunk_id) if follower is not None else None
 
-    def changed(self, document: Document, edits: Sequence[LineEdit] | None) -> bool:
+    def changed(self, document: Document, edits: Sequence[LineEdit] | None) -> Effect:
         """Take what happened to a document, which was opened if `edits` is None.
 
         Returns:
-            Whether a hunk moved or was touched.
+            What that did to the hunks.
         """
         follower = self._followers.get(document.key)
         if follower is None:
-            return False
+            return Effect.NONE
         if edits is None:
             follower.opened(document.lines)
-            return True
+            return Effect.STATE
         return follower.changed(edits, document.lines)
 
     def closed(self, document: Document) -> None:

@@ -41,7 +41,7 @@ def hover_at(
     if document is None:
         return None
     place = types.Range(params.position, params.position)
-    found = diagnostics.hunks_at(document, document.key, place)[:MAX_HUNKS]
+    found = diagnostics.pending.at(document, document.key, place)[:MAX_HUNKS]
     reviewed = changes(document, place)[:MAX_HUNKS]
     if not found and not reviewed:
         return None

@@ -15,7 +15,7 @@ from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.convert import content
 from autopilot_ls.lsp.features.actions import Offer
 from autopilot_ls.lsp.features.approval_actions import MAX_REASON
-from autopilot_ls.lsp.features.diagnostics import ShownHunk
+from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.text import count, one_line

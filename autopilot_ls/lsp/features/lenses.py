@@ -16,9 +16,10 @@ from pydantic import JsonValue
 
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.features.diagnostics import Diagnostics, ShownHunk
+from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.hunk_actions import mark
 from autopilot_ls.lsp.features.shown_change import ShownChange
+from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.protocol import ClientFailed
 from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
@@ -52,11 +53,11 @@ class Lenses:
             return []
         lenses: list[types.CodeLens] = []
         unfit: dict[str, frozenset[str]] = {}
-        for shown, place in self._diagnostics.in_file(document)[:MAX_HUNKS]:
+        for shown, place in self._diagnostics.pending.in_file(document)[:MAX_HUNKS]:
             approval = shown.approval
             first = approval.id not in unfit
             if first:
-                unfit[approval.id] = self._diagnostics.unfit(approval.id)
+                unfit[approval.id] = self._diagnostics.pending.unfit(approval.id)
             wrong = unfit[approval.id]
             buttons: list[_Button] = []
             if shown.total > 1:

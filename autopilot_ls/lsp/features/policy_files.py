@@ -20,7 +20,8 @@ from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, split_lines, to_units
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.actions import Offer
-from autopilot_ls.lsp.features.diagnostics import SOURCE, Diagnostics
+from autopilot_ls.lsp.features.diagnostics import Diagnostics
+from autopilot_ls.lsp.features.encoded import SOURCE
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.model.text import count, visible
 from autopilot_ls.policy.load import WORKSPACE_FILE, PolicyFiles

@@ -16,7 +16,7 @@ from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.convert import content
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.actions import QUICK_FIX, REFACTOR, REWRITE, Offer
-from autopilot_ls.lsp.features.diagnostics import SOURCE
+from autopilot_ls.lsp.features.encoded import SOURCE
 from autopilot_ls.model.text import one_line
 
 MAX_DIAGNOSTICS: Final = 5

@@ -22,7 +22,7 @@ from autopilot_ls.lsp.convert import canonical
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.jobs import Jobs
-from autopilot_ls.lsp.params import TurnStartParams
+from autopilot_ls.lsp.turn_params import TurnStartParams
 from autopilot_ls.model.errors import AutopilotError, UnsavedDocuments
 from autopilot_ls.model.text import one_line
 

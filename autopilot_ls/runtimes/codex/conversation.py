@@ -8,7 +8,7 @@ Not aware of what arrives in between. `runtime` stands above; `guard`, `threads`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -229,13 +229,15 @@ class Conversation:
 
     # Turns ------------------------------------------------------------------------------------
 
-    async def start_turn(self, content: str, options: ThreadOptions) -> str:
+    async def start_turn(
+        self, content: str, options: ThreadOptions, images: Sequence[str] = ()
+    ) -> str:
         """Give the thread work; see `AgentRuntime`."""
         thread = self._main()
         profile = self._profile(options.mode)
         params: JsonObject = {
             "threadId": thread,
-            "input": [{"type": "text", "text": content}],
+            "input": _input(content, images),
             "cwd": str(options.cwd),
             # Said again with each turn, so that no settings update can have changed it.
             "approvalPolicy": self._approval_policy,
@@ -288,6 +290,7 @@ class Conversation:
     async def steer(
         self,
         content: str,
+        images: Sequence[str] = (),
         *,
         thread: str | None = None,
         turn: str | None = None,
@@ -304,7 +307,7 @@ class Conversation:
         params: JsonObject = {
             "threadId": thread,
             "expectedTurnId": turn,
-            "input": [{"type": "text", "text": content}],
+            "input": _input(content, images),
         }
         await self._in_turn("turn/steer", params, "Codex did not take the text", timeout)
 
@@ -404,6 +407,12 @@ class Conversation:
             return await self.read(method, params)
         except RpcError as error:
             raise request_failure(f"Codex did not answer {method}", error) from error
+
+
+def _input(content: str, images: Sequence[str]) -> list[JsonValue]:
+    """Return a message as Codex takes it; it reads the pictures itself."""
+    shown: list[JsonValue] = [{"type": "localImage", "path": path} for path in images]
+    return [{"type": "text", "text": content}, *shown]
 
 
 def _model(native: Table) -> ModelInfo:

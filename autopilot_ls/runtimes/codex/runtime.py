@@ -267,13 +267,15 @@ class CodexRuntime:
         self._mapper.watch.expects_asking = self._conversation.asks_everything
         return info
 
-    async def start_turn(self, text: str, options: ThreadOptions) -> str:
+    async def start_turn(
+        self, text: str, options: ThreadOptions, images: Sequence[str] = ()
+    ) -> str:
         """Give the thread work; returns Codex's id of the turn."""
-        return await self._conversation.start_turn(text, options)
+        return await self._conversation.start_turn(text, options, images)
 
-    async def steer_turn(self, text: str) -> None:
+    async def steer_turn(self, text: str, images: Sequence[str] = ()) -> None:
         """Say something into the running turn."""
-        await self._conversation.steer(text)
+        await self._conversation.steer(text, images)
 
     async def interrupt_turn(self) -> None:
         """Ask the running turn to end, with what it has started; see `Conversation.stop`."""

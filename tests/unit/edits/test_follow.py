@@ -331,3 +331,31 @@ def test_large_replacement_is_searched_by_content_and_context() -> None:
     assert typist.seen == (READY, 1_000, 1_001)
     typist.replace(600, 1_500, *("other\n" for _ in range(1_000)))
     assert typist.place.state is LOST or typist.place.start < 600 or typist.place.start >= 1_600
+
+
+def test_text_that_is_exactly_as_before_has_everything_where_it_was() -> None:
+    text = "a\n" * 6
+    hunks = [
+        followed(2, [], ["new\n"], name="insertion"),
+        followed(4, ["a\n"], ["b\n"], name="change"),
+        followed(6, [], ["last\n"], name="end"),
+    ]
+    typist = Typist(text, *hunks)
+    typist.replace(1, 5, "x\n")
+    typist.replace(0, 1)
+    typist.replace(2, 3)
+    assert any(place.state is not READY for place in typist.follower)
+    typist.replace(0, len(typist.lines), *split_lines(text))
+    assert [(p.state, p.start) for p in typist.follower] == [(READY, 2), (READY, 4), (READY, 6)]
+    # The same lines in another order are another text.
+    typist.replace(0, 2, "b\n", "c\n")
+    before = typist.follower.get("change")
+    assert before is not None
+    assert typist.lines[before.start] == "a\n"
+
+
+def test_insertion_whose_neighbours_went_is_not_ready_beside_lines_that_are_like_them() -> None:
+    typist = Typist(TEN, INSERTION)
+    typist.replace(4, 6)
+    typist.replace(4, 4, "other\n", "line 4\n", "line 5\n")
+    assert typist.place.state is CONFLICTING

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from lsprotocol import types
@@ -53,8 +53,11 @@ from autopilot_ls.policy.policy import builtin_policy
 from autopilot_ls.policy.remember import Remembered
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
-from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+from autopilot_ls.supervisor.accounts import Accounts
+from autopilot_ls.supervisor.messages import MessageDesk
+from autopilot_ls.supervisor.requests import StartedTurn, StartReview, StartTurn
 from autopilot_ls.supervisor.review.desk import ReviewDesk
+from autopilot_ls.supervisor.shelf import Shelf
 from autopilot_ls.trace.summary import SessionSummary
 from tests.protocol.client import FULL
 
@@ -112,6 +115,11 @@ class StandIn:
         self.views: list[EditorView] = []
         self.started: list[StartTurn] = []
         self.dirty: list[Path] = []
+        self.dismissed: list[tuple[str, tuple[str, ...]]] = []
+        # Nothing here needs them; who does drives a real supervisor.
+        self.messages = cast("MessageDesk", None)
+        self.shelf = cast("Shelf", None)
+        self.accounts = cast("Accounts", None)
         self.review = ReviewDesk(None, list, lambda _: None, lambda *_: None)
         self.problems: dict[str, tuple[PolicyProblem, ...]] = {}
         self.emit(SessionCreated(cwd=str(cwd), runtime="codex", mode=Mode.PROPOSE, title="T"))
@@ -170,8 +178,14 @@ class StandIn:
         self.started.append(request)
         return StartedTurn(session_id=SESSION, turn_id="turn")
 
-    async def steer(self, session_id: str, text: str) -> None:
+    async def steer(self, session_id: str, text: str, attachments: Sequence[str] = ()) -> None:
         raise NotImplementedError
+
+    async def start_review(self, request: StartReview, by: str) -> StartedTurn:
+        raise NotImplementedError
+
+    async def dismiss_findings(self, session_id: str, finding_ids: Sequence[str]) -> None:
+        self.dismissed.append((session_id, tuple(finding_ids)))
 
     async def interrupt(self, session_id: str, by: str) -> None:
         raise NotImplementedError

@@ -34,4 +34,4 @@ def test_what_is_wrong_comes_first(name: str, argument: object, said: str) -> No
 def test_no_argument_is_an_empty_one(arguments: list[object]) -> None:
     method = methods.command(methods.STATUS)
     assert method is not None
-    assert validated(method, arguments) == params.OptionalSessionParams()
+    assert validated(method, arguments) == params.StatusParams()

@@ -110,3 +110,28 @@ async def test_closing_and_opening_again_finds_the_hunk_where_it_is_now(tmp_path
         editor.say("textDocument/didClose", {"textDocument": {"uri": path.as_uri()}})
         editor.open(path, "above\n" + TEXT.replace("two", "new\ntwo"), 1)
         assert seen(editor, path) == []
+
+
+async def test_hunks_that_only_move_are_published_seldom_and_what_becomes_of_one_at_once(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT)
+    async with standing_in(tmp_path) as place:
+        editor = place.editor()
+        editor.open(path, TEXT)
+        place.backend.ask(patch_of(path, hunk(2, ["one\n"], ["1\n"])))
+        method = "textDocument/publishDiagnostics"
+        before = len(editor.sent(method))
+        for version in range(2, 12):
+            type_at(editor, path, version, (0, 0, 0, 0), "\n")
+        assert len(editor.sent(method)) == before
+        # Where it is asked for, it has moved already.
+        assert await editor.titles(path, 11)
+        await until(lambda: seen(editor, path) == [(11, 11, 3, 3)])
+        before = len(editor.sent(method))
+        type_at(editor, path, 12, (0, 0, 0, 0), "\n")
+        type_at(editor, path, 13, (12, 0, 12, 0), "x")
+        await until(lambda: len(editor.sent(method)) > before)
+        assert editor.sent(method)[before]["version"] == 13
+        assert seen(editor, path) == [(12, 12, 4, 2)]

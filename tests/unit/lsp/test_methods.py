@@ -29,7 +29,7 @@ def test_every_method_has_its_models(method: methods.Method) -> None:
 def test_names_are_unique_and_every_command_of_the_issue_is_there() -> None:
     names = [method.name for method in methods.COMMANDS]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"autopilot(\.[a-z]+)+", name) for name in names)
+    assert all(re.fullmatch(r"autopilot(\.[a-zA-Z]+)+", name) for name in names)
     assert all(re.fullmatch(r"autopilot/[a-z]+", m.name) for m in methods.NOTIFICATIONS)
 
 

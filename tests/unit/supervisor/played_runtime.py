@@ -61,6 +61,7 @@ class PlayedRuntime:
         self.hears = True
         self.modes: list[Mode] = []
         self.texts: list[str] = []
+        self.images: list[tuple[str, ...]] = []
         self.fit: SandboxFit | None = None
         self.on_answer: Callable[[str, Decision], None] = lambda _key, _decision: None
         self._changed = anyio.Event()
@@ -84,7 +85,10 @@ class PlayedRuntime:
         self.resumed.append(thread_id)
         return ThreadInfo(thread_id, "model", "resumed")
 
-    async def start_turn(self, text: str, options: ThreadOptions) -> str:
+    async def start_turn(
+        self, text: str, options: ThreadOptions, images: Sequence[str] = ()
+    ) -> str:
+        self.images.append(tuple(images))
         self.turns += 1
         self.told.append(text)
         self.modes.append(options.mode)
@@ -93,7 +97,8 @@ class PlayedRuntime:
         self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
         return f"turn{self.turns}"
 
-    async def steer_turn(self, text: str) -> None:
+    async def steer_turn(self, text: str, images: Sequence[str] = ()) -> None:
+        self.images.append(tuple(images))
         self.steered.append(text)
 
     async def interrupt_turn(self) -> None:

@@ -197,7 +197,7 @@ async def test_a_session_that_cannot_be_recorded_is_not_begun(
 async def test_an_agent_that_dies_before_its_turn_begins_is_an_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def die(self: PlayedRuntime, _text: str, _options: ThreadOptions) -> str:
+    async def die(self: PlayedRuntime, _text: str, *_more: object) -> str:
         self.say(RuntimeEvent(RuntimeExited(expected=False, code=1)))
         return "turn1"
 
@@ -212,7 +212,7 @@ async def test_a_refused_turn_lets_nobody_wait(
     await stage.start()
     stage.agent.end_turn()
 
-    async def refuse(_self: PlayedRuntime, _text: str, _options: ThreadOptions) -> str:
+    async def refuse(_self: PlayedRuntime, _text: str, *_more: object) -> str:
         raise AgentError("refused")
 
     monkeypatch.setattr(PlayedRuntime, "start_turn", refuse)

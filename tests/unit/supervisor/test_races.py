@@ -423,10 +423,12 @@ async def test_a_turn_interrupted_while_it_is_started_ends(
     going, go = anyio.Event(), anyio.Event()
     original = PlayedRuntime.start_turn
 
-    async def slow(self: PlayedRuntime, text: str, options: ThreadOptions) -> str:
+    async def slow(
+        self: PlayedRuntime, text: str, options: ThreadOptions, images: Sequence[str]
+    ) -> str:
         going.set()
         await go.wait()
-        return await original(self, text, options)
+        return await original(self, text, options, images)
 
     monkeypatch.setattr(PlayedRuntime, "start_turn", slow)
     async with anyio.create_task_group() as tasks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
@@ -183,10 +185,12 @@ async def test_a_switch_while_a_turn_is_started_waits_and_then_holds(
     starting, go_on = anyio.Event(), anyio.Event()
     start_turn = PlayedRuntime.start_turn
 
-    async def slow(self: PlayedRuntime, text: str, options: ThreadOptions) -> str:
+    async def slow(
+        self: PlayedRuntime, text: str, options: ThreadOptions, images: Sequence[str]
+    ) -> str:
         starting.set()
         await go_on.wait()
-        return await start_turn(self, text, options)
+        return await start_turn(self, text, options, images)
 
     monkeypatch.setattr(PlayedRuntime, "start_turn", slow)
     await stage.supervisor.resume(await _made(stage))

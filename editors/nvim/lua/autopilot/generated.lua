@@ -3,6 +3,21 @@
 
 local M = {}
 
+---@class autopilot.Account
+---@field loggedIn boolean
+---@field needed boolean
+---@field description string
+
+---@class autopilot.AccountLogin
+---@field loginId? string
+---@field url? string
+---@field userCode? string
+
+---@class autopilot.AccountNotification
+---@field account autopilot.Account
+---@field loginId? string
+---@field error? string
+
 ---@class autopilot.AgentShown
 ---@field threadId string
 ---@field name string
@@ -52,6 +67,10 @@ local M = {}
 ---@field shown 'edit'|'document'|'none'
 ---@field uri string
 ---@field diff string
+
+---@class autopilot.Attachment
+---@field path string
+---@field kind 'image'|'file'
 
 ---@alias autopilot.ChangeKind 'add'|'delete'|'update'
 
@@ -131,6 +150,15 @@ local M = {}
 ---@field moveTo? string|nil
 ---@field hunks? autopilot.Hunk[]
 ---@field problem? string
+
+---@class autopilot.Finding
+---@field id string
+---@field title string
+---@field body? string
+---@field path? string
+---@field startLine? integer
+---@field endLine? integer
+---@field priority? integer|nil
 
 ---@class autopilot.Grant
 ---@field id string
@@ -273,6 +301,7 @@ local M = {}
 ---@class autopilot.QueuedMessage
 ---@field id string
 ---@field text string
+---@field held? boolean
 
 ---@class autopilot.RateLimit
 ---@field name string
@@ -305,6 +334,9 @@ local M = {}
 ---@field background? boolean
 ---@field threadId? string|nil
 
+---@class autopilot.SessionForked
+---@field sessionId string
+
 ---@class autopilot.SessionList
 ---@field sessions autopilot.SessionSummary[]
 
@@ -325,6 +357,10 @@ local M = {}
 ---@field turns autopilot.TurnShown[]
 ---@field pending autopilot.Approval[]
 ---@field grants autopilot.Grant[]
+---@field queue? autopilot.WaitingMessage[]
+---@field findings? autopilot.Finding[]
+---@field archived? boolean
+---@field forkedFrom? string
 ---@field transcript string
 
 ---@class autopilot.SessionSummary
@@ -338,6 +374,7 @@ local M = {}
 ---@field state string
 ---@field mode autopilot.Mode
 ---@field threadId? string|nil
+---@field archived? boolean
 ---@field sizeBytes? integer
 ---@field inUse? boolean
 
@@ -404,6 +441,13 @@ local M = {}
 ---@field uri string
 ---@field shown boolean
 
+---@class autopilot.TurnBegun
+---@field sessionId string
+---@field turnId string
+
+---@class autopilot.TurnQueued
+---@field messageId string
+
 ---@class autopilot.TurnShown
 ---@field turnId string
 ---@field status string
@@ -437,14 +481,19 @@ local M = {}
 ---@field part? string
 ---@field risk? 'low'|'high'
 
+---@class autopilot.WaitingMessage
+---@field id string
+---@field text string
+---@field prompt? string
+---@field attachments? autopilot.Attachment[]
+---@field queuedBy? string
+---@field queuedAt? number
+---@field held? boolean
+
 ---@class autopilot.WaitingTaskShown
 ---@field taskId string
 ---@field text string
 ---@field unsaved string[]
-
----@class autopilot.TurnStarted
----@field sessionId string
----@field turnId string
 
 ---@class autopilot.Settings.codex
 ---@field command? string[]
@@ -494,6 +543,10 @@ local M = {}
 ---@field shared? autopilot.Settings.shared
 
 ---@alias autopilot.Command
+---| 'autopilot.account.cancelLogin'
+---| 'autopilot.account.login'
+---| 'autopilot.account.logout'
+---| 'autopilot.account.show'
 ---| 'autopilot.approval.answer'
 ---| 'autopilot.approval.decide'
 ---| 'autopilot.approval.list'
@@ -510,19 +563,28 @@ local M = {}
 ---| 'autopilot.policy.list'
 ---| 'autopilot.policy.trust'
 ---| 'autopilot.policy.untrust'
+---| 'autopilot.review.dismiss'
+---| 'autopilot.review.start'
+---| 'autopilot.session.archive'
 ---| 'autopilot.session.close'
+---| 'autopilot.session.compact'
 ---| 'autopilot.session.delete'
+---| 'autopilot.session.fork'
 ---| 'autopilot.session.list'
+---| 'autopilot.session.rename'
 ---| 'autopilot.session.resume'
 ---| 'autopilot.session.show'
 ---| 'autopilot.status'
 ---| 'autopilot.transcript.open'
 ---| 'autopilot.turn.forget'
 ---| 'autopilot.turn.interrupt'
+---| 'autopilot.turn.queue'
 ---| 'autopilot.turn.redo'
+---| 'autopilot.turn.release'
 ---| 'autopilot.turn.start'
 ---| 'autopilot.turn.steer'
 ---| 'autopilot.turn.undo'
+---| 'autopilot.turn.unqueue'
 
 --- The names of the server's settings, nested as they are.
 M.settings = {

@@ -1,0 +1,108 @@
+"""What the commands about approvals do: list, decide, mark, answer, preview.
+
+Not aware of how an editor sends a command. `commands` stands above.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from autopilot_ls.lsp import approval_params as params
+from autopilot_ls.lsp.backend import Backend
+from autopilot_ls.lsp.features.preview import Preview
+from autopilot_ls.lsp.shared_params import OptionalSessionParams
+from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
+from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.review import units_of
+
+
+class ApprovalCommands:
+    """The commands of one editor about approvals."""
+
+    def __init__(self, backend: Backend, *, name: Callable[[], str], preview: Preview) -> None:
+        """Create them.
+
+        Args:
+            backend: The supervisor.
+            name: Says who decides.
+            preview: Shows patches.
+        """
+        self._backend = backend
+        self._name = name
+        self._preview = preview
+        self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
+
+    async def list(self, request: OptionalSessionParams) -> params.ApprovalList:
+        """List what waits."""
+        return params.ApprovalList(approvals=self._backend.approvals(request.session_id))
+
+    async def decide(self, request: params.ApprovalDecideParams) -> params.ApprovalDecided:
+        """Give the one decision."""
+        content = None if request.content is None else json.dumps(request.content)
+        decision = await self._backend.decide(
+            request.approval_id,
+            request.decision,
+            decided_by=self._name(),
+            message=request.message,
+            answers=request.answers or None,
+            content=content,
+            hunks=request.hunks,
+            reasons=request.reasons,
+            remember=request.remember,
+            merge=request.unsaved == "merge",
+        )
+        self._answers.pop(request.approval_id, None)
+        return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)
+
+    async def mark(self, request: params.ApprovalMarkParams) -> params.ApprovalMarked:
+        """Choose for single hunks."""
+        mark = None if request.mark == "none" else Mark(request.mark)
+        decision = await self._backend.mark(
+            request.approval_id,
+            request.hunks,
+            mark,
+            marked_by=self._name(),
+            message=request.message,
+            merge=request.unsaved == "merge",
+        )
+        if decision is not None:
+            return params.ApprovalMarked(approval_id=request.approval_id, decision=decision)
+        approval = self._backend.approval(request.approval_id)
+        chosen = {choice.hunk_id for choice in approval.marks}
+        missing = tuple(unit.id for unit in units_of(approval) if unit.id not in chosen)
+        return params.ApprovalMarked(approval_id=approval.id, marks=approval.marks, missing=missing)
+
+    async def answer(self, request: params.ApprovalAnswerParams) -> params.ApprovalAnswered:
+        """Answer one question."""
+        approval = self._backend.approval(request.approval_id)
+        asked = _questions(approval)
+        if request.question_id not in asked:
+            raise InvalidRequest(
+                f"Approval {approval.id} has no question {request.question_id!r}.",
+                advice=f"Its questions: {', '.join(asked)}." if asked else "It asks no questions.",
+            )
+        waiting = {other.id for other in self._backend.approvals()}
+        self._answers = {key: value for key, value in self._answers.items() if key in waiting}
+        answers = self._answers.setdefault(approval.id, {})
+        answers[request.question_id] = request.answers
+        missing = tuple(question for question in asked if question not in answers)
+        if not missing:
+            await self._backend.decide(
+                approval.id, DecisionKind.ACCEPT, decided_by=self._name(), answers=answers
+            )
+            self._answers.pop(approval.id, None)
+        return params.ApprovalAnswered(approval_id=approval.id, missing=missing)
+
+    async def preview(self, request: params.ApprovalPreviewParams) -> params.ApprovalPreviewed:
+        """Show a patch."""
+        approval = self._backend.approval(request.approval_id)
+        root = self._backend.snapshot(approval.session_id).cwd
+        shown, uri, diff = await self._preview.show(approval, root, request.view)
+        return params.ApprovalPreviewed(shown=shown, uri=uri, diff=diff)
+
+
+def _questions(approval: Approval) -> tuple[str, ...]:
+    if not isinstance(approval.action, QuestionAction):
+        return ()
+    return tuple(question.id for question in approval.action.questions)
