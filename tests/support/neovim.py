@@ -104,7 +104,7 @@ def _ended(world: World) -> Generator[None]:
     try:
         yield
     finally:
-        ask_all(world.environment, stop=True)
+        ask_all(world.environment, "stop")
 
 
 @contextmanager
