@@ -143,6 +143,10 @@ class Backend(Protocol):
         """Give the one decision on an approval."""
         ...
 
+    async def to_save(self, approval_id: str, hunks: Iterable[str] | None) -> tuple[str, ...]:
+        """Return the paths of the files to be saved before these hunks, or all, can be accepted."""
+        ...
+
     async def mark(
         self,
         approval_id: str,

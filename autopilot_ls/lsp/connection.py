@@ -242,7 +242,10 @@ class Connection:
     def saved(self, uri: str) -> None:
         """See `Endpoint`."""
         document = self.documents.get(uri)
-        if document is not None and self._features is not None:
+        if document is None:
+            return
+        document.saved = document.text
+        if self._features is not None:
             self._features.document_saved(document)
 
     def folders_changed(self, event: types.WorkspaceFoldersChangeEvent) -> None:

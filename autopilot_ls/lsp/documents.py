@@ -35,6 +35,7 @@ class Document:
         key: The canonical path, or the URI, by which documents are compared.
         lines: With their ends; there is always one, and the last has no end.
         loaded: The text it was opened or saved with last; None when that is not known.
+        saved: The text it was saved with last; None when it was not since it was opened.
     """
 
     uri: str
@@ -44,6 +45,7 @@ class Document:
     version: int
     lines: list[str]
     loaded: str | None = None
+    saved: str | None = None
     _text: str | None = None
 
     @property

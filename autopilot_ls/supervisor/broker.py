@@ -295,7 +295,9 @@ class Broker:
             prepared = Prepared()
             if merge:
                 decision = await self._partials.merging(entry.approval, decision)
-            if remember is not None:
+            if remember is None:
+                decision = await self._partials.with_saved(entry.approval, decision)
+            else:
                 require_plain(decision)
             if decision.kind.accepts:
                 require_complete(entry.approval, decision)
@@ -310,6 +312,17 @@ class Broker:
             self._require_still_open(entry, decision)
             await self._carry_out(entry, decision, prepared)
         return decision
+
+    async def to_save(self, approval_id: str, hunks: Iterable[str] | None) -> tuple[str, ...]:
+        """Return the paths of the files to be saved before these hunks, or all, can be accepted.
+
+        Raises:
+            ApprovalNotFound: No such request was made in this session.
+            ApprovalAlreadyResolved: It has its decision.
+            InvalidRequest: It has no such hunk.
+            DecisionRefused: They would not fit what is saved then; nothing is to be saved for them.
+        """
+        return await self._partials.to_save(self._free(approval_id).approval, hunks)
 
     def _require_still_open(self, entry: _Open, decision: Decision) -> None:
         try:

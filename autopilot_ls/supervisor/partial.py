@@ -10,6 +10,7 @@ unsaved changes take their hunks in the editor instead. The agent hears what was
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,8 @@ from autopilot_ls.edits.settle import promised_contents, settle
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, FileChange
 from autopilot_ls.model.errors import AutopilotError, DecisionRefused, InvalidRequest
 from autopilot_ls.model.events import FactsDue, FilesSettled, Notice
-from autopilot_ls.model.review import chosen, units_of
+from autopilot_ls.model.review import chosen, expanded, units_of
+from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.facts import partial_facts, refusal
 from autopilot_ls.supervisor.merging import put_into
 from autopilot_ls.supervisor.patches import Patches, looked
@@ -97,6 +99,33 @@ class Partials:
             hunks = tuple(unit.id for unit in units_of(approval))
         return decision.model_copy(update={"hunks": hunks, "merged": merged})
 
+    async def to_save(self, approval: Approval, hunks: Iterable[str] | None) -> tuple[str, ...]:
+        """Return the paths of the files to be saved before these hunks, or all, can be accepted.
+
+        Raises:
+            DecisionRefused: They would not fit what is saved then, or the disk did not answer in time.
+        """
+        if not approval.files:
+            return ()
+        named = None if hunks is None else expanded(approval, hunks)
+        return await self._patches.to_save(approval, chosen(approval, named))
+
+    async def with_saved(self, approval: Approval, decision: Decision) -> Decision:
+        """Return the decision by hunks, where the person has saved other changes of the files since.
+
+        The agent's own patch may not fit any more, for it was made for the lines around it too; so what is
+        accepted is written here.
+
+        Raises:
+            DecisionRefused: It does not fit what was saved, or the disk did not answer in time.
+        """
+        by_policy = decision.decided_by == POLICY
+        if decision.kind is not DecisionKind.ACCEPT or decision.hunks is not None or by_policy:
+            return decision
+        if not approval.files or not await self._patches.is_saved_since(approval, approval.files):
+            return decision
+        return decision.model_copy(update={"hunks": tuple(unit.id for unit in units_of(approval))})
+
     async def prepare(self, approval: Approval, decision: Decision) -> Prepared:
         """Check what an accepting decision would do, and get ready for it.
 
@@ -109,6 +138,7 @@ class Partials:
         files = chosen(approval, decision.hunks)
         if decision.in_editor:
             return Prepared(files)
+        files = await self._patches.as_saved(approval, files)
         merged = {Path(path) for path in decision.merged}
         found = await self._patches.check_part(approval, files, merged)
         merges = tuple(

@@ -28,6 +28,7 @@ from autopilot_ls.model.errors import DecisionRefused
 from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.supervisor.merging import require_mergeable, unsaved_among
+from autopilot_ls.supervisor.saved import SavedSince, require_savable, saved_since
 from autopilot_ls.supervisor.views import ClientView, OpenDocument
 
 T = TypeVar("T")
@@ -38,6 +39,10 @@ DISK_LIMIT: Final = 30.0
 
 QUICK_BYTES: Final = 512 * 1024
 QUICK_CHANGES: Final = 50
+
+MAX_REMEMBERED: Final = 8 * 1024 * 1024
+"""Bytes of the files of one patch, up to which their contents are remembered until it is decided."""
+
 """Up to these sizes the reading of a patch does not hold up the event loop for long."""
 
 
@@ -45,6 +50,7 @@ QUICK_CHANGES: Final = 50
 class _Patch:
     files: tuple[FileChange, ...]
     at_proposal: Mapping[Path, FileState]
+    saved: Mapping[Path, FileState] = field(default_factory=dict[Path, FileState])
     item_id: str | None = None
     thread_id: str | None = None
     accepted: bool = False
@@ -130,6 +136,7 @@ class Patches:
         if not isinstance(approval.action, PatchAction):
             return
         patch = self._known(approval.id)
+        patch.saved = {}  # The agent writes the whole as it was proposed.
         patch.before = await self._checked(patch, patch.files)
 
     async def check_part(
@@ -172,7 +179,7 @@ class Patches:
             partial(
                 check_acceptable,
                 files,
-                disk_at_proposal=patch.at_proposal,
+                disk_at_proposal={**patch.at_proposal, **patch.saved},
                 documents=documents,
                 root=self._workspace(),
             )
@@ -200,6 +207,49 @@ class Patches:
     async def unsaved_among(self, files: Sequence[FileChange]) -> tuple[str, ...]:
         """Return the paths of those changed files that an editor holds unsaved changes of."""
         return await looked(partial(unsaved_among, files, self.documents()))
+
+    async def as_saved(
+        self, approval: Approval, files: Sequence[FileChange]
+    ) -> tuple[FileChange, ...]:
+        """Return a part of a patch as it is for what the person has saved in its files since.
+
+        What was saved counts as known from now on, when the patch is checked.
+
+        Raises:
+            DecisionRefused: It does not fit there, or the disk did not answer in time.
+        """
+        patch = self._known(approval.id)
+        found = await self._saved_since(patch, files)
+        patch.saved = found.states
+        return found.files
+
+    async def is_saved_since(self, approval: Approval, files: Sequence[FileChange]) -> bool:
+        """Tell whether the person has saved other changes of these files since they were proposed.
+
+        Raises:
+            DecisionRefused: As `as_saved`.
+        """
+        return bool((await self._saved_since(self._known(approval.id), files)).states)
+
+    async def _saved_since(self, patch: _Patch, files: Sequence[FileChange]) -> SavedSince:
+        documents = self.documents()
+        if not any(document.saved is not None for document in documents):
+            return SavedSince(tuple(files), {})
+        root = self._workspace()
+        return await looked(partial(saved_since, files, patch.at_proposal, documents, root))
+
+    async def to_save(self, approval: Approval, files: Sequence[FileChange]) -> tuple[str, ...]:
+        """Return the paths of those files that have to be saved before they are accepted.
+
+        Raises:
+            DecisionRefused: They would not fit then, or the disk did not answer in time.
+        """
+        unsaved = await self.unsaved_among(files)
+        if unsaved:
+            then = self._known(approval.id).at_proposal
+            documents, root = self.documents(), self._workspace()
+            await looked(partial(require_savable, files, unsaved, then, documents, root))
+        return unsaved
 
     def accept(self, approval: Approval) -> None:
         """Note that a patch was accepted, so that it is settled when the agent has reported on it."""
@@ -276,10 +326,12 @@ def _untold(approval_id: str, patch: _Patch, error: Exception) -> FilesSettled:
 
 def _examine(approval_id: str, action: PatchAction, root: Path) -> _Patch:
     files = file_changes(action.changes, approval_id=approval_id, read=read_target, root=root)
+    paths = affected_paths(files)
     try:
-        state = capture(affected_paths(files), keep=False)
+        state = capture(paths, limit=MAX_REMEMBERED)
     except DecisionRefused:
-        state = {}  # Too large to look at, hence unknown, which refuses an accept later.
+        # Too much to remember. What is too large to look at is unknown, which refuses an accept later.
+        state = capture(paths, keep=False)
     return _Patch(files, state)
 
 

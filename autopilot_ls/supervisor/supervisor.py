@@ -405,6 +405,10 @@ class Supervisor:
             self._look_at_policies()
         return given
 
+    async def to_save(self, approval_id: str, hunks: Iterable[str] | None) -> tuple[str, ...]:
+        """Return the paths of the files to be saved before hunks are accepted; see `Broker.to_save`."""
+        return await self._session_of(approval_id).broker.to_save(approval_id, hunks)
+
     async def mark(
         self,
         approval_id: str,

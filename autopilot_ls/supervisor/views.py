@@ -27,6 +27,7 @@ class OpenDocument:
 
     Attributes:
         text: The client's text, with the line ends as the client sends them.
+        saved: What the person saved there last; None when nothing was since it was opened.
         put: Has the client make an edit in the document, unsaved, and looks at the text afterwards; this
             has a limit in time. None where the client cannot, or has the file open more than once.
     """
@@ -34,6 +35,7 @@ class OpenDocument:
     path: Path
     text: str
     put: Put | None = field(default=None, compare=False, repr=False)
+    saved: str | None = None
 
 
 class ClientView(Protocol):

@@ -57,7 +57,7 @@ class Merging:
                 put = None
                 if able and times[document.key] == 1:
                     put = partial(self._put, document.uri)
-                yield OpenDocument(Path(document.path), document.text, put)
+                yield OpenDocument(Path(document.path), document.text, put, document.saved)
 
     def document_changed(self, document: Document) -> None:
         """Look whether an edit has arrived."""
