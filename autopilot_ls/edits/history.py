@@ -206,6 +206,10 @@ class History:
             part = Part(f"l{hunk.id}", "hunk", hunk.start, hunk.old, hunk.new)
             yield self._item(part, hunk.steps)
 
+    def reviewed(self) -> Content:
+        """Return what the file would be without what nobody has reviewed."""
+        return self._content(self._reviewed_shape(), self.weave.reference())
+
     def _reviewed_shape(self) -> Shape:
         """Return what the file would be, apart from its lines, without what is not reviewed."""
         return next(shape for shape in reversed(self.shapes) if not self._is_open(shape))

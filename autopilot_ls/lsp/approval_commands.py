@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from autopilot_ls.lsp import approval_params as params
 from autopilot_ls.lsp.backend import Backend
+from autopilot_ls.lsp.content_params import documents_of
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.shared_params import OptionalSessionParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
@@ -35,7 +36,9 @@ class ApprovalCommands:
 
     async def list(self, request: OptionalSessionParams) -> params.ApprovalList:
         """List what waits."""
-        return params.ApprovalList(approvals=self._backend.approvals(request.session_id))
+        approvals = self._backend.approvals(request.session_id)
+        documents = tuple(documents_of(each) for each in approvals if each.files)
+        return params.ApprovalList(approvals=approvals, documents=documents)
 
     async def decide(self, request: params.ApprovalDecideParams) -> params.ApprovalDecided:
         """Give the one decision."""

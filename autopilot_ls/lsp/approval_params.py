@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from autopilot_ls.lsp.content_params import ApprovalDocuments
 from autopilot_ls.lsp.shared_params import Name, Reason, Text
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, HunkMark
 from autopilot_ls.model.base import Frozen
@@ -18,9 +19,14 @@ Hunks = Annotated[tuple[Name, ...], Field(max_length=10_000)]
 
 
 class ApprovalList(Frozen):
-    """What waits for a decision, oldest first."""
+    """What waits for a decision, oldest first.
+
+    Attributes:
+        documents: Those of patches, for `workspace/textDocumentContent`.
+    """
 
     approvals: tuple[Approval, ...]
+    documents: tuple[ApprovalDocuments, ...] = ()
 
 
 class ApprovalDecideParams(Frozen):

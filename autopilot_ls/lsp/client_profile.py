@@ -68,6 +68,7 @@ class ClientProfile:
         literal_actions: Whether code actions may be more than plain commands.
         code_lenses: Whether it shows code lenses.
         refreshes_lenses: Whether it asks for them anew when it is told to.
+        shows_contents: Whether it asks for documents that only the server has.
         llm_tag: Whether code actions may be tagged as made by a language model.
     """
 
@@ -91,6 +92,7 @@ class ClientProfile:
     markdown_hovers: bool = False
     code_lenses: bool = False
     refreshes_lenses: bool = False
+    shows_contents: bool = False
     configuration: bool = False
     registers_configuration: bool = False
 
@@ -166,6 +168,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         diagnostic_data=bool(diagnostics and diagnostics.data_support),
         markdown_hovers=types.MarkupKind.Markdown in ((hover and hover.content_format) or ()),
         code_lenses=bool(text and text.code_lens),
+        shows_contents=bool(workspace and workspace.text_document_content),
         refreshes_lenses=bool(lenses and lenses.refresh_support),
         configuration=bool(workspace and workspace.configuration),
         registers_configuration=bool(configured and configured.dynamic_registration),

@@ -196,7 +196,7 @@ class Commands:
         try:
             result = await self._jobs.run(lambda: handler(argument))
         except AutopilotError as error:
-            raise _response(error) from error
+            raise response(error) from error
         except OSError as error:
             raise JsonRpcException(
                 f"{name} failed: {error}.", REQUEST_FAILED, {"code": "system-error"}
@@ -316,6 +316,7 @@ def _problem(place: tuple[int | str, ...], said: str) -> str:
     return f"{one_line('.'.join(map(str, place)), 100) or 'The argument'} {said}"
 
 
-def _response(error: AutopilotError) -> JsonRpcException:
+def response(error: AutopilotError) -> JsonRpcException:
+    """Return an error of ours as the response to a request."""
     code = INVALID_PARAMS if isinstance(error, InvalidRequest) else REQUEST_FAILED
     return JsonRpcException(str(error), code, {"code": error.code, "advice": error.advice})

@@ -21,7 +21,7 @@ from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp.client_profile import ClientProfile, profile_of
 from autopilot_ls.lsp.convert import canonical, is_inside, to_path
 from autopilot_ls.lsp.documents import Document, Documents
-from autopilot_ls.lsp.methods import COMMANDS
+from autopilot_ls.lsp.methods import COMMANDS, SCHEME
 from autopilot_ls.lsp.pace import Pace
 from autopilot_ls.lsp.protocol import REQUEST_FAILED, AutopilotServer
 from autopilot_ls.lsp.transport import Outbox
@@ -83,6 +83,10 @@ class Features(Protocol):
 
     async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
         """Return the code lenses of a document."""
+        ...
+
+    async def content(self, uri: str) -> str:
+        """Return the text of a document that only the server has."""
         ...
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
@@ -292,6 +296,11 @@ class Connection:
             return ()
         return await features.code_lenses(params)
 
+    async def content(self, uri: str) -> str:
+        """See `Endpoint`."""
+        features = await self._wait_for_features(READY_TIMEOUT)
+        return await features.content(uri)
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Endpoint`."""
         features = await self._wait_for_features(READY_TIMEOUT)
@@ -329,7 +338,10 @@ def _capabilities(profile: ClientProfile) -> types.ServerCapabilities:
         workspace=types.WorkspaceOptions(
             workspace_folders=types.WorkspaceFoldersServerCapabilities(
                 supported=True, change_notifications=True
-            )
+            ),
+            text_document_content=types.TextDocumentContentOptions(schemes=[SCHEME])
+            if profile.shows_contents
+            else None,
         ),
         experimental={"autopilot": {"version": 1}},
     )

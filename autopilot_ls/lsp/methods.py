@@ -320,6 +320,9 @@ STATUS_CHANGED: Final = "autopilot/status"
 RELOAD: Final = "autopilot/reload"
 ACCOUNT: Final = "autopilot/account"
 
+SCHEME: Final = "autopilot"
+"""Of the URIs of documents that only the server has; see `content_uris`."""
+
 NOTIFICATIONS: Final[tuple[Method, ...]] = (
     Method(
         EVENT,

@@ -100,6 +100,10 @@ class Endpoint(Protocol):
         """Return the code lenses of a document."""
         ...
 
+    async def content(self, uri: str) -> str:
+        """Return the text of a document that only the server has."""
+        ...
+
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """Carry out a command and return its result as plain JSON."""
         ...
@@ -305,6 +309,7 @@ class LspProtocol(LanguageServerProtocol):
             types.TEXT_DOCUMENT_CODE_ACTION: self._code_actions,
             types.TEXT_DOCUMENT_HOVER: self._hover,
             types.TEXT_DOCUMENT_CODE_LENS: self._code_lenses,
+            types.WORKSPACE_TEXT_DOCUMENT_CONTENT: self._content,
             types.WORKSPACE_EXECUTE_COMMAND: self._execute,
         }
         cast("dict[str, object]", self.fm.builtin_features).update(handlers)
@@ -357,6 +362,11 @@ class LspProtocol(LanguageServerProtocol):
 
     async def _code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
         return await self._server.endpoint.code_lenses(params)
+
+    async def _content(
+        self, params: types.TextDocumentContentParams
+    ) -> types.TextDocumentContentResult:
+        return types.TextDocumentContentResult(await self._server.endpoint.content(params.uri))
 
     async def _execute(self, params: types.ExecuteCommandParams) -> object:
         return await self._server.endpoint.execute(params.command, params.arguments or ())

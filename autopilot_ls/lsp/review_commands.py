@@ -13,7 +13,8 @@ import anyio.to_thread
 from autopilot_ls.lsp import review_params as params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import to_path, to_uri
+from autopilot_ls.lsp.content_uris import baseline_uri
+from autopilot_ls.lsp.convert import canonical, to_path, to_uri
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.presentation.changes import ChangedPart
 from autopilot_ls.supervisor.review.desk import ReviewDesk, TakenBack
@@ -149,6 +150,7 @@ def _shown(part: ChangedPart, folder: Path) -> params.ChangeShown:
         id=part.id,
         path=part.path.encode(errors="backslashreplace").decode(),
         uri=to_uri(str(folder / part.path)),
+        before=baseline_uri(Path(canonical(str(folder))), part.path),
         kind=part.kind,
         line=part.line,
         author="agent" if part.attributed else "unattributed",

@@ -82,6 +82,7 @@ class ChangeShown(Frozen):
         id: Names it while it lasts.
         path: Relative to the workspace.
         uri: The file.
+        before: The file without what nobody has reviewed, for `workspace/textDocumentContent`.
         kind: A `hunk` is about some lines, `mode` about permissions, the others about the file.
         line: Its first line on disk, from 0.
         author: `unattributed` where another program may have made it.
@@ -96,6 +97,7 @@ class ChangeShown(Frozen):
     id: str
     path: str
     uri: str
+    before: str
     kind: Literal["hunk", "add", "delete", "whole", "mode"]
     line: int
     author: Literal["agent", "unattributed"]

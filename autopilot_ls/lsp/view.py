@@ -18,11 +18,12 @@ from lsprotocol import types
 from autopilot_ls.edits.line_edits import LineEdit
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.backend import Backend
-from autopilot_ls.lsp.commands import Commands
+from autopilot_ls.lsp.commands import Commands, response
 from autopilot_ls.lsp.configuration import Configuration
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.code_actions import CodeActions
+from autopilot_ls.lsp.features.content import Contents
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.hover import hover_at
 from autopilot_ls.lsp.features.lenses import Lenses
@@ -108,6 +109,9 @@ class EditorView:
         self._notifications = Notifications(connection, self._statuses)
         self._transcripts = Transcripts(
             folder, jobs, backend.snapshot, redact, lambda: self._settings.transcript.follow_seconds
+        )
+        self._contents = Contents(
+            connection, backend, jobs, redact, lambda: self._settings.transcript.follow_seconds
         )
         self._preview = Preview(
             connection, messages, jobs, folder, self._applied, place=self._diagnostics.pending.place
@@ -226,6 +230,7 @@ class EditorView:
             for session_id in self._backend.live_sessions():
                 self._notifications.status_changed(session_id)
                 self._frames.mark(session_id)
+        self._contents.review_changed(workspace)
 
     def policy_changed(self) -> None:
         """Show what there is to say about the policy's files now."""
@@ -416,6 +421,7 @@ class EditorView:
             return False
         snapshot = self._backend.snapshot(session_id)
         self._transcripts.changed(session_id)
+        self._contents.session_changed(session_id)
         if self._progress.report(session_id, snapshot):
             return self._notifications.enabled
         # What came too soon after the last report must not wait for the next event.
@@ -515,6 +521,13 @@ class EditorView:
     async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
         """See `Features`."""
         return self._lenses.of(params)
+
+    async def content(self, uri: str) -> str:
+        """See `Features`."""
+        try:
+            return await self._jobs.run(lambda: self._contents.text(uri))
+        except AutopilotError as error:
+            raise response(error) from error
 
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Features`."""

@@ -79,6 +79,7 @@ class Client:
         self.process = process
         self.received: list[Message] = []
         self.times: list[float] = []
+        self.capabilities: Message = {}
         self.answers: dict[str, Callable[[Any], Any]] = {
             "window/workDoneProgress/create": lambda _: None,
             "window/showDocument": lambda _: {"success": True},
@@ -174,6 +175,7 @@ class Client:
                 "initializationOptions": options,
             },
         )
+        self.capabilities = result["capabilities"]
         self.notify("initialized", {})
         return result
 

@@ -139,6 +139,21 @@ class ReviewDesk:
             await opened.review.look()
         return _items(opened)
 
+    async def before(self, workspace: Path, path: str) -> Content | None:
+        """Return what a file would be without what nobody has reviewed; None where nothing is known of it.
+
+        Args:
+            workspace: The folder.
+            path: Relative to it.
+
+        Raises:
+            InvalidRequest: Reviewing is off.
+        """
+        if self._reviews is not None and not await self.restore(workspace):
+            return None
+        history = (await self._of(workspace)).review.histories.get(path)
+        return None if history is None else history.reviewed()
+
     async def keep(self, workspace: Path, ids: Collection[str]) -> tuple[ReviewItem, ...]:
         """Take these as reviewed; returns those that were still open."""
         return (await self._of(workspace)).review.keep(ids)

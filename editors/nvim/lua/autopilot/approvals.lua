@@ -195,7 +195,7 @@ local function choices_for(approval, title)
         require('autopilot.review').list(approval.id)
       end)
       add('Show it before and after', function()
-        require('autopilot.diff').approval(approval)
+        require('autopilot.diff').approval(approval.id)
       end)
     end
     add('Accept', deciding('accept'))

@@ -45,28 +45,27 @@ function M.show(before, after, title)
   })
 end
 
+---@param file autopilot.FileDocuments
 local function show_file(file)
-  if file.before and file.after then
-    M.show(file.before, file.after, vim.fs.basename(file.path))
+  local before, after = file.before, file.after
+  if type(before) == 'string' and type(after) == 'string' then
+    M.show(before, after, vim.fs.basename(file.path))
   else
-    say.error('This autopilot-ls is too old to show texts before and after; use :Autopilot preview')
+    -- A new file has nothing to compare it with, nor has one that goes.
+    vim.cmd.tabedit(vim.fn.fnameescape(type(after) == 'string' and after or before))
   end
 end
 
 --- A pending patch: one of its files, chosen if there are several.
----@param approval autopilot.Approval
+---@param documents autopilot.ApprovalDocuments
 ---@param path? string That file at once.
-function M.approval(approval, path)
-  local files = approval.files or {}
-  for _, file in ipairs(files) do
-    if file.path == path then
+local function show_patch(documents, path)
+  for _, file in ipairs(documents.files) do
+    if file.path == path or #documents.files == 1 then
       return show_file(file)
     end
   end
-  if #files == 1 then
-    return show_file(files[1])
-  end
-  vim.ui.select(files, {
+  vim.ui.select(documents.files, {
     prompt = 'Which file',
     format_item = function(file)
       return vim.fn.fnamemodify(file.path, ':.')
@@ -75,6 +74,20 @@ function M.approval(approval, path)
     if file then
       show_file(file)
     end
+  end)
+end
+
+--- A pending patch, or the oldest of them.
+---@param id? string The approval.
+---@param path? string That file at once.
+function M.approval(id, path)
+  server.run('autopilot.approval.list', {}, function(result)
+    for _, documents in ipairs(result.documents) do
+      if not id or documents.approvalId == id then
+        return show_patch(documents, path)
+      end
+    end
+    say.info('No patch waits for you')
   end)
 end
 
@@ -93,15 +106,7 @@ function M.open()
     end)
     return
   end
-  server.run('autopilot.approval.list', {}, function(result)
-    for _, approval in ipairs(result.approvals) do
-      local wanted = not hunk or approval.id == hunk.data.approvalId
-      if approval.action.type == 'patch' and wanted then
-        return M.approval(approval, name)
-      end
-    end
-    say.info('No patch waits for you')
-  end)
+  M.approval(hunk and hunk.data.approvalId, name)
 end
 
 return M

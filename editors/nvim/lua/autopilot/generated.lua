@@ -48,8 +48,14 @@ local M = {}
 ---@field approvalId string
 ---@field decision autopilot.Decision
 
+---@class autopilot.ApprovalDocuments
+---@field approvalId string
+---@field diff string
+---@field files autopilot.FileDocuments[]
+
 ---@class autopilot.ApprovalList
 ---@field approvals autopilot.Approval[]
+---@field documents? autopilot.ApprovalDocuments[]
 
 ---@class autopilot.ApprovalMarked
 ---@field approvalId string
@@ -78,6 +84,7 @@ local M = {}
 ---@field id string
 ---@field path string
 ---@field uri string
+---@field before string
 ---@field kind 'hunk'|'add'|'delete'|'whole'|'mode'
 ---@field line integer
 ---@field author 'agent'|'unattributed'
@@ -150,6 +157,11 @@ local M = {}
 ---@field moveTo? string|nil
 ---@field hunks? autopilot.Hunk[]
 ---@field problem? string
+
+---@class autopilot.FileDocuments
+---@field path string
+---@field before string|nil
+---@field after string|nil
 
 ---@class autopilot.Finding
 ---@field id string
