@@ -5,7 +5,7 @@
 export interface AgentShown {
   threadId: string;
   name: string;
-  state: "working" | "idle";
+  state: "working" | "waiting" | "idle";
   tokens: number;
   doing: string;
 }
@@ -600,6 +600,7 @@ export interface StatusView {
   elapsed: number;
   waited: number;
   pending: readonly PendingApproval[];
+  pendingMore: number;
   grants: readonly Grant[];
   tokens: number;
   turnTokens: number;

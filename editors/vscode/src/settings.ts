@@ -50,7 +50,7 @@ export class Settings {
   }
 
   get shared(): boolean {
-    return this.configuration.get('server.shared', true);
+    return this.configuration.get('server.shared', false);
   }
 
   get showsMessages(): boolean {
