@@ -26,6 +26,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from autopilot_ls.shared.control import ask_all
 from editors import toolchain
 from tests.support.world import World
 
@@ -104,6 +105,7 @@ class Workbench:
         folder = ARTIFACTS / "vscode"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self._name}-{self._shots:02d}-{what}.png"
+        self.page.mouse.move(900, 8)  # Away from what would show a tooltip.
         self.page.screenshot(path=path)
         return path
 
@@ -308,6 +310,8 @@ def vscode(
                 browser.close()
     finally:
         _end(process)
+        # The process that windows share outlives them by design.
+        ask_all(world.environment, stop=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -82,7 +82,9 @@ function doing(session: StatusView): readonly Node[] {
     : runs(session)
       ? (session.item?.title ?? session.doing)
       : session.closing;
-  if (label === '') return [];
+  // A command is shown with its output anyway.
+  const shown = session.item?.kind === 'command' && session.commands.length > 0;
+  if (label === '' || (shown && !failed)) return [];
   const icon = failed ? 'error' : runs(session) ? (ITEM_ICONS[session.item?.kind ?? ''] ?? 'pulse') : 'flag';
   return [{ id: 'doing', label, icon, tooltip: `${session.doing}\n${label}` }];
 }

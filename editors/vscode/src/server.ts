@@ -70,6 +70,8 @@ export class Server implements Caller, Disposable {
     this.client = client;
     client.registerFeature({
       fillClientCapabilities: capabilities => {
+        // What goes on is shown by the client itself.
+        if (capabilities.window !== undefined) capabilities.window.workDoneProgress = false;
         capabilities.experimental = {
           ...(capabilities.experimental as object),
           autopilot: { events: false },
@@ -140,7 +142,13 @@ export class Server implements Caller, Disposable {
         return false;
       },
       middleware: {
-        workspace: { configuration: () => [this.settings.asked] },
+        workspace: {
+          configuration: () => [this.settings.asked],
+          // The server asks for what it needs: what the editor would push holds the client's own settings.
+          didChangeConfiguration: async () => {
+            await this.client?.sendNotification('workspace/didChangeConfiguration', { settings: null });
+          },
+        },
         executeCommand: (name, args: unknown[]) => {
           const argument = args[0] ?? {};
           return (this.override(name, argument) ?? this.call(name as CommandName, argument as never)).catch(

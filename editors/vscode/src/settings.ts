@@ -50,7 +50,7 @@ export class Settings {
   }
 
   get shared(): boolean {
-    return this.configuration.get('server.shared', false);
+    return this.configuration.get('server.shared', true);
   }
 
   get showsMessages(): boolean {
