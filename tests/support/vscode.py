@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from autopilot_ls.shared.control import ask_all
 from editors import toolchain
@@ -127,6 +128,19 @@ class Workbench:
             self.page.locator(".quick-input-widget .monaco-list-row").filter(has_text=title)
         ).click()
 
+    def chord(self, key: str) -> None:
+        """Press one of our shortcuts: Ctrl+' and a key."""
+        waiting = self.page.locator(".part.statusbar").filter(has_text="was pressed")
+        deadline = time.monotonic() + WAIT / 1000
+        while True:
+            # Pressed while the focus moves, a key can get lost.
+            self.page.keyboard.press("Control+'")
+            with suppress(PlaywrightError):
+                waiting.wait_for(timeout=2_000)
+                break
+            assert time.monotonic() < deadline, "the first key of the chord gets lost"
+        self.page.keyboard.press(key)
+
     def pick(self, text: str) -> None:
         """Choose in a quick pick."""
         rows = self.page.locator(".quick-input-widget:visible .monaco-list-row")
@@ -169,7 +183,7 @@ class Workbench:
         deadline = time.monotonic() + WAIT / 1000
         while True:
             # Rows are drawn anew while things go on: what was found may be gone.
-            with suppress(Exception):
+            with suppress(PlaywrightError):
                 row.first.hover(timeout=2_000)
                 button.click(timeout=2_000)
                 return

@@ -107,7 +107,7 @@ function taskCommands({ server, store }: Parts): Record<string, Run> {
   };
 }
 
-function approvalCommands({ store, approvals, review, transcripts }: Parts): Record<string, Run> {
+function approvalCommands({ store, approvals, review, transcripts, sessions }: Parts): Record<string, Run> {
   // A command comes from a node, from a diff editor, or with an id.
   const idOf = (from?: Node | Uri | string): string | undefined => {
     if (typeof from === 'string') return from;
@@ -151,13 +151,14 @@ function approvalCommands({ store, approvals, review, transcripts }: Parts): Rec
     rejectHunk: mark('reject'),
     unmarkHunk: mark('none'),
     openTranscript: async (from?: Node | string) => {
-      const sessionId = typeof from === 'string' ? from : (sessionOf(from) ?? store.current?.sessionId);
+      const sessionId =
+        typeof from === 'string' ? from : (sessionOf(from) ?? store.current?.sessionId ?? sessions.newest);
       if (sessionId !== undefined) await transcripts.open(sessionId);
     },
   };
 }
 
-function changeCommands({ server, changes, review, store }: Parts): Record<string, Run> {
+function changeCommands({ server, changes, review, store, sessions }: Parts): Record<string, Run> {
   const chosen =
     (name: 'autopilot.changes.keep' | 'autopilot.changes.undo') =>
     async ({ target }: Node): Promise<void> => {
@@ -190,7 +191,7 @@ function changeCommands({ server, changes, review, store }: Parts): Record<strin
       changes.refresh();
     },
     undoTurn: async (node?: Node) => {
-      const sessionId = sessionOf(node) ?? store.current?.sessionId;
+      const sessionId = sessionOf(node) ?? store.current?.sessionId ?? sessions.newest;
       if (sessionId === undefined) return;
       const { written, left } = await server.call('autopilot.turn.undo', { sessionId });
       tellLeft(left);

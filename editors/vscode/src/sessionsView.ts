@@ -21,7 +21,7 @@ export class Sessions implements Disposable {
     private readonly store: Store,
   ) {
     store.onDidChange(() => {
-      const now = store.all.map(each => `${each.sessionId} ${each.state} ${each.title}`).join();
+      const now = store.all.map(each => `${each.sessionId} ${each.state} ${each.alive} ${each.title}`).join();
       if (now === this.seen) return;
       this.seen = now;
       void this.load();
@@ -37,12 +37,18 @@ export class Sessions implements Disposable {
     this.emitter.fire();
   }
 
+  /** The session that was used last, whether it is open or not. */
+  get newest(): string | undefined {
+    return this.known[0]?.id;
+  }
+
   nodes(): readonly Node[] {
     return this.known.slice(0, SHOWN).map(each => this.node(each));
   }
 
   private node(summary: SessionSummary): Node {
-    const live = this.store.session(summary.id);
+    const known = this.store.session(summary.id);
+    const live = known?.alive === true ? known : undefined;
     const waits = (live?.pending.length ?? 0) > 0;
     const running = live !== undefined && runs(live);
     const icon = waits

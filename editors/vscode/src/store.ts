@@ -12,6 +12,8 @@ export interface Waiting {
   readonly pending: PendingApproval;
 }
 
+const MAX_ENDED = 10;
+
 export class Store implements Disposable {
   private readonly emitter = new EventEmitter<void>();
   readonly onDidChange = this.emitter.event;
@@ -32,11 +34,10 @@ export class Store implements Disposable {
   /** Takes a session's status, unless a newer one is there. */
   put(status: StatusView): void {
     const known = this.sessions.get(status.sessionId);
-    if (known !== undefined && known.seq > status.seq && known.alive) return;
+    if (known !== undefined && known.seq > status.seq) return;
     // The newest comes last.
     if (known?.turnId !== status.turnId) this.sessions.delete(status.sessionId);
-    if (status.alive || status.pending.length > 0) this.sessions.set(status.sessionId, status);
-    else this.sessions.delete(status.sessionId);
+    this.sessions.set(status.sessionId, status);
     this.prune();
     this.emitter.fire();
   }
@@ -85,6 +86,9 @@ export class Store implements Disposable {
   }
 
   private prune(): void {
+    // One that has ended is still looked at, until there are many.
+    const [oldest, ...ended] = this.all.filter(each => !each.alive);
+    if (oldest !== undefined && ended.length >= MAX_ENDED) this.sessions.delete(oldest.sessionId);
     const waiting = new Set(this.waiting.map(each => each.pending.id));
     for (const [id, approval] of this.details) {
       if (this.sessions.has(approval.sessionId) && !waiting.has(id)) this.details.delete(id);

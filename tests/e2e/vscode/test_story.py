@@ -64,8 +64,7 @@ def test_a_task_from_its_beginning_to_its_undoing(package: Path) -> None:
             bench.show()
 
             # The task.
-            bench.page.keyboard.press("Control+'")
-            bench.page.keyboard.press("n")
+            bench.chord("n")
             bench.see(bench.page.locator(".quick-input-widget:visible"))
             bench.shot("ask")
             bench.answer("Change two lines")
@@ -94,20 +93,17 @@ def test_a_task_from_its_beginning_to_its_undoing(package: Path) -> None:
 
             # The turn goes on: it is told something, and stopped.
             bench.see(bench.status().filter(has_text="propose"))
-            bench.page.keyboard.press("Control+'")
-            bench.page.keyboard.press("s")
+            bench.chord("s")
             bench.answer("And mind the names")
             model.wait_for_requests(6, timeout=30)
             assert "And mind the names" in str(model.requests[5])
             bench.shot("running")
-            bench.page.keyboard.press("Control+'")
-            bench.page.keyboard.press("x")
+            bench.chord("x")
             bench.see(bench.row("Now", re.compile("[Ii]nterrupted|stopped")))
             go.set()
 
             # The mode.
-            bench.page.keyboard.press("Control+'")
-            bench.page.keyboard.press("m")
+            bench.chord("m")
             bench.see(bench.page.locator(".quick-input-widget:visible").filter(has_text="escalate"))
             bench.shot("mode")
             bench.pick("read-only")
@@ -115,8 +111,7 @@ def test_a_task_from_its_beginning_to_its_undoing(package: Path) -> None:
 
             # The transcript, and the turn undone.
             bench.see(bench.row("Changes", "made.txt"))
-            bench.page.keyboard.press("Control+'")
-            bench.page.keyboard.press("u")
+            bench.chord("u")
             bench.see(bench.toast("the turn is undone"))
             bench.shot("undone")
             assert here.read("area.py") == LINES
