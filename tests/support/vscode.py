@@ -325,7 +325,7 @@ def vscode(
     finally:
         _end(process)
         # The process that windows share outlives them by design.
-        ask_all(world.environment, stop=True)
+        ask_all(world.environment, "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,6 +1,38 @@
 // Generated from schemas/lsp.json by `make schemas`; do not edit.
 // The types of what goes between client and server. Knows no editor and no logic.
 
+/** The agent's login. */
+export interface Account {
+  loggedIn: boolean;
+  needed: boolean;
+  description: string;
+}
+
+/** Names a login that goes on. */
+export interface AccountCancelLoginParams {
+  loginId: string;
+}
+
+/** A login that has begun, or is done. */
+export interface AccountLogin {
+  loginId: string;
+  url: string;
+  userCode: string;
+}
+
+/** Log the agent in, by its own flow. */
+export interface AccountLoginParams {
+  method?: "browser" | "deviceCode" | "apiKey";
+  apiKey?: string | null;
+}
+
+/** The agent's account changed, or a login has ended. */
+export interface AccountNotification {
+  account: Account;
+  loginId: string;
+  error: string;
+}
+
 /** A sub-agent. */
 export interface AgentShown {
   threadId: string;
@@ -100,6 +132,17 @@ export interface ApprovalPreviewed {
   shown: "edit" | "document" | "none";
   uri: string;
   diff: string;
+}
+
+/** A file that goes with a message: an image is shown to the model, any other is named to it. */
+export interface AttachedFile {
+  uri: string;
+}
+
+/** A file that goes with a message. */
+export interface Attachment {
+  path: string;
+  kind: "image" | "file";
 }
 
 /** What a proposed change does to a file. */
@@ -216,6 +259,17 @@ export interface FileChange {
   moveTo: string | null;
   hunks: readonly Hunk[];
   problem: string;
+}
+
+/** One remark of a reviewer. */
+export interface Finding {
+  id: string;
+  title: string;
+  body: string;
+  path: string;
+  startLine: number;
+  endLine: number;
+  priority: number | null;
 }
 
 /** A "for this session" rule of our own: exactly this command, or edits of exactly these files. */
@@ -456,10 +510,17 @@ export interface QuestionOption {
   description: string;
 }
 
-/** What the person wrote and the agent gets when the turn ends; the text is one visible line. */
+/** What the person wrote and the agent gets when the turn ends. */
 export interface QueuedMessage {
   id: string;
   text: string;
+  held: boolean;
+}
+
+/** Names a message that waits. */
+export interface QueuedMessageParams {
+  sessionId: string;
+  messageId: string;
 }
 
 /** A range as the protocol has it. */
@@ -504,6 +565,27 @@ export interface RememberedRule {
   at: string;
 }
 
+/** Names findings of a session's last review; all of them when none is named. */
+export interface ReviewDismissParams {
+  sessionId: string;
+  findings?: readonly string[];
+}
+
+/** Have the agent's reviewer look at changes. */
+export interface ReviewStartParams {
+  sessionId?: string | null;
+  cwd?: string | null;
+  target?: ReviewTarget;
+}
+
+/** What is to be reviewed. */
+export interface ReviewTarget {
+  type?: "uncommittedChanges" | "baseBranch" | "commit" | "custom";
+  branch?: string | null;
+  sha?: string | null;
+  instructions?: string | null;
+}
+
 /** A command that runs. */
 export interface RunningCommand {
   id: string;
@@ -515,14 +597,43 @@ export interface RunningCommand {
   threadId: string | null;
 }
 
+/** Put a session away, or with `archived: false` back among the others. */
+export interface SessionArchiveParams {
+  sessionId: string;
+  archived?: boolean;
+}
+
+/** Names a session to go on from in a new one. */
+export interface SessionForkParams {
+  sessionId: string;
+  turnId?: string | null;
+}
+
+/** The new session. */
+export interface SessionForked {
+  sessionId: string;
+}
+
 /** All sessions, newest first. */
 export interface SessionList {
   sessions: readonly SessionSummary[];
 }
 
+/** Which sessions to list. */
+export interface SessionListParams {
+  archived?: boolean;
+  cwd?: string | null;
+}
+
 /** Names a session. */
 export interface SessionParams {
   sessionId: string;
+}
+
+/** Give a session another title. */
+export interface SessionRenameParams {
+  sessionId: string;
+  title: string;
 }
 
 /** The session is open again. */
@@ -545,6 +656,10 @@ export interface SessionShown {
   turns: readonly TurnShown[];
   pending: readonly Approval[];
   grants: readonly Grant[];
+  queue: readonly WaitingMessage[];
+  findings: readonly Finding[];
+  archived: boolean;
+  forkedFrom: string;
   transcript: string;
 }
 
@@ -560,6 +675,7 @@ export interface SessionSummary {
   state: string;
   mode: Mode;
   threadId: string | null;
+  archived: boolean;
   sizeBytes: number;
   inUse: boolean;
 }
@@ -567,6 +683,12 @@ export interface SessionSummary {
 /** The status of a session. */
 export interface StatusNotification {
   status: StatusView;
+}
+
+/** Which sessions are meant: the one that is named, the open ones of a folder, or all open ones. */
+export interface StatusParams {
+  sessionId?: string | null;
+  cwd?: string | null;
 }
 
 /** The status of open sessions, the tasks that wait for files to be saved, and the policy's files. */
@@ -637,10 +759,35 @@ export interface TranscriptOpened {
   shown: boolean;
 }
 
+/** The turn that began; `turnId` is the agent's own id. */
+export interface TurnBegun {
+  sessionId: string;
+  turnId: string;
+}
+
+/** Leave a message that goes as the next turn when the running one is completed, or at once if none runs. */
+export interface TurnQueueParams {
+  sessionId: string;
+  text: string;
+  references?: readonly Reference[];
+  attachments?: readonly AttachedFile[];
+}
+
+/** The message that waits. */
+export interface TurnQueued {
+  messageId: string;
+}
+
 /** Do again what was taken back. */
 export interface TurnRedoParams {
   cwd?: string | null;
   undoId?: string | null;
+}
+
+/** Names a message that is held; all that are held in the session when omitted. */
+export interface TurnReleaseParams {
+  sessionId: string;
+  messageId?: string | null;
 }
 
 /** A turn in short; times are seconds since the epoch. */
@@ -662,22 +809,18 @@ export interface TurnStartParams {
   sessionId?: string | null;
   cwd?: string | null;
   references?: readonly Reference[];
+  attachments?: readonly AttachedFile[];
   mode?: Mode | null;
   model?: string | null;
   effort?: string | null;
   unsaved?: "wait" | "ignore";
 }
 
-/** The turn that began; `turnId` is the agent's own id. */
-export interface TurnStarted {
-  sessionId: string;
-  turnId: string;
-}
-
 /** Say something into the running turn; without a session, into the only one that runs. */
 export interface TurnSteerParams {
   text: string;
   sessionId?: string | null;
+  attachments?: readonly AttachedFile[];
 }
 
 /** Take back all that a turn changed, and all turns since in that workspace. */
@@ -716,6 +859,17 @@ export interface Verdict {
   risk: "low" | "high";
 }
 
+/** A message that waits. */
+export interface WaitingMessage {
+  id: string;
+  text: string;
+  prompt: string;
+  attachments: readonly Attachment[];
+  queuedBy: string;
+  queuedAt: number;
+  held: boolean;
+}
+
 /** Names a task that waits for files to be saved. */
 export interface WaitingTaskParams {
   taskId: string;
@@ -731,19 +885,25 @@ export interface WaitingTaskShown {
 /** Each command with its one argument and its result. */
 export interface Commands {
   /** Give the agent a task, in a new session or in the one that is named. */
-  "autopilot.turn.start": { argument: TurnStartParams; result: TurnStarted };
+  "autopilot.turn.start": { argument: TurnStartParams; result: TurnBegun };
   /** Say something into the running turn. */
   "autopilot.turn.steer": { argument: TurnSteerParams; result: Done };
   /** Stop the running turn; returns when it has stopped. */
   "autopilot.turn.interrupt": { argument: SessionParams; result: Done };
   /** Forget a task that waits for files to be saved. */
   "autopilot.turn.forget": { argument: WaitingTaskParams; result: Done };
+  /** Leave a message that becomes the next turn when the running one is completed. */
+  "autopilot.turn.queue": { argument: TurnQueueParams; result: TurnQueued };
+  /** Take back a message that waits. */
+  "autopilot.turn.unqueue": { argument: QueuedMessageParams; result: Done };
+  /** Let messages go that are held since a turn was stopped or failed. */
+  "autopilot.turn.release": { argument: TurnReleaseParams; result: Done };
   /** Take back all that a turn, and every turn since, has changed; what you typed stays. */
   "autopilot.turn.undo": { argument: TurnUndoParams; result: ChangesUndone };
   /** Do again what was taken back. */
   "autopilot.turn.redo": { argument: TurnRedoParams; result: ChangesUndone };
-  /** List all sessions, newest first. */
-  "autopilot.session.list": { argument: NoParams; result: SessionList };
+  /** List the sessions, newest first, without the archived ones or those only. */
+  "autopilot.session.list": { argument: SessionListParams; result: SessionList };
   /** Show one session with its turns. */
   "autopilot.session.show": { argument: SessionParams; result: SessionShown };
   /** Open a recorded session again and bring its agent up. */
@@ -752,6 +912,18 @@ export interface Commands {
   "autopilot.session.close": { argument: SessionParams; result: Done };
   /** Delete a session's record for good. */
   "autopilot.session.delete": { argument: SessionParams; result: Done };
+  /** Begin a new session that knows all, or all up to a turn, of an earlier one. */
+  "autopilot.session.fork": { argument: SessionForkParams; result: SessionForked };
+  /** Put a session away, so that it is not listed, or bring it back. */
+  "autopilot.session.archive": { argument: SessionArchiveParams; result: Done };
+  /** Give a session another title. */
+  "autopilot.session.rename": { argument: SessionRenameParams; result: Done };
+  /** Have the agent shorten its context; returns when it has begun. */
+  "autopilot.session.compact": { argument: SessionParams; result: Done };
+  /** Have the agent's reviewer look at changes; what it finds is shown as diagnostics. */
+  "autopilot.review.start": { argument: ReviewStartParams; result: TurnBegun };
+  /** Show findings of a review no longer. */
+  "autopilot.review.dismiss": { argument: ReviewDismissParams; result: Done };
   /** List what waits for a decision, oldest first. */
   "autopilot.approval.list": { argument: OptionalSessionParams; result: ApprovalList };
   /** Give the one decision on an approval. */
@@ -784,10 +956,18 @@ export interface Commands {
   "autopilot.policy.explain": { argument: PolicyExplainParams; result: PolicyExplained };
   /** List the models that the agent offers. */
   "autopilot.model.list": { argument: ModelListParams; result: ModelList };
+  /** Tell whether the agent is logged in, and needs to be. */
+  "autopilot.account.show": { argument: NoParams; result: Account };
+  /** Log the agent in, by its own flow. */
+  "autopilot.account.login": { argument: AccountLoginParams; result: AccountLogin };
+  /** Give up a login that goes on. */
+  "autopilot.account.cancelLogin": { argument: AccountCancelLoginParams; result: Done };
+  /** Log the agent out. */
+  "autopilot.account.logout": { argument: NoParams; result: Done };
   /** Write a session's transcript, show it where the client can, and keep it up to date. */
   "autopilot.transcript.open": { argument: OptionalSessionParams; result: TranscriptOpened };
-  /** Tell what goes on in the open sessions, or in one. */
-  "autopilot.status": { argument: OptionalSessionParams; result: StatusResult };
+  /** Tell what goes on in the open sessions, in those of a folder, or in one. */
+  "autopilot.status": { argument: StatusParams; result: StatusResult };
 }
 
 /** Each notification with what it carries. */
@@ -798,4 +978,6 @@ export interface Notifications {
   "autopilot/status": StatusNotification;
   /** These files were written for you, by an accepted patch or an undo: reload unmodified buffers. */
   "autopilot/reload": ReloadNotification;
+  /** The agent's account is now this, or a login has ended. */
+  "autopilot/account": AccountNotification;
 }
