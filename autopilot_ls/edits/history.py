@@ -301,11 +301,17 @@ class History:
             back_to = next(
                 shape for shape, gone in zip(self.shapes[::-1], out[::-1], strict=True) if not gone
             )
-            # What goes altogether needs no more than that nobody's text is left of it.
+            changed = [
+                self.shapes[at].step or 0
+                for at in range(first, len(out))
+                if self.shapes[at].kind != self.shapes[at - 1].kind
+            ]
+            # Where a person made another file in between, what was in the one before does not belong in it.
             if (
                 back_to.kind != "absent"
                 and not all(out[first:])
-                and any(shape.kind != self.shapes[first - 1].kind for shape in self.shapes[first:])
+                and changed
+                and self.weave.brings_back(is_out, until=max(changed))
             ):
                 raise Touched
         text = self.weave.without(is_out)

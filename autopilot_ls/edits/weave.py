@@ -10,7 +10,7 @@ The idea is that of the weave of the Source Code Control System (M. J. Rochkind,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -160,6 +160,12 @@ class Weave:
         """Return of how many lines `without` is made; those of a whole cannot be joined."""
         return len(self._without(is_out))
 
+    def brings_back(self, is_out: Callable[[Step], bool], *, until: int) -> bool:
+        """Tell whether `without` has lines that were taken out by a step up to this one."""
+        return any(
+            line.removed is not None and line.removed <= until for line in self._without(is_out)
+        )
+
     def _without(self, is_out: Callable[[Step], bool]) -> list[Line]:
         out = {index for index, step in enumerate(self.steps) if is_out(step)}
         return [
@@ -236,6 +242,14 @@ class Weave:
             if line.removed == last:
                 line.removed, line.removed_kept = None, False
         return self.steps.pop()
+
+    def claim(self, lines: Collection[int], step: Step) -> None:
+        """Take lines, by their ids, as brought in by a person where somebody else had been taken for it."""
+        open_lines = [line for line in self.lines if line.id in lines and self._is_open(line.added)]
+        if open_lines:
+            number = self._begin(step)
+            for line in open_lines:
+                line.added, line.added_kept = number, False
 
     def at(self, step: int) -> bytes:
         """Return the text as it was after a step; about that, where something was taken back since."""

@@ -19,7 +19,8 @@ from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.supervisor.review.placing import Placing
 from autopilot_ls.supervisor.review.plans import Outcome
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
-from autopilot_ls.supervisor.review.workspace import ReviewItem, Saved, Turn
+from autopilot_ls.supervisor.review.saving import Saved
+from autopilot_ls.supervisor.review.workspace import ReviewItem, Turn
 from autopilot_ls.supervisor.views import OpenDocument
 
 

@@ -7,13 +7,12 @@ agents, editors or who asks; `reviews` stands above, `attribution`, `storage` an
 
 from __future__ import annotations
 
-import codecs
 import os
 import sys
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,14 +20,12 @@ import anyio
 import anyio.to_thread
 
 from autopilot_ls.edits.baselines.values import Baseline, Change, ChangedFile, Changes, Side
-from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.attribution import (
-    OTHERS,
     PATCH,
     Evidence,
     Patched,
@@ -43,6 +40,7 @@ from autopilot_ls.supervisor.review.plans import (
     undo_parts,
     undo_turns,
 )
+from autopilot_ls.supervisor.review.saving import Saved, take_saved
 
 MAX_FILES: Final = 2_000
 """Files whose history is kept at most; what changes beyond it is counted and told."""
@@ -102,21 +100,6 @@ class ReviewItem:
     id: str
     path: str
     change: Unreviewed
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What a person saved from an editor.
-
-    Attributes:
-        loaded: The text that the editor had loaded or saved before; None when it is not known.
-        text: The text that it saved; None when it is not known.
-        now: What the disk holds right after that.
-    """
-
-    loaded: str | None
-    text: str | None
-    now: Content
 
 
 @dataclass(slots=True)
@@ -290,30 +273,7 @@ class WorkspaceReview:
             return history.current() != saved.now
 
     def _take_saved(self, path: str, history: History, saved: Saved) -> None:
-        """Take what was typed as the person's, also where a look was quicker to see it."""
-        now, loaded = saved.now, saved.loaded
-        if loaded is None or not now.is_text:
-            history.advance(now, OTHERS)
-            return
-        if is_clean(loaded, now.data):
-            return  # Nothing was typed.
-        text = saved.text
-        whole = text is None or is_clean(text, now.data)
-        mine = now if whole or text is None else replace(now, data=_like(text, now.data))
-        looked_after = history.current() == now
-        seen = history.rewind() if history.current() in (mine, now) else None
-        if not any(is_clean(loaded, data) for data in history.texts()):
-            # The editor had read what nobody had looked at yet.
-            content = replace(now, data=_like(loaded, now.data))
-            if seen is None:
-                self._advance(path, history, content, None)
-            else:
-                history.advance(content, seen)
-        history.advance(mine, OTHERS)
-        if seen is not None and looked_after:
-            history.advance(now, seen)
-        elif seen is not None:
-            self._advance(path, history, now, None)
+        take_saved(history, saved, lambda content: self._advance(path, history, content, None))
 
     async def look(self) -> None:
         """Look at what has changed since the last look, and at whose change it is.
@@ -617,16 +577,6 @@ def _batches(
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _like(text: str, data: bytes) -> bytes:
-    """Return an editor's text as bytes, with the line ends and the mark that the file has."""
-    if b"\r\n" in data and "\r" not in text:
-        text = text.replace("\n", "\r\n")
-    elif b"\r" not in data:
-        text = text.replace("\r\n", "\n")
-    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    return mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
 
 
 def _text_of(item: ReviewItem) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -103,6 +103,7 @@ class Play:
         self.keys = 0
         self.armed: tuple[int, Step] | None = None
         self.fired = False
+        self.now = ""
         self.committed = False
         self.saw_unsaid = False
         self.saved_since: set[bytes] = set()
@@ -152,6 +153,7 @@ class Play:
         self.ledger.begin()
         self.editor.told.clear()
         self.fired = False
+        self.now = str(name)
         async with asyncio.timeout(STEP_LIMIT):
             try:
                 if self.saves and name in LOOKING and (self.saw_unsaid or name in TAKING_BACK):
@@ -404,7 +406,9 @@ class Play:
 
     def _outside_line(self) -> bytes:
         self.keys += 1
-        mark = "o" if self.is_at_work() or self.armed else "x"
+        # What happens while a turn begins cannot be told from what its agent does first.
+        near = self.armed or (self.fired and self.now == "turn")
+        mark = "o" if self.is_at_work() or near else "x"
         return f"{mark}{self.keys}~ another program\n".encode()
 
     async def do_commit(self) -> None:

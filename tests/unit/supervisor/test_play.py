@@ -112,6 +112,38 @@ FOUND: dict[str, Script] = {
         ("end",),
         ("outside", 31, 33, 53),
     ),
+    "what was saved is the person's, though it is told after a look and another save": (
+        ("turn",),
+        ("type", 23, 27, 34),
+        ("save", 23, 4, 48),
+        ("outside", 23, 49, 25),
+        ("interrupt",),
+        ("type", 23, 23, 40),
+        ("save", 23, 8, 22),
+    ),
+    "what was saved is the person's, though it is told after two looks": (
+        ("type", 2, 8, 21),
+        ("turn",),
+        ("save", 2, 8, 52),
+        ("mode", 8),
+        ("outside", 2, 46, 29),
+        ("end",),
+    ),
+    "a file that only agents changed is gone back from, though an undo came in between": (
+        ("turn",),
+        ("command", 22),
+        ("write", 26, 22, 39),
+        ("look",),
+        ("undo", 11),
+        ("write", 26, 15, 6),
+    ),
+    "what another program writes while a turn begins is no agent's": (
+        ("turn",),
+        ("outside", 1, 45, 30),
+        ("interrupt",),
+        ("during", 33, 59, 25, 41, 58),
+        ("turn",),
+    ),
 }
 
 

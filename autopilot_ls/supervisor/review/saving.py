@@ -1,0 +1,76 @@
+"""What a person saved from an editor, taken into the history of its file as theirs.
+
+Not aware of looks or of the disk; `workspace` stands above, `edits.late` and `edits.history` below.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autopilot_ls.edits.check import is_clean
+from autopilot_ls.edits.history import Content, History
+from autopilot_ls.edits.late import Save, claim, insert
+from autopilot_ls.supervisor.review.attribution import OTHERS
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a person saved from an editor.
+
+    Attributes:
+        loaded: The text that the editor had loaded or saved before; None when it is not known.
+        text: The text that it saved; None when it is not known.
+        now: What the disk holds right after that.
+    """
+
+    loaded: str | None
+    text: str | None
+    now: Content
+
+
+def take_saved(history: History, saved: Saved, advance: Callable[[Content], None]) -> None:
+    """Take what was typed as the person's, also where a look was quicker to see it.
+
+    Args:
+        history: Of the file.
+        saved: What was saved.
+        advance: Takes a content as whoever's change it is by what is known of the time.
+    """
+    now, loaded, text = saved.now, saved.loaded, saved.text
+    if loaded is None or not now.is_text:
+        history.advance(now, OTHERS)
+        return
+    if is_clean(loaded, now.data):
+        return  # Nothing was typed, or it is gone again.
+    current = history.current()
+    if text is None or is_clean(text, now.data):
+        mine = now
+    else:
+        executable = current.executable if now.kind == "absent" else now.executable
+        mine = Content("file", _like(text, now.data or current.data), executable)
+
+    def is_loaded(data: bytes) -> bool:
+        return is_clean(loaded, data)
+
+    save = Save(_like(loaded, now.data), mine, is_loaded)
+    seen = mine != now and any(save.shows_in(data) for data in history.texts())
+    if current == now or seen:
+        if not insert(history, save):
+            claim(history, save)
+    else:
+        if not any(is_clean(loaded, data) for data in history.texts()):
+            # The editor had read what nobody had looked at yet.
+            advance(Content("file", save.loaded, now.executable))
+        history.advance(mine, OTHERS)
+
+
+def _like(text: str, data: bytes) -> bytes:
+    """Return an editor's text as bytes, with the line ends and the mark that the file has."""
+    if b"\r\n" in data and "\r" not in text:
+        text = text.replace("\n", "\r\n")
+    elif b"\r" not in data:
+        text = text.replace("\r\n", "\n")
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    return mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
