@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import baselines, flood, keystroke, latency, pipeline, policy, review, startup
+from tests.bench import (
+    baselines,
+    flood,
+    keystroke,
+    latency,
+    neovim,
+    pipeline,
+    policy,
+    review,
+    startup,
+)
 from tests.bench.machine import describe, load, spin
 from tests.bench.report import Figure, Results, median, table, write_json
 
@@ -32,6 +42,7 @@ class Sizes:
     hunks: int
     requests: int
     typing: keystroke.Size
+    neovim: neovim.Size
 
 
 FULL = Sizes(
@@ -48,6 +59,7 @@ FULL = Sizes(
     1_000,
     1_000,
     keystroke.Size(50_000, 500, 600, 0.04),
+    neovim.Size(400, 0.02),
 )
 QUICK = Sizes(
     1,
@@ -63,6 +75,7 @@ QUICK = Sizes(
     100,
     20,
     keystroke.Size(50_000, 500, 12, 0.0),
+    neovim.Size(25, 0.05),
 )
 
 Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
@@ -81,6 +94,7 @@ PARTS: tuple[Part, ...] = (
     ("policy", lambda folder, sizes: policy.measure(folder, sizes.verdicts, sizes.loads)),
     ("review", lambda folder, sizes: review.measure(folder, 50, sizes.hunks, sizes.requests)),
     ("keystroke", lambda folder, sizes: keystroke.measure(folder, sizes.typing)),
+    ("neovim", lambda folder, sizes: neovim.measure(folder, sizes.neovim)),
 )
 
 

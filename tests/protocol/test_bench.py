@@ -39,6 +39,8 @@ FIGURES = [
     "code actions in a very large patch, at a hunk: p99",
     "code actions in a very large patch, elsewhere: p99",
     "key pressed, 50,000 lines with 500 hunks: p99",
+    "key pressed in Neovim, during the flood: p99",
+    "messages to Neovim, during the flood",
 ]
 
 

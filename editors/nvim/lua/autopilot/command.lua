@@ -61,7 +61,7 @@ local function start(text, call, session)
     text = text,
     sessionId = session,
     references = references(call),
-    cwd = not session and (vim.fs.root(0, '.git') or vim.fn.getcwd()) or nil,
+    cwd = not session and server.folder(0) or nil,
   }
   server.run('autopilot.turn.start', argument, function(result)
     state.chosen = result.sessionId
@@ -240,8 +240,7 @@ subcommands.inspect = {
     elseif kind then
       target = { type = 'custom', instructions = call.text }
     end
-    local cwd = vim.fs.root(0, '.git') or vim.fn.getcwd()
-    server.run('autopilot.review.start', { cwd = cwd, target = target }, function(result)
+    server.run('autopilot.review.start', { cwd = server.folder(0), target = target }, function(result)
       state.chosen = result.sessionId
     end)
   end,

@@ -44,6 +44,17 @@ end
 M.advice =
   "autopilot-ls is not installed: pip install 'autopilot-ls[codex]', or name it in vim.g.autopilot.command"
 
+--- The folder that work on a buffer happens in: Neovim's own where the file is in it, else the file's repository.
+---@param buffer integer
+---@return string
+function M.folder(buffer)
+  local cwd, name = vim.fn.getcwd(), vim.api.nvim_buf_get_name(buffer)
+  if vim.bo[buffer].buftype ~= '' or name == '' or vim.fs.relpath(cwd, name) then
+    return cwd
+  end
+  return vim.fs.root(buffer, '.git') or vim.fs.dirname(name)
+end
+
 function M.root_dir(buffer, on_dir)
   local _, problems = config.get()
   for _, problem in ipairs(problems) do
@@ -53,7 +64,7 @@ function M.root_dir(buffer, on_dir)
     say_once(M.advice)
     return
   end
-  on_dir(vim.fs.root(buffer, '.git') or vim.fn.getcwd())
+  on_dir(M.folder(buffer))
 end
 
 --- One client for all: a file of another folder adds that folder to what the server works in.
