@@ -91,9 +91,17 @@ export interface ApprovalDecided {
   decision: Decision;
 }
 
+/** The documents of a patch that waits, for `workspace/textDocumentContent`. */
+export interface ApprovalDocuments {
+  approvalId: string;
+  diff: string;
+  files: readonly FileDocuments[];
+}
+
 /** What waits for a decision, oldest first. */
 export interface ApprovalList {
   approvals: readonly Approval[];
+  documents: readonly ApprovalDocuments[];
 }
 
 /** Choose for single hunks of a pending patch. */
@@ -153,6 +161,7 @@ export interface ChangeShown {
   id: string;
   path: string;
   uri: string;
+  before: string;
   kind: "hunk" | "add" | "delete" | "whole" | "mode";
   line: number;
   author: "agent" | "unattributed";
@@ -259,6 +268,13 @@ export interface FileChange {
   moveTo: string | null;
   hunks: readonly Hunk[];
   problem: string;
+}
+
+/** A file of a patch as documents to compare. */
+export interface FileDocuments {
+  path: string;
+  before: string | null;
+  after: string | null;
 }
 
 /** One remark of a reviewer. */
