@@ -40,7 +40,11 @@ class Backend(Protocol):
         ...
 
     def live_sessions(self) -> tuple[str, ...]:
-        """Return the ids of the open sessions, oldest first."""
+        """Return the ids of the open sessions that the editor is concerned with, oldest first."""
+        ...
+
+    def is_open(self, session_id: str) -> bool:
+        """Tell whether a session is open, whether the editor is concerned with it or not."""
         ...
 
     def sessions(self) -> list[SessionSummary]:

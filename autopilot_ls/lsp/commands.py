@@ -47,6 +47,7 @@ from autopilot_ls.lsp.turn_commands import TurnCommands
 from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest, SessionNotFound
 from autopilot_ls.model.text import one_line, visible
+from autopilot_ls.supervisor.caller import current_folder
 from autopilot_ls.supervisor.requests import Reference
 
 _log = logging.getLogger(__name__)
@@ -229,7 +230,7 @@ class Commands:
 
     async def _list_models(self, request: params.ModelListParams) -> params.ModelList:
         folder = (to_path(request.cwd) or request.cwd) if request.cwd else None
-        cwd = Path(folder or self._connection.folder_of(None) or Path.cwd())
+        cwd = Path(folder or self._connection.folder_of(None) or current_folder())
         models = await self._backend.list_models(cwd)
         return params.ModelList(models=tuple(params.model_of(model) for model in models))
 
@@ -238,7 +239,7 @@ class Commands:
     async def _open_transcript(self, request: OptionalSessionParams) -> params.TranscriptOpened:
         session_id = request.session_id or await self._latest()
         await snapshot_of(self._backend, session_id)
-        live = session_id in self._backend.live_sessions()
+        live = self._backend.is_open(session_id)
         path = await self._transcripts.open(session_id, follow=live)
         uri = path.as_uri()
         shown = await self._preview.show_document(uri)

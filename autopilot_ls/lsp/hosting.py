@@ -6,17 +6,18 @@ shared process has a `Host` of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import anyio
 from anyio.abc import TaskGroup
 
+from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.configuration import apply_logging
 from autopilot_ls.settings.tree import Settings
-from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
+from autopilot_ls.supervisor.supervisor import Attachment, open_supervisor
+from autopilot_ls.supervisor.views import ClientView
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,14 @@ class Place:
     """A supervisor as one editor has it.
 
     Attributes:
+        attach: Has a view told what happens.
         tasks: Where the editor's commands are carried out when they must outlive its connection; None
             where nothing does.
-        ended: Set when the supervisor has ended while the editor is still there; None where it cannot.
     """
 
-    supervisor: Supervisor
+    backend: Backend
+    attach: Callable[[ClientView], Attachment]
     tasks: TaskGroup | None = None
-    ended: anyio.Event | None = None
 
 
 class Host(Protocol):
@@ -73,4 +74,4 @@ class OwnProcess:
     async def supervisor(self, settings: Settings) -> AsyncGenerator[Place]:
         """See `Host`."""
         async with open_supervisor(settings) as supervisor:
-            yield Place(supervisor)
+            yield Place(supervisor, supervisor.attach)

@@ -17,7 +17,7 @@ from autopilot_ls.model.snapshots import SessionSnapshot
 
 async def snapshot_of(backend: Backend, session_id: str) -> SessionSnapshot:
     """Return a session's state; a recorded one is read in a thread."""
-    if session_id in backend.live_sessions():
+    if backend.is_open(session_id):
         return backend.snapshot(session_id)
     return await anyio.to_thread.run_sync(backend.snapshot, session_id)
 

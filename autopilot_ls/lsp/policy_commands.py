@@ -19,6 +19,7 @@ from autopilot_ls.policy.load import WORKSPACE_FILE, PolicyFiles
 from autopilot_ls.policy.report import FileKind, Report, report, trust_exactly
 from autopilot_ls.policy.trust import TrustStore
 from autopilot_ls.presentation.verdicts import explained
+from autopilot_ls.supervisor.caller import current_folder
 
 
 class PolicyCommands:
@@ -62,7 +63,7 @@ class PolicyCommands:
 
     async def explain(self, request: params.PolicyExplainParams) -> params.PolicyExplained:
         """Judge a command line without running it."""
-        given = request.cwd or self._connection.folder_of(None) or str(Path.cwd())
+        given = request.cwd or self._connection.folder_of(None) or str(current_folder())
         folder, mode = _folder(given), request.mode or self._backend.mode
         verdict, parts = self._backend.explain(request.command, mode=mode, workspace=folder)
         return params.PolicyExplained(

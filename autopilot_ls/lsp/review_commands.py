@@ -17,6 +17,7 @@ from autopilot_ls.lsp.content_uris import baseline_uri
 from autopilot_ls.lsp.convert import canonical, to_path, to_uri
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.presentation.changes import ChangedPart
+from autopilot_ls.supervisor.caller import current_folder
 from autopilot_ls.supervisor.review.desk import ReviewDesk, TakenBack
 from autopilot_ls.supervisor.review.showing import Chosen, shown, turn_named
 
@@ -49,13 +50,13 @@ class ReviewCommands:
         return self._backend.review
 
     async def _session_folder(self, session_id: str) -> Path:
-        if session_id in self._backend.live_sessions():
+        if self._backend.is_open(session_id):
             return Path(self._backend.snapshot(session_id).cwd)
         return Path((await anyio.to_thread.run_sync(self._backend.snapshot, session_id)).cwd)
 
     def _folder(self, cwd: str | None) -> Path:
         if cwd is None:
-            return Path(self._connection.folder_of(None) or Path.cwd())
+            return Path(self._connection.folder_of(None) or current_folder())
         path = Path(to_path(cwd) or cwd)
         if not path.is_absolute():
             raise InvalidRequest(

@@ -53,11 +53,10 @@ async def serve(connection: Connection, *, host: Host) -> None:
 async def _serve(
     connection: Connection, messages: Messages, configuration: Configuration, place: Place
 ) -> None:
-    supervisor = place.supervisor
     async with anyio.create_task_group() as tasks:
         jobs = Jobs(tasks, lasting=place.tasks)
-        view = EditorView(connection, supervisor, jobs, messages, configuration)
-        attachment = supervisor.attach(view)
+        view = EditorView(connection, place.backend, jobs, messages, configuration)
+        attachment = place.attach(view)
         view.begin()
         connection.ready(view)
         warm_up(connection)

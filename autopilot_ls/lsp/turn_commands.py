@@ -17,6 +17,7 @@ from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.lookup import folder_named, snapshot_of
 from autopilot_ls.lsp.references import paths_of, references_of
 from autopilot_ls.model.errors import InvalidRequest, NoActiveTurn
+from autopilot_ls.supervisor.caller import current_folder
 from autopilot_ls.supervisor.requests import (
     QueueMessage,
     Reference,
@@ -115,7 +116,7 @@ class TurnCommands:
         folder = self._connection.folder_of(place)
         if folder is not None:
             return Path(folder)
-        return Path(place).parent if place is not None else Path.cwd()
+        return Path(place).parent if place is not None else current_folder()
 
     async def steer(self, request: turn_params.TurnSteerParams) -> shared_params.Done:
         """Say something into a running turn."""

@@ -93,7 +93,15 @@ def strongest(rules: Iterable[Rule]) -> Rule | None:
 class Judge:
     """Judges the parts of one action."""
 
-    def __init__(self, index: Index, mode: Mode, workspace: Path, *, escalated: bool) -> None:
+    def __init__(
+        self,
+        index: Index,
+        mode: Mode,
+        workspace: Path,
+        *,
+        escalated: bool,
+        search_path: str | None = None,
+    ) -> None:
         """Create a judge.
 
         Args:
@@ -101,10 +109,11 @@ class Judge:
             mode: The session's mode.
             workspace: The session's folder.
             escalated: Whether the action asks to leave the sandbox.
+            search_path: The PATH that commands are run with; this process's own when omitted.
         """
         self._index = index
         self._mode = mode
-        self._at = Workspace(workspace)
+        self._at = Workspace(workspace, search_path)
         self._escalated = escalated
         self._found: list[PartVerdict] = []
 

@@ -94,7 +94,10 @@ def _fold_name(name: str) -> str:
 class Workspace:
     """A session's folder, resolved once for one judgement."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, search_path: str | None = None) -> None:
+        self.search_path = (
+            os.environ.get("PATH", os.defpath) if search_path is None else search_path
+        )
         self.root = os.path.normpath(str(root))
         self.real = _real(self.root)
         self.home = os.path.expanduser("~")  # noqa: PTH111 - ten times as fast, for each judgement
@@ -436,7 +439,7 @@ def is_from_workspace(program: str, cwd: str, workspace: Workspace) -> bool:
     """
     if "/" in program:
         return False
-    for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
+    for entry in workspace.search_path.split(os.pathsep):
         found = f"{workspace.join(cwd, entry, tilde=False)}/{program}"
         if os.access(found, os.X_OK):
             return any(_is_below(_real(path), workspace.real) for path in (found, f"{found}/.."))

@@ -96,7 +96,13 @@ class Policy:
         return Policy((*self.layers, *layers))
 
     def judge(
-        self, action: Action, *, mode: Mode, grants: Iterable[Grant] = (), workspace: Path
+        self,
+        action: Action,
+        *,
+        mode: Mode,
+        grants: Iterable[Grant] = (),
+        workspace: Path,
+        search_path: str | None = None,
     ) -> Verdict:
         """Return the verdict on an action; never raises on what an agent can send.
 
@@ -105,18 +111,28 @@ class Policy:
             mode: The session's mode.
             grants: The "for this session" rules in force.
             workspace: Absolute folder of the session.
+            search_path: The PATH that the agent's commands are run with; this process's own when omitted.
         """
-        return self._verdict(self.explain(action, mode=mode, grants=grants, workspace=workspace))
+        parts = self.explain(
+            action, mode=mode, grants=grants, workspace=workspace, search_path=search_path
+        )
+        return self._verdict(parts)
 
     def explain(
-        self, action: Action, *, mode: Mode, grants: Iterable[Grant] = (), workspace: Path
+        self,
+        action: Action,
+        *,
+        mode: Mode,
+        grants: Iterable[Grant] = (),
+        workspace: Path,
+        search_path: str | None = None,
     ) -> tuple[PartVerdict, ...]:
         """Return what each part of an action gets, in the order of the command line.
 
         Arguments are those of `judge`. The verdict is the most cautious of them.
         """
         escalated = isinstance(action, CommandAction) and action.escalated
-        judge = Judge(self._index, mode, workspace, escalated=escalated)
+        judge = Judge(self._index, mode, workspace, escalated=escalated, search_path=search_path)
         found = self._parts(judge, action)
         if self._broken:
             found = [_not_while_broken(verdict, self._broken) for verdict in found]

@@ -25,8 +25,10 @@ from autopilot_ls.lsp.transport import Outbox, open_socket
 from autopilot_ls.model.text import count
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.shared import greeting
-from autopilot_ls.shared.pool import Pool
+from autopilot_ls.shared.pool import Hosted, Pool
+from autopilot_ls.shared.window import Scope, WindowView, backend_of
 from autopilot_ls.supervisor.caller import CALLER, Caller
+from autopilot_ls.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from autopilot_ls.lsp.main import Service
@@ -136,26 +138,30 @@ class Client:
     @asynccontextmanager
     async def supervisor(self, settings: Settings) -> AsyncGenerator[Place]:
         """See `Host`."""
-        async with self._pool.use(settings) as place, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, place)
+        async with self._pool.use(settings) as hosted, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, hosted)
+            supervisor = hosted.supervisor
+            scope = Scope(supervisor, self._caller, lambda: self.connection.folders)
             try:
-                yield place
+                yield Place(
+                    backend_of(supervisor, scope, settings),
+                    lambda view: supervisor.attach(WindowView(view, scope)),
+                    hosted.tasks,
+                )
             finally:
                 tasks.cancel_scope.cancel()
-                if self._pool.users(place) == 1:
-                    self._left_behind = _left_behind(place)
+                if self._pool.users(hosted) == 1:
+                    self._left_behind = _left_behind(supervisor)
 
-    async def _watch(self, place: Place) -> None:
+    async def _watch(self, hosted: Hosted) -> None:
         """Have the editor start again when its supervisor has failed, as if the process had."""
-        if place.ended is not None:
-            await place.ended.wait()
-            _LOG.warning("The connection of %s is given up with its supervisor.", self.label)
-            self.connection.stop(ENDED_UNEXPECTEDLY)
+        await hosted.ended.wait()
+        _LOG.warning("The connection of %s is given up with its supervisor.", self.label)
+        self.connection.stop(ENDED_UNEXPECTEDLY)
 
 
-def _left_behind(place: Place) -> str:
+def _left_behind(supervisor: Supervisor) -> str:
     """Return what goes on without the editor, in words."""
-    supervisor = place.supervisor
     running = [
         snapshot
         for session_id in supervisor.live_sessions()

@@ -2,7 +2,7 @@
 
 Each lives in a task of its own until nobody has needed it for a while and nothing runs or waits in it; a fault
 of one ends neither the others nor the process. Not aware of connections. `clients` and `daemon` stand
-above, `lsp.hosting` and the supervisor below.
+above, the supervisor below.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
-from autopilot_ls.lsp.hosting import Place
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.settings.tree import Settings
-from autopilot_ls.supervisor.supervisor import open_supervisor
+from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -46,12 +46,26 @@ def shared_part(settings: Settings) -> Settings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A supervisor that several editors share.
+
+    Attributes:
+        tasks: Where what an editor asked for is carried out, also when the editor has gone.
+        ended: Set when the supervisor has ended, which it does under its users only by a fault.
+    """
+
+    supervisor: Supervisor
+    tasks: TaskGroup
+    ended: anyio.Event
+
+
 class _Entry:
     """One supervisor, from the wish for it to its end."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.place: Place | None = None
+        self.place: Hosted | None = None
         self.failure: BaseException | None = None
         self.users = 0
         self.ending = False
@@ -75,7 +89,7 @@ class Pool:
         self._entries: list[_Entry] = []
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Hosted, ...]:
         """The supervisors there are."""
         return tuple(entry.place for entry in self._entries if entry.place is not None)
 
@@ -89,12 +103,12 @@ class Pool:
         """Whether something runs or waits in one of them."""
         return any(place.supervisor.is_working for place in self.places)
 
-    def users(self, place: Place) -> int:
+    def users(self, place: Hosted) -> int:
         """Return how many use a supervisor."""
         return sum(entry.users for entry in self._entries if entry.place is place)
 
     @asynccontextmanager
-    async def use(self, settings: Settings) -> AsyncGenerator[Place]:
+    async def use(self, settings: Settings) -> AsyncGenerator[Hosted]:
         """Have the supervisor for these settings, begun when there is none.
 
         Raises:
@@ -130,7 +144,7 @@ class Pool:
                 open_supervisor(entry.settings) as supervisor,
                 anyio.create_task_group() as tasks,
             ):
-                entry.place = Place(supervisor, tasks, entry.ended)
+                entry.place = Hosted(supervisor, tasks, entry.ended)
                 entry.ready.set()
                 await self._until_unneeded(entry, entry.place)
                 entry.ending = True
@@ -144,7 +158,7 @@ class Pool:
             entry.ready.set()
             entry.ended.set()
 
-    async def _until_unneeded(self, entry: _Entry, place: Place) -> None:
+    async def _until_unneeded(self, entry: _Entry, place: Hosted) -> None:
         since = anyio.current_time()
         while not entry.unwanted.is_set():
             if entry.users or place.supervisor.is_working:

@@ -104,6 +104,7 @@ class Broker:
         *,
         answer: Answer,
         tasks: TaskGroup,
+        search_path: str | None = None,
     ) -> None:
         """Create a broker.
 
@@ -114,7 +115,9 @@ class Broker:
             runaway: Says when a rule is no longer followed without a person.
             answer: Sends a decision to the agent.
             tasks: Where answers run that nobody waits for (the policy's own).
+            search_path: The PATH that the agent is run with; this process's own when omitted.
         """
+        self._search_path = search_path
         self._record = record
         self._policies = policies
         self._offering = Offering(record, policies)
@@ -141,7 +144,11 @@ class Broker:
     def _judge(self, action: Action) -> Verdict:
         state = self._record.state
         verdict = self._policies.judge(
-            action, mode=state.mode, grants=state.grants.values(), workspace=self._workspace
+            action,
+            mode=state.mode,
+            grants=state.grants.values(),
+            workspace=self._workspace,
+            search_path=self._search_path,
         )
         if isinstance(action, PatchAction) and not action.changes:
             return Verdict(

@@ -133,10 +133,18 @@ class Policies:
         self._loader.load().judge(action, mode=Mode.READ_ONLY, workspace=here)
 
     def judge(
-        self, action: Action, *, mode: Mode, grants: Iterable[Grant], workspace: Path
+        self,
+        action: Action,
+        *,
+        mode: Mode,
+        grants: Iterable[Grant],
+        workspace: Path,
+        search_path: str | None = None,
     ) -> Verdict:
         """Return the verdict on an action; see `policy.Policy.judge`."""
-        return self.of(workspace).judge(action, mode=mode, grants=grants, workspace=workspace)
+        return self.of(workspace).judge(
+            action, mode=mode, grants=grants, workspace=workspace, search_path=search_path
+        )
 
     def news(self, workspace: Path) -> tuple[str, ...]:
         """Return what is wrong with a workspace's files and was not told yet, a sentence each.

@@ -117,7 +117,13 @@ class Session:
         self._holding = Holding(self.record, policies)
         self._patches = Patches(lambda: Path(state.cwd), views)
         self.broker = Broker(
-            self.record, policies, self._patches, self.runaway, answer=self._answer, tasks=tasks
+            self.record,
+            policies,
+            self._patches,
+            self.runaway,
+            answer=self._answer,
+            tasks=tasks,
+            search_path=environment.get("PATH"),
         )
         self._aftermath = Aftermath(self.record, self.broker, self._patches, self._turn)
         self._agent = Agent(

@@ -157,6 +157,10 @@ class Supervisor:
         """Return the ids of the sessions that are open in this process, oldest first."""
         return tuple(session.record.session_id for session in self._sessions)
 
+    def is_open(self, session_id: str) -> bool:
+        """Tell whether a session is open in this process."""
+        return self._sessions.get(session_id) is not None
+
     @property
     def is_working(self) -> bool:
         """Whether a turn runs in a session, something waits there, or something that it started runs."""
@@ -301,9 +305,10 @@ class Supervisor:
         """
         policy = self._sessions.policies.of(workspace)
         action = CommandAction(command=command, cwd=str(workspace))
+        path = environment().get("PATH")
         return (
-            policy.judge(action, mode=mode, workspace=workspace),
-            policy.explain(action, mode=mode, workspace=workspace),
+            policy.judge(action, mode=mode, workspace=workspace, search_path=path),
+            policy.explain(action, mode=mode, workspace=workspace, search_path=path),
         )
 
     def _policy_changed(self, workspaces: Iterable[Path]) -> None:

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,8 +22,8 @@ from tests.support.world import World, world
 pytestmark = pytest.mark.timeout(240)
 
 UPDATE: Final = "*** Begin Patch\n*** Update File: a.py\n@@\n-x = 1\n+x = 2\n*** End Patch"
+AUTO: Final = {"AUTOPILOT_MODE": "auto"}
 FORWARDER: Final = (sys.executable, "-m", "autopilot_ls", "--stdio", "--remote=auto")
-OPTED_IN: Final = {"experimental": {"autopilot": {"events": False}}}
 
 
 @contextmanager
@@ -37,12 +38,15 @@ def shared_world(*script: Step | Output) -> Generator[World]:
 
 
 @asynccontextmanager
-async def window(here: World, name: str, **environment: str) -> AsyncGenerator[Client]:
-    """Open an editor's window on the workspace."""
-    env = {**here.environment, **environment}
-    async with running(env=env, cwd=here.workspace, command=FORWARDER) as client:
+async def window(
+    here: World, name: str, root: Path | None = None, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[Client]:
+    """Open an editor's window, on the workspace if nothing else is said."""
+    async with running(
+        env={**here.environment, **(env or {})}, cwd=here.workspace, command=FORWARDER
+    ) as client:
         info: Message = {"name": name, "version": "1"}
-        await client.initialize(here.workspace, info=info)
+        await client.initialize(root or here.workspace, info=info)
         await client.ready()
         yield client
 
@@ -170,6 +174,27 @@ async def test_work_goes_on_when_the_last_window_closes_and_that_is_said() -> No
             assert not second.stderr
 
 
+async def test_a_window_on_another_folder_is_not_bothered_but_can_ask() -> None:
+    with shared_world(patch(UPDATE), message("Done.")) as here:
+        other = here.root / "other"
+        other.mkdir()
+        async with window(here, "one") as one, window(here, "two", other) as two:
+            started = await one.execute("autopilot.turn.start", {"text": "Change it"})
+            approval = await waiting(one)
+            await hints(one, any_left=True)
+            assert (await two.execute("autopilot.approval.list"))["approvals"] == []
+            assert (await two.execute("autopilot.status"))["sessions"] == []
+            named = {"sessionId": started["sessionId"]}
+            assert len((await two.execute("autopilot.status", named))["sessions"]) == 1
+            assert len((await two.execute("autopilot.approval.list", named))["approvals"]) == 1
+            shown = {"$/progress", "textDocument/publishDiagnostics", "window/showMessage"}
+            assert not shown & set(two.methods())
+            await two.execute(
+                "autopilot.approval.decide", {"approvalId": approval["id"], "decision": "accept"}
+            )
+            await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
+
+
 async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> None:
     script = (
         command("printenv WINDOW > one.txt", call_id="c1"),
@@ -178,10 +203,9 @@ async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> N
         message("Done."),
     )
     with shared_world(*script) as here:
-        mode = {"AUTOPILOT_MODE": "auto"}
         async with (
-            window(here, "one", WINDOW="first", **mode) as one,
-            window(here, "two", WINDOW="second", **mode) as two,
+            window(here, "one", env={"WINDOW": "first", **AUTO}) as one,
+            window(here, "two", env={"WINDOW": "second", **AUTO}) as two,
         ):
             for client, name, value in ((one, "one.txt", "first"), (two, "two.txt", "second")):
                 await client.execute("autopilot.turn.start", {"text": "Say it"})
@@ -211,7 +235,7 @@ def autopilot(here: World, *words: str) -> subprocess.CompletedProcess[str]:
 async def test_the_command_line_takes_what_no_window_has_any_more() -> None:
     script = (command("sed -i s/1/3/ a.py"), message("Done."), message("Gladly."))
     with shared_world(*script) as here:
-        async with window(here, "one", AUTOPILOT_MODE="auto") as one:
+        async with window(here, "one", env=AUTO) as one:
             await one.execute("autopilot.turn.start", {"text": "Change it"})
             await one.wait_method("$/progress", lambda p: p["value"]["kind"] == "end", limit=60)
             busy = await asyncio.to_thread(autopilot, here, "changes", "list")

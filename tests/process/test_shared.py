@@ -254,3 +254,28 @@ async def test_the_environment_of_each_editor_is_its_own(place: Path) -> None:
         await plain.execute("autopilot.mode.set", {"mode": "auto"})
         assert (await careful.execute("autopilot.status"))["mode"] == "read-only"
         assert len(shared(place)) == 1
+
+
+async def test_what_a_program_is_is_looked_up_on_the_path_of_the_window(place: Path) -> None:
+    # A repository can bring a `cat`, and an activated environment puts its folder on the PATH.
+    program = place / ".venv" / "bin" / "cat"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (place / "README.md").write_text("x")
+    activated = environment(place, PATH=f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    question = {"command": "cat README.md", "cwd": str(place), "mode": "propose"}
+    async with editor(place) as plain, editor(place, env=activated) as inside:
+        for client, outcome in ((plain, "allow"), (inside, "ask")):
+            told = await client.execute("autopilot.policy.explain", question)
+            assert told["outcome"] == outcome
+
+
+async def test_a_window_without_folders_works_in_the_folder_it_was_started_in(place: Path) -> None:
+    async with running(env=environment(place), cwd=place, command=FORWARDER) as client:
+        await client.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        client.notify("initialized", {})
+        listed = await client.execute("autopilot.changes.list")
+        assert listed["changes"] == []
+        (process,) = shared(place)
+        assert str(place) in process.editors[0]

@@ -103,7 +103,7 @@ class Contents:
         return text
 
     async def _transcript(self, session_id: str) -> str:
-        if session_id in self._backend.live_sessions():
+        if self._backend.is_open(session_id):
             snapshot = self._backend.snapshot(session_id)
         else:
             snapshot = await anyio.to_thread.run_sync(self._backend.snapshot, session_id)

@@ -153,6 +153,9 @@ class StandIn:
     def live_sessions(self) -> tuple[str, ...]:
         return (SESSION,)
 
+    def is_open(self, session_id: str) -> bool:
+        return session_id == SESSION
+
     def sessions(self) -> list[SessionSummary]:
         return []
 
