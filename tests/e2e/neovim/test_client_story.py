@@ -86,6 +86,18 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             editor.terminal.type("]a")
             editor.wait("vim.fn.line('.')", lambda line: line == 9)
             pictures.take(editor.terminal, "one-accepted")
+            # Side by side: as it is, and as it would be.
+            do(editor, "Autopilot diff")
+            editor.wait("#vim.api.nvim_list_tabpages()", lambda count: count == 2)
+            after = LINES.replace("= 3\n", "= 33\n").replace("= 9\n", "= 99\n")
+            editor.wait(BUFFER, lambda lines: lines == after.splitlines())
+            assert editor.lua("vim.wo.diff") is True
+            assert editor.lua("vim.bo.modifiable") is False
+            editor.terminal.wait_for("before  area.py")
+            pictures.take(editor.terminal, "diff")
+            editor.terminal.type("q")
+            editor.wait("#vim.api.nvim_list_tabpages()", lambda count: count == 1)
+            assert editor.lua("vim.fn.line('.')") == 9
             editor.terminal.type(" r")
             editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 33")
             assert here.read("area.py") == LINES.replace("= 3\n", "= 33\n")
@@ -102,6 +114,15 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 3")
             editor.terminal.press("C-r")
             editor.wait("vim.bo.modified == false")
+
+            # What was said and done, as a document that follows along.
+            do(editor, "Autopilot transcript")
+            editor.terminal.wait_for("make two lines better")
+            assert editor.lua("vim.bo.filetype") == "markdown"
+            editor.wait(BUFFER, lambda lines: "Done, with what you said." in str(lines))
+            pictures.take(editor.terminal, "transcript")
+            do(editor, "bprevious")
+            editor.wait("vim.fn.expand('%:t')", lambda name: name == "area.py")
 
             do(editor, "Autopilot undo")
             editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 3")

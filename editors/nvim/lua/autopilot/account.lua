@@ -7,8 +7,10 @@ local M = {}
 
 --- Handler of `autopilot/account`.
 function M.told(_, params)
-  if params.description and params.description ~= '' then
-    say.info(params.description)
+  if (params.error or '') ~= '' then
+    say.error('The login failed: ' .. params.error)
+  elseif (params.loginId or '') ~= '' then
+    say.info(params.account.description)
   end
 end
 
@@ -22,11 +24,11 @@ function M.login(method)
     end
   end
   server.run('autopilot.account.login', argument, function(result)
-    if result.userCode then
+    if (result.userCode or '') ~= '' then
       vim.fn.setreg('+', result.userCode)
       say.info(('Enter %s (it is in the clipboard) at %s'):format(result.userCode, result.url))
     end
-    if result.url then
+    if (result.url or '') ~= '' then
       vim.ui.open(result.url)
     end
   end)

@@ -14,7 +14,7 @@ local M = {}
 
 ---@class autopilot.Subcommand
 ---@field run fun(call: autopilot.Call)
----@field complete? fun(): string[]
+---@field complete? fun(lead: string): string[]
 
 ---@type table<string, autopilot.Subcommand>
 local subcommands = {}
@@ -44,6 +44,20 @@ local function with_session(callback)
   end)
 end
 
+--- A subcommand that asks something of the current session.
+---@param command autopilot.Command
+---@param done? fun(result: table)
+---@return autopilot.Subcommand
+local function about_session(command, done)
+  return {
+    run = function()
+      with_session(function(view)
+        server.run(command, { sessionId = view.sessionId }, done)
+      end)
+    end,
+  }
+end
+
 --- The lines of the range, as places that the agent is pointed at.
 local function references(call)
   if not call.range or vim.bo.buftype ~= '' or vim.api.nvim_buf_get_name(0) == '' then
@@ -56,15 +70,18 @@ local function references(call)
   return { { uri = vim.uri_from_bufnr(0), range = range } }
 end
 
+local attached = {} ---@type { uri: string }[] What goes with the next task.
+
 local function start(text, call, session)
   local argument = {
     text = text,
     sessionId = session,
     references = references(call),
+    attachments = #attached > 0 and attached or nil,
     cwd = not session and server.folder(0) or nil,
   }
   server.run('autopilot.turn.start', argument, function(result)
-    state.chosen = result.sessionId
+    state.chosen, attached = result.sessionId, {}
   end)
 end
 
@@ -89,6 +106,20 @@ subcommands.ask = {
         end)
       end)
     end)
+  end,
+}
+
+subcommands.attach = {
+  run = function(call)
+    local path = vim.fs.normalize(vim.fn.fnamemodify(call.text, ':p'))
+    if call.text == '' or vim.fn.filereadable(path) == 0 then
+      return say.error('Name a file that there is, such as a picture')
+    end
+    table.insert(attached, { uri = vim.uri_from_fname(path) })
+    say.info(('%d file(s) go with the next task'):format(#attached))
+  end,
+  complete = function(lead)
+    return vim.fn.getcompletion(lead, 'file')
   end,
 }
 
@@ -147,13 +178,9 @@ subcommands.unqueue = {
   end,
 }
 
-subcommands.stop = {
-  run = function()
-    with_session(function(view)
-      server.run('autopilot.turn.interrupt', { sessionId = view.sessionId })
-    end)
-  end,
-}
+subcommands.release = about_session('autopilot.turn.release')
+
+subcommands.stop = about_session('autopilot.turn.interrupt')
 
 local function set_mode(mode)
   local view = state.current()
@@ -249,6 +276,8 @@ subcommands.inspect = {
   end,
 }
 
+subcommands.dismiss = about_session('autopilot.review.dismiss')
+
 --- Let the person choose a recorded session.
 local function pick(prompt, callback)
   server.run('autopilot.session.list', {}, function(result)
@@ -268,25 +297,6 @@ local function pick(prompt, callback)
   end)
 end
 
---- A subcommand about the session that is named, else the current one.
-local function about_session(command, members, done)
-  return {
-    run = function(call)
-      local function go(id)
-        local argument = vim.tbl_extend('force', { sessionId = id }, members and members(call) or {})
-        server.run(command, argument, function(result)
-          if done then
-            done(result, id)
-          end
-        end)
-      end
-      with_session(function(view)
-        go(view.sessionId)
-      end)
-    end,
-  }
-end
-
 local function open_session(result)
   state.chosen = result.sessionId
   local client = server.client()
@@ -295,9 +305,9 @@ local function open_session(result)
   end
 end
 
-subcommands.fork = about_session('autopilot.session.fork', nil, open_session)
+subcommands.fork = about_session('autopilot.session.fork', open_session)
 subcommands.compact = about_session('autopilot.session.compact')
-subcommands.archive = about_session('autopilot.session.archive', nil, function()
+subcommands.archive = about_session('autopilot.session.archive', function()
   say.info('Archived')
 end)
 
@@ -429,7 +439,7 @@ function M.complete(lead, line)
   local name = line:match('Autopilot!?%s+(%S+)%s')
   local choices = M.names()
   if name then
-    choices = subcommands[name] and subcommands[name].complete and subcommands[name].complete() or {}
+    choices = subcommands[name] and subcommands[name].complete and subcommands[name].complete(lead) or {}
   end
   return vim.tbl_filter(function(choice)
     return vim.startswith(choice, lead)

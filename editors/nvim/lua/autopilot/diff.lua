@@ -6,31 +6,40 @@ local server = require('autopilot.server')
 
 local M = {}
 
+--- Show a text in the current window; nil stands for a file that is not there on this side.
 local function edit(uri)
-  if vim.startswith(uri, 'file:') then
+  if not uri then
+    vim.cmd.enew()
+    vim.bo.buftype, vim.bo.bufhidden, vim.bo.modifiable = 'nofile', 'wipe', false
+  elseif vim.startswith(uri, 'file:') then
     vim.cmd.edit(vim.fn.fnameescape(vim.uri_to_fname(uri)))
   else
     vim.cmd.edit(vim.fn.fnameescape(uri))
   end
 end
 
----@param before string URI
----@param after string URI
+---@param before? string URI; nil where there was no file
+---@param after? string URI; nil where there is none any more
 ---@param title string
 function M.show(before, after, title)
   vim.cmd.tabnew()
   vim.bo.bufhidden = 'wipe'
   local windows = {}
-  for index, uri in ipairs({ before, after }) do
+  for index = 1, 2 do
     if index == 2 then
       vim.cmd('rightbelow vsplit')
     end
-    edit(uri)
+    edit(index == 1 and before or index == 2 and after or nil)
     vim.wo.winbar = (index == 1 and ' before  ' or ' after  ') .. title:gsub('%%', '%%%%')
     vim.cmd.diffthis()
     windows[index] = vim.api.nvim_get_current_win()
   end
-  vim.keymap.set('n', 'q', '<Cmd>tabclose<CR>', { buffer = vim.api.nvim_win_get_buf(windows[1]) })
+  for _, window in ipairs(windows) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    if vim.bo[buffer].buftype ~= '' then
+      vim.keymap.set('n', 'q', '<Cmd>tabclose<CR>', { buffer = buffer, desc = 'Autopilot: close the diff' })
+    end
+  end
   vim.api.nvim_create_autocmd('WinClosed', {
     pattern = { tostring(windows[1]), tostring(windows[2]) },
     once = true,
@@ -47,19 +56,13 @@ end
 
 ---@param file autopilot.FileDocuments
 local function show_file(file)
-  local before, after = file.before, file.after
-  if type(before) == 'string' and type(after) == 'string' then
-    M.show(before, after, vim.fs.basename(file.path))
-  else
-    -- A new file has nothing to compare it with, nor has one that goes.
-    vim.cmd.tabedit(vim.fn.fnameescape(type(after) == 'string' and after or before))
-  end
+  M.show(file.before, file.after, vim.fn.fnamemodify(file.path, ':.'))
 end
 
 --- A pending patch: one of its files, chosen if there are several.
 ---@param documents autopilot.ApprovalDocuments
 ---@param path? string That file at once.
-local function show_patch(documents, path)
+local function patch(documents, path)
   for _, file in ipairs(documents.files) do
     if file.path == path or #documents.files == 1 then
       return show_file(file)
@@ -77,14 +80,14 @@ local function show_patch(documents, path)
   end)
 end
 
---- A pending patch, or the oldest of them.
----@param id? string The approval.
----@param path? string That file at once.
+--- A patch that waits, by its approval; the oldest one where none is named.
+---@param id? string
+---@param path? string The file to show.
 function M.approval(id, path)
   server.run('autopilot.approval.list', {}, function(result)
-    for _, documents in ipairs(result.documents) do
-      if not id or documents.approvalId == id then
-        return show_patch(documents, path)
+    for _, documents in ipairs(result.documents or {}) do
+      if id == nil or documents.approvalId == id then
+        return patch(documents, path)
       end
     end
     say.info('No patch waits for you')
@@ -95,18 +98,17 @@ end
 function M.open()
   local hunk = require('autopilot.review').at_cursor()
   local name = vim.api.nvim_buf_get_name(0)
-  if hunk and hunk.data.changeId then
-    server.run('autopilot.changes.list', { cwd = hunk.data.cwd }, function(result)
-      for _, change in ipairs(result.changes) do
-        if change.id == hunk.id and change.before then
-          return M.show(change.before, change.uri, vim.fs.basename(name))
-        end
-      end
-      say.error('What stood there before cannot be shown')
-    end)
-    return
+  if not (hunk and hunk.data.changeId) then
+    return M.approval(hunk and hunk.data.approvalId, name)
   end
-  M.approval(hunk and hunk.data.approvalId, name)
+  server.run('autopilot.changes.list', { cwd = hunk.data.cwd }, function(result)
+    for _, change in ipairs(result.changes) do
+      if change.id == hunk.id then
+        return M.show(change.before, change.uri, vim.fn.fnamemodify(name, ':.'))
+      end
+    end
+    say.info('That change is not there any more')
+  end)
 end
 
 return M

@@ -45,8 +45,12 @@ end
 ---@param buffer integer
 function M.read(buffer)
   local bo = vim.bo[buffer]
-  bo.buftype, bo.swapfile, bo.undolevels, bo.bufhidden = 'nofile', false, -1, 'hide'
-  local name = vim.uri_decode(vim.fs.basename(vim.api.nvim_buf_get_name(buffer)))
+  local uri = vim.api.nvim_buf_get_name(buffer)
+  -- A transcript is a document among others; texts to compare go with their window.
+  local lasting = vim.startswith(uri, 'autopilot:/transcript/')
+  bo.buftype, bo.swapfile, bo.undolevels = 'nofile', false, -1
+  bo.buflisted, bo.bufhidden = lasting, lasting and 'hide' or 'wipe'
+  local name = vim.uri_decode(vim.fs.basename(uri))
   bo.filetype = vim.filetype.match({ filename = name, buf = buffer }) or ''
   bo.modifiable = false
   load(buffer)

@@ -44,6 +44,10 @@ local function number(value)
   return tostring(value)
 end
 
+local function count(value, word)
+  return ('%d %s%s'):format(value, word, value == 1 and '' or 's')
+end
+
 local function bar(share, width)
   local full = math.floor(math.min(math.max(share, 0), 1) * width + 0.5)
   return ('█'):rep(full), ('░'):rep(width - full)
@@ -192,16 +196,14 @@ function M.session(view, now)
     table.insert(lines, {
       chunks = {
         { '○ ', 'AutopilotUnreviewed' },
-        { ('%d changes in %d files'):format(unreviewed.hunks, unreviewed.files) },
+        { count(unreviewed.hunks, 'change') .. ' in ' .. count(unreviewed.files, 'file') },
       },
       item = { kind = 'review' },
     })
   end
   list(lines, 'Next', view.queue or {}, function(each, index)
-    return {
-      chunks = { { index .. ' ', 'AutopilotDim' }, { each.text } },
-      item = { kind = 'queued', value = each.id },
-    }
+    local held = each.held and { ' held (:Autopilot release)', 'AutopilotWarn' } or { '' }
+    return { chunks = { { index .. ' ', 'AutopilotDim' }, { each.text }, held } }
   end)
   list(lines, 'Agents', view.agents or {}, function(each)
     local sign = each.state == 'working' and { '● ', 'AutopilotRunning' } or { '○ ', 'AutopilotDim' }
