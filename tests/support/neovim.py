@@ -109,7 +109,13 @@ def _ended(world: World) -> Generator[None]:
 
 @contextmanager
 def neovim(
-    world: World, file: str, *, extra: str = "", client: bool = False, window: str = "run"
+    world: World,
+    file: str,
+    *,
+    extra: str = "",
+    client: bool = False,
+    window: str = "run",
+    size: tuple[int, int] = (130, 40),
 ) -> Generator[Neovim]:
     """Open a file of the workspace in a Neovim that is set up as the README says.
 
@@ -119,6 +125,7 @@ def neovim(
         extra: Further lines of its configuration.
         client: Whether it has our client.
         window: Tells several windows of one world apart; a short name.
+        size: Of the terminal, in columns and lines.
     """
     config = Path(world.environment["HOME"]) / ".config" / "nvim"
     config.mkdir(parents=True, exist_ok=True)
@@ -131,6 +138,7 @@ def neovim(
         screen.start(
             [executable(), "--listen", str(socket), "-n", file],
             cwd=world.workspace,
+            size=size,
             environment={
                 **world.environment,
                 "TERM": "tmux-256color" if client else "screen-256color",

@@ -28,11 +28,20 @@ class Terminal:
             raise AssertionError(f"tmux {arguments}: {done.stderr}")
         return done.stdout
 
-    def start(self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
-        """Run a program in the window with exactly this environment."""
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        size: tuple[int, int] = (130, 40),
+    ) -> None:
+        """Run a program in a window of so many columns and lines, with exactly this environment."""
         words = ["env", "-i", *(f"{k}={v}" for k, v in environment.items()), *command]
-        size = ("-x", "130", "-y", "40")
-        self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(cwd), shlex.join(words))
+        wide, high = ("-x", str(size[0])), ("-y", str(size[1]))
+        self._tmux(
+            "-f", "/dev/null", "new-session", "-d", *wide, *high, "-c", str(cwd), shlex.join(words)
+        )
 
     def type(self, text: str) -> None:
         """Type the text as it is."""

@@ -60,13 +60,15 @@ local function colours()
     Bad = 'DiagnosticError',
     Running = 'DiagnosticInfo',
     Added = 'DiffAdd',
-    Removed = 'DiffDelete',
     Pending = 'DiagnosticInfo',
     Unreviewed = 'DiagnosticHint',
     Mode = 'Special',
   }) do
     vim.api.nvim_set_hl(0, 'Autopilot' .. name, { link = link, default = true })
   end
+  -- Lines that go, as a ground like that of lines that come; DiffDelete is made for lines that are not there.
+  local red = vim.o.background == 'dark' and 'NvimDarkRed' or 'NvimLightRed'
+  vim.api.nvim_set_hl(0, 'AutopilotRemoved', { bg = red, default = true })
 end
 colours()
 vim.api.nvim_create_autocmd('ColorScheme', { group = group, callback = colours })

@@ -26,43 +26,86 @@ from tests.support.world import world
 
 pytestmark = pytest.mark.timeout(240)
 
-LINES: Final = "".join(f"line_{number} = {number}\n" for number in range(1, 13))
-TWO_HUNKS: Final = """\
+TEXT: Final = '''\
+"""What a basket costs."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Item:
+    name: str
+    price: float
+    count: int = 1
+
+
+def total(items):
+    result = 0
+    for item in items:
+        result += item.price
+    return result
+
+
+def receipt(items):
+    lines = []
+    for item in items:
+        lines.append(f"{item.name}: {item.price}")
+    lines.append(f"total: {total(items)}")
+    return "\\n".join(lines)
+'''
+OLD: Final = (
+    "        result += item.price\n",
+    '        lines.append(f"{item.name}: {item.price}")\n',
+)
+NEW: Final = (
+    "        result += item.price * item.count\n",
+    '        cost = item.price * item.count\n        lines.append(f"{item.count} × {item.name}: {cost:.2f}")\n',
+)
+PATCH: Final = """\
 *** Begin Patch
-*** Update File: area.py
-@@
- line_2 = 2
--line_3 = 3
-+line_3 = 33
- line_4 = 4
-@@
- line_8 = 8
--line_9 = 9
-+line_9 = 99
- line_10 = 10
+*** Update File: basket.py
+@@ def total(items):
+     for item in items:
+-        result += item.price
++        result += item.price * item.count
+     return result
+@@ def receipt(items):
+     for item in items:
+-        lines.append(f"{item.name}: {item.price}")
++        cost = item.price * item.count
++        lines.append(f"{item.count} × {item.name}: {cost:.2f}")
+     lines.append(f"total: {total(items)}")
 *** End Patch
 """
 PLAN: Final = plan(
-    [("Look around", "completed"), ("Change two lines", "in_progress"), ("Test", "pending")]
+    [
+        ("See what a basket costs now", "completed"),
+        ("Count each item in the total and on the receipt", "in_progress"),
+        ("Run the tests", "pending"),
+    ]
 )
+RUN: Final = "python3 basket.py > before.txt"
 
 
 def test_a_task_from_the_first_word_to_the_undo() -> None:
     go_on = threading.Event()
+    half = TEXT.replace(OLD[0], NEW[0])
+    first, second = (TEXT.splitlines().index(line.rstrip("\n")) + 1 for line in OLD)
+    whole = half.replace(OLD[1], NEW[1])
     steps = [
-        respond(PLAN, command("touch made", call_id="c1")),
-        patch(TWO_HUNKS),
+        respond(PLAN, command(RUN, call_id="c1")),
+        patch(PATCH),
         hold(go_on, message("I see."), first=()),
         message("Done, with what you said."),
     ]
     with ScriptedModel(steps) as model, world(model) as here:
-        here.write("area.py", LINES)
+        here.write("basket.py", TEXT)
         pictures = Captures("neovim", "story")
-        with neovim(here, "area.py", extra=OPTIONS, client=True) as editor:
+        with neovim(here, "basket.py", extra=OPTIONS, client=True, size=(120, 32)) as editor:
             do(editor, "Autopilot hud")
-            do(editor, "Autopilot ask make two lines better")
+            do(editor, "Autopilot ask count the items of a basket")
             waits(editor, 1)
-            editor.terminal.wait_for("Run: touch made")
+            editor.terminal.wait_for(f"Run: {RUN}")
             pictures.take(editor.terminal, "hud-waits")
             # Nothing takes the keyboard: what is typed is text.
             editor.terminal.type("Go# typed 1")
@@ -76,31 +119,30 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             pictures.take(editor.terminal, "approval")
             take(editor, ": Accept")
             editor.wait(HUNKS, lambda count: count == 2)
-            assert (here.workspace / "made").exists()
+            assert (here.workspace / "before.txt").exists()
             editor.terminal.type("gg]a")
-            editor.terminal.wait_for("+ line_3 = 33")
+            editor.terminal.wait_for("+       result += item.price * item.count")
             pictures.take(editor.terminal, "hunks")
-            assert editor.lua("vim.fn.line('.')") == 3
+            assert editor.lua("vim.fn.line('.')") == first
             editor.terminal.type(" a")
             editor.terminal.wait_for("✔ accept")
             editor.terminal.type("]a")
-            editor.wait("vim.fn.line('.')", lambda line: line == 9)
+            editor.wait("vim.fn.line('.')", lambda line: line == second)
             pictures.take(editor.terminal, "one-accepted")
             # Side by side: as it is, and as it would be.
             do(editor, "Autopilot diff")
             editor.wait("#vim.api.nvim_list_tabpages()", lambda count: count == 2)
-            after = LINES.replace("= 3\n", "= 33\n").replace("= 9\n", "= 99\n")
-            editor.wait(BUFFER, lambda lines: lines == after.splitlines())
+            editor.wait(BUFFER, lambda lines: lines == whole.splitlines())
             assert editor.lua("vim.wo.diff") is True
             assert editor.lua("vim.bo.modifiable") is False
-            editor.terminal.wait_for("before  area.py")
+            editor.terminal.wait_for("before  basket.py")
             pictures.take(editor.terminal, "diff")
             editor.terminal.type("q")
             editor.wait("#vim.api.nvim_list_tabpages()", lambda count: count == 1)
-            assert editor.lua("vim.fn.line('.')") == 9
+            assert editor.lua("vim.fn.line('.')") == second
             editor.terminal.type(" r")
-            editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 33")
-            assert here.read("area.py") == LINES.replace("= 3\n", "= 33\n")
+            editor.wait(BUFFER, lambda lines: lines == half.splitlines())
+            assert here.read("basket.py") == half
             waits(editor, 0)
 
             do(editor, "Autopilot steer look twice")
@@ -111,22 +153,22 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             pictures.take(editor.terminal, "done")
             # The reload kept the history: the agent's change is one undo away.
             editor.terminal.type("u")
-            editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 3")
+            editor.wait(BUFFER, lambda lines: lines == TEXT.splitlines())
             editor.terminal.press("C-r")
             editor.wait("vim.bo.modified == false")
 
             # What was said and done, as a document that follows along.
             do(editor, "Autopilot transcript")
-            editor.terminal.wait_for("make two lines better")
+            editor.terminal.wait_for("count the items of a basket")
             assert editor.lua("vim.bo.filetype") == "markdown"
             editor.wait(BUFFER, lambda lines: "Done, with what you said." in str(lines))
             pictures.take(editor.terminal, "transcript")
             do(editor, "bprevious")
-            editor.wait("vim.fn.expand('%:t')", lambda name: name == "area.py")
+            editor.wait("vim.fn.expand('%:t')", lambda name: name == "basket.py")
 
             do(editor, "Autopilot undo")
-            editor.wait(BUFFER, lambda lines: cast("list[str]", lines)[2] == "line_3 = 3")
-            assert here.read("area.py") == LINES
-            assert not (here.workspace / "made").exists()
+            editor.wait(BUFFER, lambda lines: lines == TEXT.splitlines())
+            assert here.read("basket.py") == TEXT
+            assert not (here.workspace / "before.txt").exists()
             pictures.take(editor.terminal, "undone")
             assert "Press ENTER" not in editor.terminal.screen()

@@ -18,6 +18,30 @@ local function edit(uri)
   end
 end
 
+--- Go to the first change when both texts are there.
+local function to_first_change(windows)
+  vim.api.nvim_create_autocmd('User', {
+    pattern = 'AutopilotDocument',
+    callback = function()
+      for _, window in ipairs(windows) do
+        if not vim.api.nvim_win_is_valid(window) then
+          return true
+        end
+        local buffer = vim.api.nvim_win_get_buf(window)
+        if
+          vim.startswith(vim.api.nvim_buf_get_name(buffer), 'autopilot:') and not vim.b[buffer].autopilot_read
+        then
+          return false
+        end
+      end
+      vim.api.nvim_win_call(windows[2], function()
+        vim.cmd('silent! normal! gg]czz')
+      end)
+      return true
+    end,
+  })
+end
+
 ---@param before? string URI; nil where there was no file
 ---@param after? string URI; nil where there is none any more
 ---@param title string
@@ -34,6 +58,7 @@ function M.show(before, after, title)
     vim.cmd.diffthis()
     windows[index] = vim.api.nvim_get_current_win()
   end
+  to_first_change(windows)
   for _, window in ipairs(windows) do
     local buffer = vim.api.nvim_win_get_buf(window)
     if vim.bo[buffer].buftype ~= '' then

@@ -37,6 +37,7 @@ local function load(buffer)
       end
       put(buffer, failure and ('Not there: ' .. failure.message) or result.text)
       vim.cmd.diffupdate()
+      vim.api.nvim_exec_autocmds('User', { pattern = 'AutopilotDocument', modeline = false })
     end)
   end)
 end

@@ -56,12 +56,14 @@ local function chomp(line)
   return (line:gsub('[\r\n]+$', ''))
 end
 
-local function virtual(lines, highlight, sign)
-  local width = vim.o.columns
+local function virtual(hunk, lines, highlight, sign)
+  local tab = (' '):rep(vim.bo[hunk.buffer].tabstop)
   local shown = {}
   for index = 1, math.min(#lines, SHOWN) do
-    local text = sign .. chomp(lines[index])
-    local padding = (' '):rep(width - vim.fn.strdisplaywidth(text))
+    local text = chomp(lines[index]):gsub('\t', tab)
+    -- Code stays under code: the sign takes the place of a space where there is one.
+    text = text:sub(1, 2) == '  ' and sign .. text:sub(2) or sign .. ' ' .. text
+    local padding = (' '):rep(vim.o.columns - vim.fn.strdisplaywidth(text))
     table.insert(shown, { { text .. padding, highlight } })
   end
   if #lines > SHOWN then
@@ -101,8 +103,8 @@ local function show(hunk)
     })
   end
   place(hunk, hunk.first, { virt_text = { label(hunk) }, virt_text_pos = 'right_align' })
-  local other = pending and virtual(detail.new, 'AutopilotAdded', '+ ')
-    or virtual(detail.old, 'AutopilotRemoved', '- ')
+  local other = pending and virtual(hunk, detail.new, 'AutopilotAdded', '+')
+    or virtual(hunk, detail.old, 'AutopilotRemoved', '-')
   if #other > 0 then
     -- What comes in place of lines stands below them, what was there before above; what is inserted goes
     -- before the line, unless it is the end of the file.
