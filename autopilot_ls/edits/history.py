@@ -179,12 +179,27 @@ class History:
         """Go on as one piece; what is open until now is then one change."""
         reference, current = self.weave.reference(), self.weave.current()
         opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
-        weave = Weave.begin(reference, whole=True)
+        before, made_by = self._reviewed_by_one_turn(reference)
+        weave = Weave.begin(before, whole=True)
         weave.steps = list(self.weave.steps)
         weave.revision = self.weave.revision
+        if made_by is not None:
+            weave.advance(reference, made_by, reviewed=True)
         if opened:
             weave.advance(current, weave.steps[max(opened)])
         self.weave = weave
+
+    def _reviewed_by_one_turn(self, reference: bytes) -> tuple[bytes, Step | None]:
+        """Return what the file was before what is reviewed of it, and who made that, if one turn did."""
+        lines = self.weave.lines
+        numbers = [number for line in lines for number in (line.added, line.removed)]
+        steps = [self.weave.steps[number] for number in numbers if number is not None]
+        before = self.weave.at(-1)
+        if before == reference or any(step.author is Author.PERSON for step in steps):
+            return reference, None
+        if len({step.turn for step in steps}) != 1:
+            return reference, None
+        return before, steps[0]
 
     # Review -----------------------------------------------------------------------------------
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from autopilot_ls.edits.leftovers import temporary_name
 from autopilot_ls.edits.paths import shown
 from autopilot_ls.edits.snapshot import FileState, capture, same
 from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
 
-_PREFIX: Final = ".autopilot-"
 _NEW_FILE: Final = 0o666
 
 
@@ -83,6 +82,7 @@ def stage(
     *,
     modes: Mapping[Path, int] | None = None,
     root: Path | None = None,
+    tag: str = "",
 ) -> Staged:
     """Write new contents beside their places.
 
@@ -91,6 +91,7 @@ def stage(
         before: The files as they are, for each of them.
         modes: Permission bits of files that do not exist yet; what is usual where none is given.
         root: The folder that names in messages are relative to.
+        tag: By which `leftovers.clear` finds what a crash leaves behind.
 
     Raises:
         DecisionRefused: One cannot be written; nothing is left behind.
@@ -103,7 +104,7 @@ def stage(
                 continue
             state = before[path]
             mode = state.mode if state.exists else (modes or {}).get(path)
-            staged._ready[path] = _beside(state, content, mode)  # noqa: SLF001 reason: it makes the object
+            staged._ready[path] = _beside(state, content, mode, tag)  # noqa: SLF001 reason: it makes the object
     except OSError as error:
         staged.discard()
         raise DecisionRefused(
@@ -117,10 +118,10 @@ def stage(
     return staged
 
 
-def _beside(state: FileState, content: bytes, mode: int | None) -> Path:
+def _beside(state: FileState, content: bytes, mode: int | None, tag: str) -> Path:
     """Write a content to a new file on the disk of its place; a folder that is missing is made later."""
     folder = state.missing[-1].parent if state.missing else state.path.parent
-    path = folder / f"{_PREFIX}{secrets.token_hex(8)}"
+    path = folder / temporary_name(tag)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, _NEW_FILE)
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from autopilot_ls.edits.leftovers import tag_of
 from autopilot_ls.edits.paths import shown
 from autopilot_ls.edits.promise import promise
 from autopilot_ls.edits.snapshot import MAX_KEPT, FileState, Restored, capture, holds, restore, same
@@ -103,7 +104,9 @@ def settle(
     promised = promised_contents(files, before)
     found = compare(before, promised, capture(before, keep=False, limit=_READ_LIMIT))
     if failed and found.outcome in ("partial", "different"):
-        return _restored(approval_id, found, restore(before, written=promised), root)
+        return _restored(
+            approval_id, found, restore(before, written=promised, tag=tag_of(approval_id)), root
+        )
     detail = {
         "applied": f"Applied as shown: {_names(promised, root)}.",
         "partial": (

@@ -11,12 +11,12 @@ import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from autopilot_ls.edits.leftovers import temporary_name
 from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
 
 MAX_KEPT: Final = 64 * 1024 * 1024
@@ -164,7 +164,9 @@ def _missing(path: Path) -> tuple[Path, ...]:
     return tuple(missing)
 
 
-def restore(before: Mapping[Path, FileState], *, written: Mapping[Path, bytes | None]) -> Restored:
+def restore(
+    before: Mapping[Path, FileState], *, written: Mapping[Path, bytes | None], tag: str = ""
+) -> Restored:
     """Bring files back to what they were, where the agent, and nobody else, changed them.
 
     A file that holds a beginning of what the agent was to write counts as half-written by it.
@@ -172,6 +174,7 @@ def restore(before: Mapping[Path, FileState], *, written: Mapping[Path, bytes | 
     Args:
         before: The files as `capture` kept them.
         written: What the agent was to leave in each file; None for a file it was to remove.
+        tag: As for `write_atomically`.
     """
     paths: list[Path] = []
     conflicts: list[Path] = []
@@ -187,7 +190,7 @@ def restore(before: Mapping[Path, FileState], *, written: Mapping[Path, bytes | 
             conflicts.append(path)
             continue
         try:
-            _bring_back(state)
+            _bring_back(state, tag)
         except OSError as error:
             failed.append((path, error.strerror or type(error).__name__))
         else:
@@ -216,7 +219,7 @@ def _is_the_agents(now: FileState, path: Path, written: Mapping[Path, bytes | No
     return now.kind == "file" and now.data is not None and content.startswith(now.data)
 
 
-def _bring_back(state: FileState) -> None:
+def _bring_back(state: FileState, tag: str) -> None:
     if state.kind == "absent":
         state.path.unlink(missing_ok=True)
         for folder in state.missing:
@@ -226,23 +229,25 @@ def _bring_back(state: FileState) -> None:
         return
     if state.kind != "file" or state.data is None:
         raise OSError(0, "its content was not kept")
-    write_atomically(state.path, state.data, state.mode)
+    write_atomically(state.path, state.data, state.mode, tag)
 
 
-def write_atomically(path: Path, data: bytes, mode: int) -> None:
+def write_atomically(path: Path, data: bytes, mode: int, tag: str = "") -> None:
     """Replace a file's content as a whole: nobody ever sees a part of it.
 
     Args:
         path: The file; folders above it are made.
         data: Its new content.
         mode: Permission bits that the file gets.
+        tag: By which `leftovers.clear` finds what a crash leaves behind.
 
     Raises:
         OSError: It could not be written; the file is then what it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".autopilot-", dir=path.parent)
-    temporary = Path(name)
+    temporary = path.parent / temporary_name(tag)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

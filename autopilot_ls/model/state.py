@@ -62,6 +62,8 @@ class SessionState:
         """Patches that were accepted, and of which it is not recorded what the disk holds."""
         self.facts_due: dict[str, str] = {}
         """What the agent has to be told of patches that were accepted in part, by their approval."""
+        self.untold: dict[str, None] = {}
+        """Approvals that were accepted in part, of which the agent has not been told and nothing is due."""
         self.grants: dict[str, Grant] = {}
         self.activity = Activity()
         self.aside = Aside()
@@ -219,6 +221,8 @@ class SessionState:
         if approval is None:
             return
         decision = body.decision
+        if decision.kind.accepts and decision.hunks is not None:
+            self.untold[approval.id] = None
         writes = decision.kind.accepts and not decision.in_editor
         if writes and isinstance(approval.action, PatchAction):
             accepted = tuple(
@@ -277,6 +281,7 @@ class SessionState:
 
     def owe(self, body: FactsDue) -> None:
         """Note what the agent has to be told; the number is bounded. Used by `apply` only."""
+        self.untold.pop(body.approval_id, None)
         self.facts_due[body.approval_id] = body.text
         if len(self.facts_due) > MAX_FACTS:
             del self.facts_due[next(iter(self.facts_due))]

@@ -64,4 +64,5 @@ def make_reviews(
 
         return GitSnapshots(Baselines(store, workspace, private=[folder]), workspace)
 
-    return Reviews(folder, snapshots, tasks, changed)
+    keep_for = settings.trace.max_age_days * 86_400.0
+    return Reviews(folder, snapshots, tasks, changed, keep_for)

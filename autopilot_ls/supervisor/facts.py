@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from autopilot_ls.model.approvals import Approval, ChangeKind, Decision
+from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.model.review import Unit, units_of
 from autopilot_ls.model.text import count
 
@@ -83,6 +84,26 @@ def partial_facts(
         if accepted
     ][:MAX_LISTED]
     return _bounded(lines)
+
+
+def facts_after_crash(
+    approval: Approval, decision: Decision, settled: FilesSettled | None, *, root: str
+) -> str:
+    """Return what the agent is told when Autopilot ended before it could tell more.
+
+    Args:
+        approval: About a patch.
+        decision: Names the accepted units.
+        settled: What the disk holds of them; None when it was to hold none of them.
+        root: As in `partial_facts`.
+    """
+    ended = "Autopilot ended before it was known whether the user's editor took them."
+    if decision.in_editor:
+        return partial_facts(approval, decision, root=root, failure=ended)
+    missing = dict.fromkeys(decision.merged, ended)
+    if settled is None or settled.outcome == "applied":
+        return partial_facts(approval, decision, root=root, missing=missing)
+    return partial_facts(approval, decision, root=root, failure=settled.detail)
 
 
 def _words(decision: Decision) -> list[str]:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from autopilot_ls.edits.check import affected_paths
+from autopilot_ls.edits.leftovers import tag_of
 from autopilot_ls.edits.paths import shown
 from autopilot_ls.edits.placing import Staged, stage
 from autopilot_ls.edits.settle import promised_contents, settle
@@ -160,7 +161,7 @@ class Partials:
 
         def write() -> Staged:
             contents = promised_contents(files, before)
-            staged = stage(contents, before, modes=modes, root=self._root)
+            staged = stage(contents, before, modes=modes, root=self._root, tag=tag_of(approval.id))
             if abandoned.is_set():
                 staged.discard()
             return staged

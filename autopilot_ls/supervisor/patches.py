@@ -19,6 +19,7 @@ import anyio.to_thread
 from autopilot_ls.edits.aftermath import settle_by_hunks
 from autopilot_ls.edits.check import affected_paths, check_acceptable, check_documents
 from autopilot_ls.edits.convert import file_changes
+from autopilot_ls.edits.leftovers import clear, tag_of
 from autopilot_ls.edits.paths import same_place
 from autopilot_ls.edits.settle import settle
 from autopilot_ls.edits.snapshot import FileState, capture, read_target
@@ -27,6 +28,7 @@ from autopilot_ls.model.approvals import Action, Approval, ChangeKind, FileChang
 from autopilot_ls.model.errors import DecisionRefused
 from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.model.items import FileChanges, ItemStatus
+from autopilot_ls.model.state import SessionState
 from autopilot_ls.supervisor.merging import require_mergeable, unsaved_among
 from autopilot_ls.supervisor.saved import SavedSince, require_savable, saved_since
 from autopilot_ls.supervisor.views import ClientView, OpenDocument
@@ -348,3 +350,9 @@ async def looked(look: Callable[[], T]) -> T:
 def settle_after_crash(approval: Approval) -> FilesSettled:
     """Say what the disk holds of a patch that was accepted before a crash; blocking."""
     return settle_by_hunks(approval.files, approval_id=approval.id)
+
+
+def clear_after_crash(state: SessionState) -> None:
+    """Remove what lay ready for patches when Autopilot ended; blocking."""
+    for approval in (*state.pending.values(), *state.unsettled.values()):
+        clear(tag_of(approval.id), affected_paths(approval.files))

@@ -33,7 +33,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor import caller
-from autopilot_ls.supervisor.patches import settle_after_crash
+from autopilot_ls.supervisor.patches import clear_after_crash, settle_after_crash
 from autopilot_ls.supervisor.policies import Policies, policy_files
 from autopilot_ls.supervisor.recovery import closing_facts
 from autopilot_ls.supervisor.review.reviews import Reviews
@@ -210,6 +210,7 @@ class Sessions:
             trace = await self._own(session_id)
             try:
                 state = await anyio.to_thread.run_sync(self.replay, session_id)
+                await anyio.to_thread.run_sync(clear_after_crash, state)
                 facts = await anyio.to_thread.run_sync(
                     closing_facts, state, time.time(), settle_after_crash
                 )

@@ -460,12 +460,15 @@ class Supervisor:
             return await runtime.account()
 
     async def tidy(self) -> None:
-        """Load the policy, and delete recorded sessions beyond the limits of age and size."""
+        """Load the policy, and delete what is recorded beyond the limits of age and size."""
         # Nobody waits for this: what fails here is met again when it is needed, or at the next start.
         with contextlib.suppress(Exception):
             await anyio.to_thread.run_sync(self._sessions.policies.warm_up, abandon_on_cancel=True)
         with contextlib.suppress(Exception):
             await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
+        if self._reviews is not None:
+            with contextlib.suppress(Exception):
+                await anyio.to_thread.run_sync(self._reviews.prune, abandon_on_cancel=True)
 
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""

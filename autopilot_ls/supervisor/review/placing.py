@@ -16,6 +16,7 @@ import anyio.to_thread
 from autopilot_ls.edits.check import check_documents
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import Content
+from autopilot_ls.edits.leftovers import tag_of, temporary_name
 from autopilot_ls.edits.placing import stage
 from autopilot_ls.edits.snapshot import FileState, capture
 from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
@@ -41,6 +42,10 @@ class Placing:
     folder: Path
     documents: Callable[[], Iterable[OpenDocument]]
     reasons: list[str] = field(default_factory=list[str])
+
+    @property
+    def _tag(self) -> str:
+        return tag_of(str(self.folder))
 
     async def place(self, files: Pairs) -> frozenset[str]:
         """Write them; returns the paths of those that hold now what they are to hold."""
@@ -98,7 +103,7 @@ class Placing:
             self.folder / path: None if to.kind == "absent" else to.data
             for path, (_, to) in files.items()
         }
-        stage(contents, before, modes=modes, root=self.folder).place()
+        stage(contents, before, modes=modes, root=self.folder, tag=self._tag).place()
         for path, (_, to) in files.items():
             if to.kind == "file":
                 (self.folder / path).chmod(modes[self.folder / path])
@@ -109,7 +114,7 @@ class Placing:
     def _write_link(self, path: Path, before: Content, after: Content) -> None:
         if read_content(path) != before:
             raise PatchInvalid(f"{path.name} was changed at the last moment.")
-        beside = path.with_name(f".autopilot-{os.getpid()}-{path.name[:100]}")
+        beside = path.with_name(temporary_name(self._tag))
         if after.kind == "absent":
             path.unlink()
             return

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from autopilot_ls.edits.leftovers import clear, tag_of
 from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable, SessionBusy
+from autopilot_ls.supervisor.review.pruning import note_use, prune
 from autopilot_ls.supervisor.review.storage import Dumps, read_into, to_bytes, write
 from autopilot_ls.supervisor.review.workspace import Snapshots, WorkspaceReview
 from autopilot_ls.trace.files import require_own_folder
@@ -74,6 +77,7 @@ class Reviews:
         snapshots: MakeSnapshots,
         tasks: TaskGroup,
         tell: Callable[[Path], None],
+        keep_for: float = 0.0,
     ) -> None:
         """Create it with no review open.
 
@@ -82,7 +86,9 @@ class Reviews:
             snapshots: Makes the snapshots of a workspace.
             tasks: Where the looking and writing runs.
             tell: Called with a workspace when what is to be reviewed there has changed.
+            keep_for: Seconds that a review is kept after it was used last; 0: for ever.
         """
+        self._keep_for = keep_for
         self._folder = state_folder / FOLDER
         self._make = snapshots
         self._tasks = tasks
@@ -133,6 +139,9 @@ class Reviews:
         problem = await anyio.to_thread.run_sync(read_into, file, review)
         if problem:
             _LOG.warning("%s", problem)
+        # What an undo had lying ready when a server ended in the middle of it.
+        written = [workspace / path for path in review.histories]
+        await anyio.to_thread.run_sync(clear, tag_of(str(workspace)), written)
         if review.is_at_work:
             try:
                 with anyio.fail_after(CLOSING_LIMIT):
@@ -175,6 +184,14 @@ class Reviews:
         except AutopilotError as error:
             _LOG.warning("the open review of %s is not stored: %s", opened.review.folder, error)
 
+    def prune(self) -> tuple[str, ...]:
+        """Remove what is kept of workspaces that are gone or were not used for long; blocking.
+
+        Returns:
+            The names of what was removed.
+        """
+        return prune(self._folder, self._keep_for, time.time())
+
     async def shut_down(self) -> None:
         """Write what is not written yet, and let others have the reviews."""
         for opened in tuple(self._open.values()):
@@ -199,12 +216,14 @@ def _own(folder: Path, workspace: Path) -> SessionLock:
     require_own_folder(folder.parent, create=True)
     require_own_folder(folder, create=True)
     try:
-        return SessionLock(folder)
+        lock = SessionLock(folder)
     except SessionBusy as error:
         raise BaselineUnavailable(
             f"Another Autopilot keeps the review of {workspace}.",
             advice="Review there, or end it; it is another editor's server, or a run in a terminal.",
         ) from error
+    note_use(folder, workspace)
+    return lock
 
 
 def _real(workspace: Path) -> Path:

@@ -407,7 +407,7 @@ class Play:
     def _outside_line(self) -> bytes:
         self.keys += 1
         # What happens while a turn begins cannot be told from what its agent does first.
-        near = self.armed or (self.fired and self.now == "turn")
+        near = self.armed or (self.fired and self.now in ("turn", "mode"))
         mark = "o" if self.is_at_work() or near else "x"
         return f"{mark}{self.keys}~ another program\n".encode()
 

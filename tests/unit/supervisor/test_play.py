@@ -137,6 +137,14 @@ FOUND: dict[str, Script] = {
         ("undo", 11),
         ("write", 26, 15, 6),
     ),
+    "a file that the agent made with consent, and then made binary, goes with its turn": (
+        ("turn",),
+        ("ask", 44),
+        ("decide", 16, 7, 32),
+        ("command", 20),
+        ("look",),
+        ("write", 18, 20, 52),
+    ),
     "what another program writes while a turn begins is no agent's": (
         ("turn",),
         ("outside", 1, 45, 30),
