@@ -20,7 +20,7 @@ from autopilot_ls.runtimes.base import (
 )
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.review.reviews import Reviews
-from autopilot_ls.supervisor.review.workspace import Snapshots
+from autopilot_ls.supervisor.review.values import Snapshots
 
 
 def default_factories(settings: Settings) -> Mapping[str, RuntimeFactory]:

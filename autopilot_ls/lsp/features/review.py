@@ -32,7 +32,7 @@ from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation.changes import ChangedPart
 from autopilot_ls.supervisor.review.desk import OpenItems, TakenBack
-from autopilot_ls.supervisor.review.workspace import ReviewItem
+from autopilot_ls.supervisor.review.values import ReviewItem
 
 MAX_FILES: Final = 200
 """Files of a workspace that are shown while they are not open; open ones are always shown."""

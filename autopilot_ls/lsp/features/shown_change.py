@@ -11,7 +11,7 @@ from pathlib import Path
 from autopilot_ls.edits.followed import FollowedHunk, HunkKind
 from autopilot_ls.presentation.changes import ChangedPart, hint
 from autopilot_ls.supervisor.review.showing import shown
-from autopilot_ls.supervisor.review.workspace import ReviewItem
+from autopilot_ls.supervisor.review.values import ReviewItem
 
 
 @dataclass(frozen=True, slots=True)

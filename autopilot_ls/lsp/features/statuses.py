@@ -17,7 +17,7 @@ from autopilot_ls.model.changed import FileEntry, FileKind
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.presentation.status import Outside, StatusMaker
 from autopilot_ls.presentation.status_view import StatusView, Unreviewed
-from autopilot_ls.supervisor.review.workspace import ReviewItem
+from autopilot_ls.supervisor.review.values import ReviewItem
 
 MAX_FILES: Final = 500
 """Files that are kept of what one turn changed."""

@@ -60,13 +60,14 @@ class Evidence:
         turns: The turns that were at work, in their order.
         work: Commands by the agent's id of them.
         patches: The patches that were written, by path relative to the workspace.
-        head_moved: Whether the repository has another commit checked out than before.
+        moved: Folders of the repositories that have another commit checked out than before; see
+            `values.Heads`.
     """
 
     turns: dict[str, None] = field(default_factory=dict[str, None])
     work: dict[str, Work] = field(default_factory=dict[str, Work])
     patches: dict[str, Patched] = field(default_factory=dict[str, Patched])
-    head_moved: bool = False
+    moved: frozenset[str] = frozenset()
 
     def begins(self, key: str, turn: str, by: str, now: float) -> None:
         """Note that a command begins."""
@@ -94,7 +95,7 @@ class Evidence:
         self.turns = dict.fromkeys(running)
         self.work = {key: work for key, work in self.work.items() if work.ended is None}
         self.patches = {}
-        self.head_moved = False
+        self.moved = frozenset()
 
 
 def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[Step, bool]:
@@ -113,13 +114,19 @@ def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[St
     work = [each for each in evidence.work.values() if _was_running(each, modified)]
     turns = list(dict.fromkeys(each.turn for each in work))
     turn = next(iter(evidence.turns)) if len(evidence.turns) == 1 else ""
-    foreign = evidence.head_moved and not any(_may_move_head(each) for each in work)
+    moved = any(is_in(path, folder) for folder in evidence.moved)
+    foreign = moved and not any(_may_move_head(each) for each in work)
     if len({session_of(each) for each in turns}) != 1 or foreign:
         return Step(Author.UNKNOWN, turn), False
     # What an earlier turn of the same session left running is the same agent's.
     names = dict.fromkeys(each.by for each in work if each.turn == turns[-1])
     by = next(iter(names)) if len(names) == 1 and len(turns) == 1 else ""
     return Step(Author.AGENT, turns[-1], by), False
+
+
+def is_in(path: str, folder: str) -> bool:
+    """Tell whether a path is in a folder, both relative to the workspace; all are in the empty one."""
+    return not folder or path.startswith(f"{folder}/")
 
 
 def session_of(turn: str) -> str:

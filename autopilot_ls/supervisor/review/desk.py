@@ -20,7 +20,7 @@ from autopilot_ls.supervisor.review.placing import Placing
 from autopilot_ls.supervisor.review.plans import Outcome
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
 from autopilot_ls.supervisor.review.saving import Saved
-from autopilot_ls.supervisor.review.workspace import ReviewItem, Turn
+from autopilot_ls.supervisor.review.values import ReviewItem, Turn
 from autopilot_ls.supervisor.views import OpenDocument
 
 

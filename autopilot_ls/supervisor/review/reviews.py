@@ -25,7 +25,8 @@ from autopilot_ls.edits.leftovers import clear, tag_of
 from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable, SessionBusy
 from autopilot_ls.supervisor.review.pruning import note_use, prune
 from autopilot_ls.supervisor.review.storage import Dumps, read_into, to_bytes, write
-from autopilot_ls.supervisor.review.workspace import Snapshots, WorkspaceReview
+from autopilot_ls.supervisor.review.values import Snapshots
+from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.trace.files import require_own_folder
 from autopilot_ls.trace.locks import SessionLock
 

@@ -15,7 +15,7 @@ from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation.changes import MAX_LINES, ChangedPart
-from autopilot_ls.supervisor.review.workspace import ReviewItem, Turn
+from autopilot_ls.supervisor.review.values import ReviewItem, Turn
 
 _MAX_LINE: Final = 10_000
 

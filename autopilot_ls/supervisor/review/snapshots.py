@@ -12,10 +12,14 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
+
 from autopilot_ls.edits.baselines.baselines import Baselines
 from autopilot_ls.edits.baselines.values import Baseline, Changes, Side
 from autopilot_ls.edits.contents import MAX_CONTENT
 from autopilot_ls.model.errors import AgentError, BaselineUnavailable, WireError
+from autopilot_ls.supervisor.review.attribution import is_in
+from autopilot_ls.supervisor.review.values import Heads
 from autopilot_ls.wire.tools import run_tool
 
 GIT_LIMIT: Final = 10.0
@@ -24,6 +28,9 @@ GIT_LIMIT: Final = 10.0
 COMMITTED_AT_ONCE: Final = 100
 """Files of a commit that are read by one call."""
 
+MAX_NESTED: Final = 20
+"""Nested repositories whose commits are looked at."""
+
 MAX_COMMITTED: Final = 64 * 1024 * 1024
 """Bytes of them; where they are more, they are not known."""
 
@@ -31,7 +38,7 @@ _QUIET: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
 
 class GitSnapshots:
-    """The snapshots of one workspace; implements `workspace.Snapshots`."""
+    """The snapshots of one workspace; implements `values.Snapshots`."""
 
     def __init__(self, baselines: Baselines, workspace: Path) -> None:
         """Create them.
@@ -63,29 +70,40 @@ class GitSnapshots:
         """Give up what was seen long ago."""
         await self._baselines.prune()
 
-    async def head(self) -> str:
-        """Return which commit the user's repository has checked out; empty when that is not known."""
-        return (
-            (await self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}") or b"")
-            .strip()
-            .decode()
-        )
+    async def heads(self, paths: Collection[str]) -> Heads:
+        """Return which commits are checked out in the workspace, and in what is nested around paths."""
+        nested = await anyio.to_thread.run_sync(_nested, self._workspace, paths)
+        found: dict[str, str] = {}
+        for folder in ("", *nested):
+            asked = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+            head = (await self._git(folder, *asked) or b"").strip().decode()
+            if head:
+                found[folder] = head
+        return found
 
-    async def committed(self, head: str, paths: Collection[str]) -> Mapping[str, bytes | None]:
-        """Return what a commit holds at paths, None where it has none; without those not known."""
+    async def committed(self, heads: Heads, paths: Collection[str]) -> Mapping[str, bytes | None]:
+        """Return what commits hold at paths, None where they have none; without those not known."""
         found: dict[str, bytes | None] = {}
-        # A name with a line end in it cannot be asked for.
-        left = [path for path in paths if "\n" not in path]
-        for at in range(0, len(left), COMMITTED_AT_ONCE):
-            asked = left[at : at + COMMITTED_AT_ONCE]
-            feed = b"".join(os.fsencode(f"{head}:./{path}") + b"\n" for path in asked)
-            output = await self._git("cat-file", "--batch", feed=feed, most=MAX_COMMITTED)
-            if output is not None:
-                found.update(zip(asked, _blobs(output), strict=False))
+        by_folder: dict[str, list[str]] = {}
+        for path in paths:
+            around = [folder for folder in heads if is_in(path, folder)]
+            # A name with a line end in it cannot be asked for.
+            if around and "\n" not in path:
+                by_folder.setdefault(max(around, key=len), []).append(path)
+        for folder, left in by_folder.items():
+            for at in range(0, len(left), COMMITTED_AT_ONCE):
+                asked = left[at : at + COMMITTED_AT_ONCE]
+                names = [path[len(folder) + 1 :] if folder else path for path in asked]
+                feed = b"".join(os.fsencode(f"{heads[folder]}:./{name}") + b"\n" for name in names)
+                output = await self._git(
+                    folder, "cat-file", "--batch", feed=feed, most=MAX_COMMITTED
+                )
+                if output is not None:
+                    found.update(zip(asked, _blobs(output), strict=False))
         return found
 
     async def _git(
-        self, *arguments: str, feed: bytes = b"", most: int = MAX_CONTENT
+        self, folder: str, *arguments: str, feed: bytes = b"", most: int = MAX_CONTENT
     ) -> bytes | None:
         program = shutil.which("git")
         if program is None:
@@ -103,7 +121,7 @@ class GitSnapshots:
         try:
             result = await run_tool(
                 [program, *_QUIET, *arguments],
-                cwd=self._workspace,
+                cwd=self._workspace / folder,
                 env=environment,
                 seconds=GIT_LIMIT,
                 feed=feed,
@@ -112,6 +130,20 @@ class GitSnapshots:
         except (AgentError, WireError, TimeoutError):
             return None
         return result.output if result.code == 0 else None
+
+
+def _nested(workspace: Path, paths: Collection[str]) -> tuple[str, ...]:
+    """Return the folders of repositories that are nested in a workspace around paths, relative to it."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    for path in paths:
+        folder = os.path.dirname(path)  # noqa: PTH120 reason: they are many, and looked at with each look
+        while folder and folder not in seen and len(found) < MAX_NESTED:
+            seen.add(folder)
+            if os.path.lexists(workspace / folder / ".git"):
+                found[folder] = None
+            folder = os.path.dirname(folder)  # noqa: PTH120 reason: as above
+    return tuple(found)
 
 
 def _blobs(output: bytes) -> Iterator[bytes | None]:

@@ -18,7 +18,8 @@ from autopilot_ls.edits.stored_history import dump, load
 from autopilot_ls.edits.weave import Undone
 from autopilot_ls.model.errors import TraceError
 from autopilot_ls.supervisor.review.plans import UndoRecord
-from autopilot_ls.supervisor.review.workspace import Turn, WorkspaceReview
+from autopilot_ls.supervisor.review.values import Turn
+from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.trace.files import read_private, replace_private
 
 VERSION: Final = 1
@@ -58,6 +59,7 @@ class _Review(_Stored):
     version: Literal[1] = VERSION
     last: str
     last_head: str
+    nested_heads: dict[str, str] = Field(default_factory=dict[str, str])
     histories: dict[str, str]
     turns: list[_Turn] = Field(default_factory=list[_Turn])
     undone: list[_Undo] = Field(default_factory=list[_Undo])
@@ -81,11 +83,13 @@ def to_bytes(review: WorkspaceReview, dumps: Dumps) -> bytes:
             dumps[path] = (revision, dump(history))
     for path in dumps.keys() - review.histories.keys():
         del dumps[path]
+    files = review.files
     return (
         _Review(
-            last=review.last,
-            last_head=review.last_head,
-            left_out=review.left_out,
+            last=files.last,
+            last_head=files.heads.get("", ""),
+            nested_heads={_key(name): head for name, head in files.heads.items() if name},
+            left_out=files.left_out,
             histories={_key(path): text for path, (_, text) in dumps.items()},
             turns=[
                 _Turn(
@@ -157,9 +161,11 @@ def read_into(path: Path, review: WorkspaceReview) -> str:
         return ""
     except (ValidationError, ValueError, OSError, TraceError) as error:
         return f"The open review in {path} cannot be read and begins anew: {error}"
-    review.histories = histories
-    review.last, review.last_head = stored.last, stored.last_head
-    review.left_out = stored.left_out
+    review.files.histories = histories
+    review.files.last, review.files.left_out = stored.last, stored.left_out
+    review.files.heads = {_path(name): head for name, head in stored.nested_heads.items()}
+    if stored.last_head:
+        review.files.heads[""] = stored.last_head
     review.turns = [
         Turn(turn.name, turn.session, turn.began, at_work=turn.at_work) for turn in stored.turns
     ]

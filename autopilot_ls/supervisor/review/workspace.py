@@ -1,36 +1,25 @@
 """The review of one workspace: what was changed in it without asking, by whom, and what a person says to it.
 
-Looks at the disk when something may have changed it, compares with the look before, and keeps each file's
-history. The agent's word is never taken for what changed, only for when it was at work. Not aware of
-agents, editors or who asks; `reviews` stands above, `attribution`, `storage` and `edits.history` below.
+Has the disk looked at when something may have changed it, keeps the turns that can be gone back to, and
+takes changes back. The agent's word is never taken for what changed, only for when it was at work. Not aware
+of agents, editors or who asks; `reviews` stands above, `files`, `plans` and `attribution` below.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
-import anyio.to_thread
 
-from autopilot_ls.edits.baselines.values import Baseline, Change, ChangedFile, Changes, Side
-from autopilot_ls.edits.contents import read_content
-from autopilot_ls.edits.history import ABSENT, Content, History, Unreviewed
-from autopilot_ls.edits.weave import Author
+from autopilot_ls.edits.history import History
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.model.text import count
-from autopilot_ls.supervisor.review.attribution import (
-    PATCH,
-    Evidence,
-    Patched,
-    attribute,
-)
+from autopilot_ls.supervisor.review.attribution import Evidence, Patched
+from autopilot_ls.supervisor.review.files import Files
 from autopilot_ls.supervisor.review.plans import (
     Outcome,
     Place,
@@ -40,83 +29,14 @@ from autopilot_ls.supervisor.review.plans import (
     undo_parts,
     undo_turns,
 )
-from autopilot_ls.supervisor.review.saving import Saved, take_saved
-
-MAX_FILES: Final = 2_000
-"""Files whose history is kept at most; what changes beyond it is counted and told."""
-
-BATCH: Final = 32 * 1024 * 1024
-"""Bytes of contents that are read at once."""
+from autopilot_ls.supervisor.review.saving import Saved
+from autopilot_ls.supervisor.review.values import ReviewItem, Snapshots, Turn
 
 MAX_TURNS: Final = 50
 """Turns that can be gone back to."""
 
 MAX_UNDONE: Final = 50
 """Times of taking back that can be taken back themselves."""
-
-LINK_MODE: Final = 0o120000
-
-
-class Snapshots(Protocol):
-    """What the workspace's files were at any of our looks; `edits.baselines` is one.
-
-    Every method may raise an `AutopilotError`: the workspace cannot be looked at.
-    """
-
-    async def take(self) -> Baseline:
-        """Look at the disk now."""
-        ...
-
-    async def changes(self, since: str, until: str) -> Changes:
-        """Return what differs between two looks, which are named by their baselines' ids."""
-        ...
-
-    async def read(self, sides: Collection[Side]) -> Mapping[str, bytes]:
-        """Return the contents, by their names, of files whose content was kept."""
-        ...
-
-    async def prune(self) -> None:
-        """Give up what was seen long ago."""
-        ...
-
-    async def head(self) -> str:
-        """Return which commit the user's repository has checked out; empty when that is not known."""
-        ...
-
-    async def committed(self, head: str, paths: Collection[str]) -> Mapping[str, bytes | None]:
-        """Return what a commit holds at paths, None where it has none; without those not known."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewItem:
-    """Something to be reviewed, as clients see it.
-
-    Attributes:
-        id: Names it in the workspace while it lasts.
-        path: Relative to the workspace.
-    """
-
-    id: str
-    path: str
-    change: Unreviewed
-
-
-@dataclass(slots=True)
-class Turn:
-    """A turn that can be gone back to.
-
-    Attributes:
-        name: Names it among all turns of the workspace.
-        session_id: Whose it is.
-        began: Seconds since the epoch.
-        at_work: Whether it, or what it left running, may still change files.
-    """
-
-    name: str
-    session_id: str
-    began: float
-    at_work: bool = True
 
 
 class WorkspaceReview:
@@ -138,37 +58,34 @@ class WorkspaceReview:
             changed: Called after what is to be reviewed or stored has changed.
             clock: Gives seconds since the epoch.
         """
-        self.histories: dict[str, History] = {}
+        self.files = Files(folder, snapshots)
         self.turns: list[Turn] = []
         self.undone: list[UndoRecord] = []
-        self.last: str = ""
-        self.last_head: str = ""
         self.folder = folder
-        self.left_out: int = 0
-        """Files that were changed but are not reviewed, since there are too many."""
-        self._notices: tuple[str, ...] = ()
-        self._snapshots = snapshots
         self._tell = changed
         self._clock = clock
-        self.listeners: dict[str, Callable[[str, int], None]] = {}
-        """By turn, who hears what its commands changed: the path, and how many lines came and went."""
-        self._evidence = Evidence()
-        self._saved: dict[str, list[Saved]] = {}
-        self._moved: set[str] = set()
         self._looking = anyio.Lock()
         # Editors ask for what is to be reviewed with each move of the cursor.
         self._listed: tuple[ReviewItem, ...] | None = None
 
     @property
+    def histories(self) -> dict[str, History]:
+        """The files that are followed, by their paths relative to the workspace."""
+        return self.files.histories
+
+    @property
+    def listeners(self) -> dict[str, Callable[[str, int], None]]:
+        """By turn, who hears what its commands changed: the path, and how many lines came and went."""
+        return self.files.listeners
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What is not covered, in sentences for a person."""
-        if not self.left_out:
-            return self._notices
-        said = (
-            f"More than {MAX_FILES:,} files were changed: {count(self.left_out, 'change')} of others "
-            "cannot be reviewed or undone. Look at them with git."
-        )
-        return (*self._notices, said)
+        return self.files.notices
+
+    @property
+    def _evidence(self) -> Evidence:
+        return self.files.evidence
 
     # What happens -----------------------------------------------------------------------------
 
@@ -188,13 +105,10 @@ class WorkspaceReview:
         """
         async with self._looking:
             if not self.is_at_work:
-                # Before the histories are brought up to date: what comes in between differs from this.
-                seen = await self._snapshots.take()
-                self.last, self._notices = seen.id, seen.notices
-                self._moved.update(self.histories)
+                await self.files.begin()
             await self._look()
             if not self.is_at_work:
-                self.last_head = await self._snapshots.head()
+                await self.files.note_heads()
             self.turns.append(Turn(name, session_id, self._clock()))
             self._evidence.turns[name] = None
             self._forget_old()
@@ -262,18 +176,10 @@ class WorkspaceReview:
             Whether only a look tells what has changed.
         """
         async with self._looking:
-            history = self.histories.get(path)
-            if history is None:
-                if self.is_at_work:
-                    self._saved.setdefault(path, []).append(saved)
-                return self.is_at_work
-            self._take_saved(path, history, saved)
-            self._moved.add(path)
-            self._changed()
-            return history.current() != saved.now
-
-    def _take_saved(self, path: str, history: History, saved: Saved) -> None:
-        take_saved(history, saved, lambda content: self._advance(path, history, content, None))
+            wanted = self.files.saved(path, saved, at_work=self.is_at_work)
+            if path in self.histories:
+                self._changed()
+            return wanted or False
 
     async def look(self) -> None:
         """Look at what has changed since the last look, and at whose change it is.
@@ -287,139 +193,13 @@ class WorkspaceReview:
     async def _look(self) -> None:
         if not self.histories and not self.is_at_work:
             return
-        head = await self._snapshots.head()
-        self._evidence.head_moved = bool(self.last_head) and head != self.last_head
-        self.last_head = head
         try:
-            news = await (self._compare() if self.is_at_work else self._read_known())
-            if self._evidence.head_moved:
-                await self._keep_committed(head)
+            news = await self.files.look(at_work=self.is_at_work)
         finally:
             self._listed = None
-        if news or self._evidence.head_moved:
+        if news:
             self._changed()
         self._evidence.looked(self._running())
-
-    async def _compare(self) -> bool:
-        """Take what differs from the last look; tells whether anything does."""
-        seen = await self._snapshots.take()
-        changes = Changes(())
-        if self.last != seen.id:
-            changes = await self._snapshots.changes(self.last, seen.id)
-        modified = await anyio.to_thread.run_sync(self._modified, changes.files)
-        wanted = tuple(self._wanted(changes.files))
-        for batch in _batches(wanted, self.histories):
-            sides = {side.blob: side for change in batch for side in self._sides(change)}
-            contents: Mapping[str, bytes] = {}
-            if sides:
-                contents = await self._snapshots.read(sides.values())
-            for change in batch:
-                self._take(change, modified[change.path], contents)
-        self.last, self._notices = seen.id, seen.notices
-        await self._take_vanished()
-        self._saved.clear()
-        # What was saved or taken back since the last look and is again what it was then, differs from
-        # its history only.
-        moved = tuple(self._moved - modified.keys())
-        self._moved.clear()
-        return await self._read(moved) or bool(changes.files)
-
-    async def _take_vanished(self) -> None:
-        """Begin the histories of files that were saved and are again what they were at the last look."""
-        paths = tuple(self._saved)
-        found = await anyio.to_thread.run_sync(
-            lambda: [(path, read_content(self.folder / path)) for path in paths]
-        )
-        for path, content in found:
-            if content is None or path in self.histories or len(self.histories) >= MAX_FILES:
-                continue
-            history = self.histories[path] = History.begin(content)
-            for saved in self._saved[path]:
-                self._take_saved(path, history, saved)
-            self._moved.add(path)
-
-    async def _read_known(self) -> bool:
-        """Take what others did, while no agent was at work, to files that have a history."""
-        return await self._read(tuple(self.histories))
-
-    async def _read(self, paths: Collection[str]) -> bool:
-        """Take what these files hold, if they have a history; tells whether any holds something new."""
-        found = await anyio.to_thread.run_sync(
-            lambda: [(path, read_content(self.folder / path)) for path in paths]
-        )
-        same = (ChangedFile(path, Change.UPDATE, None, None) for path in paths)
-        modified = await anyio.to_thread.run_sync(self._modified, same)
-        news = False
-        for path, content in found:
-            history = self.histories.get(path)
-            if content is not None and history is not None and content != history.current():
-                self._advance(path, history, content, modified[path])
-                news = True
-        return news
-
-    def _modified(self, files: Iterable[ChangedFile]) -> dict[str, float | None]:
-        found: dict[str, float | None] = {}
-        for file in files:
-            try:
-                status = (self.folder / file.path).lstat()
-                # The time of the name's own change cannot be set to anything, unlike the other.
-                found[file.path] = status.st_mtime if sys.platform == "win32" else status.st_ctime
-            except OSError:
-                found[file.path] = None
-        return found
-
-    def _wanted(self, files: Iterable[ChangedFile]) -> Iterator[ChangedFile]:
-        """Yield the changes that are followed, as far as there is room."""
-        room = MAX_FILES - len(self.histories)
-        for change in files:
-            if change.path not in self.histories:
-                if not self._evidence.turns or not change.certain:
-                    continue
-                if room <= 0:
-                    self.left_out += 1
-                    continue
-                room -= 1
-            yield change
-
-    def _sides(self, change: ChangedFile) -> Iterator[Side]:
-        """Yield the sides of a change whose content is needed."""
-        sides = (change.after,) if change.path in self.histories else (change.after, change.before)
-        yield from (side for side in sides if side is not None and side.blob)
-
-    def _take(
-        self, change: ChangedFile, modified: float | None, contents: Mapping[str, bytes]
-    ) -> None:
-        history = self.histories.get(change.path)
-        now = _content(change.after, contents)
-        before = _content(change.before, contents) if history is None else None
-        if now is None or (history is None and before is None):
-            return  # Its content was not kept, which was told when the look was taken.
-        if history is None:
-            history = self.histories[change.path] = History.begin(before or ABSENT)
-            for saved in self._saved.pop(change.path, ()):
-                self._take_saved(change.path, history, saved)
-        self._advance(change.path, history, now, modified)
-
-    def _advance(
-        self, path: str, history: History, content: Content, modified: float | None
-    ) -> None:
-        if content != history.current():
-            step, reviewed = attribute(path, modified, self._evidence)
-            lines = history.advance(content, step, reviewed=reviewed)
-            wrote = self.listeners.get(step.turn)
-            if wrote is not None and step.author is Author.AGENT and step.by != PATCH:
-                wrote(path, lines)
-
-    async def _keep_committed(self, head: str) -> None:
-        """Take what a commit has as reviewed: who commits a change is content with it."""
-        opened = [
-            path
-            for path, history in self.histories.items()
-            if any(True for _ in history.unreviewed())
-        ]
-        if opened:
-            for path, held in (await self._snapshots.committed(head, opened)).items():
-                self.histories[path].keep_what_is_in(held)
 
     def _changed(self) -> None:
         self._listed = None
@@ -430,17 +210,10 @@ class WorkspaceReview:
         """Drop turns, histories and undo records beyond the limits, those without use first."""
         del self.turns[:-MAX_TURNS]
         del self.undone[:-MAX_UNDONE]
-        known = {turn.name for turn in self.turns}
-        useless = [
-            path
-            for path, history in self.histories.items()
-            if not any(step.turn in known for step in history.weave.steps)
-            and not any(True for _ in history.unreviewed())
-        ]
-        for path in useless if not self.is_at_work else ():
-            del self.histories[path]
+        if not self.is_at_work:
+            self.files.forget({turn.name for turn in self.turns})
         if not self.histories:
-            self.left_out = 0
+            self.files.left_out = 0
 
     # What a person says -----------------------------------------------------------------------
 
@@ -537,7 +310,7 @@ class WorkspaceReview:
         written = await place(plan.files) if plan.files else frozenset[str]()
         for path in written:
             self.histories[path] = plan.histories[path]
-        self._moved.update(written)
+        self.files.took(written)
         record = plan.record.only(written)
         if record.files:
             self.undone.append(record)
@@ -548,35 +321,6 @@ class WorkspaceReview:
             tuple(plan.touched),
             tuple(path for path in plan.files if path not in written),
         )
-
-
-def _content(side: Side | None, contents: Mapping[str, bytes]) -> Content | None:
-    """Return what a file was, None when its content was not kept."""
-    if side is None:
-        return ABSENT
-    data = contents.get(side.blob) if side.blob else None
-    if data is None:
-        return None
-    if side.mode == LINK_MODE:
-        return Content("link", data)
-    return Content("file", data, bool(side.mode & 0o100))
-
-
-def _batches(
-    files: Iterable[ChangedFile], known: Collection[str]
-) -> Iterator[Sequence[ChangedFile]]:
-    """Yield changes, so many at once that their contents do not take too much room."""
-    batch: list[ChangedFile] = []
-    size = 0
-    for change in files:
-        size += change.after.size if change.after else 0
-        size += change.before.size if change.before and change.path not in known else 0
-        batch.append(change)
-        if size > BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _text_of(item: ReviewItem) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -142,11 +142,14 @@ class MemorySnapshots:
     async def prune(self) -> None:
         pass
 
-    async def head(self) -> str:
-        return f"commit{len(self.commits)}" if self.commits else ""
+    async def heads(self, paths: Iterable[str]) -> Mapping[str, str]:
+        del paths
+        return {"": f"commit{len(self.commits)}"} if self.commits else {}
 
-    async def committed(self, head: str, paths: Iterable[str]) -> Mapping[str, bytes | None]:
-        del head
+    async def committed(
+        self, heads: Mapping[str, str], paths: Iterable[str]
+    ) -> Mapping[str, bytes | None]:
+        del heads
         held = self.commits[-1]
         return {path: held[path].data if path in held else None for path in paths}
 

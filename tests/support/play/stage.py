@@ -25,6 +25,7 @@ from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor import supervisor as supervisor_module
 from autopilot_ls.supervisor.composition import make_reviews
 from autopilot_ls.supervisor.review import session_review
+from autopilot_ls.supervisor.review.files import Files
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
 from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.supervisor.supervisor import Supervisor
@@ -101,7 +102,7 @@ class Stage:
             self.reviews = QuietReviews(settings.state_folder, make, tasks, changed)
             return self.reviews
 
-        def modified(_review: WorkspaceReview, files: Any) -> dict[str, float | None]:
+        def modified(_files: Files, files: Any) -> dict[str, float | None]:
             return {
                 file.path: self.disk.times.get(file.path)
                 if os.path.lexists(self.disk.path(file.path))
@@ -138,7 +139,7 @@ class Stage:
                 for name in ("begin_turn", "end_turn"):
                     put(patch.object(WorkspaceReview, name, counted(name)))
             else:
-                put(patch.object(WorkspaceReview, "_modified", modified))
+                put(patch.object(Files, "_modified", modified))
                 defaults = {**(WorkspaceReview.__init__.__kwdefaults__ or {})}
                 defaults["clock"] = lambda: self.disk.now
                 put(patch.object(WorkspaceReview.__init__, "__kwdefaults__", defaults))

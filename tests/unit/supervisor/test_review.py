@@ -19,7 +19,8 @@ from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.model.events import FilesSettled, ItemCompleted, ItemStarted, Notice
 from autopilot_ls.model.items import CommandExecution, ItemStatus
 from autopilot_ls.runtimes.base import RuntimeEvent
-from autopilot_ls.settings.tree import Settings
+from autopilot_ls.settings.tree import ReviewSettings, Settings
+from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.review.desk import OpenItems
 from autopilot_ls.supervisor.review.reviews import OpenReview
 from autopilot_ls.supervisor.supervisor import open_supervisor
@@ -236,23 +237,71 @@ async def test_a_file_that_changes_at_the_last_moment_is_left_alone(review: Revi
     assert review.file("a.txt").read_text() == "1\nmore\n"
 
 
-async def test_a_commit_keeps_what_it_has(review: Review) -> None:
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-        subprocess.run(
-            ["git", *identity, *arguments], cwd=review.folder, check=True, capture_output=True
-        )
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
+
+def committed(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "all")
+
+
+async def test_a_commit_keeps_what_it_has(review: Review) -> None:
     await review.end()
-    git("init", "-q")
-    git("add", "-A")
-    git("commit", "-qm", "first")
+    git(review.folder, "init", "-q")
+    committed(review.folder)
     await review.stage.start()
     await review.ran("make", a__txt="one\n2\n3\n4\n5\n", b__txt="one\n2\n")
     await review.end()
-    git("add", "a.txt")
-    git("commit", "-qm", "second")
+    git(review.folder, "add", "a.txt")
+    git(review.folder, "commit", "-qm", "second")
     assert await review.shown() == [("b.txt", "two\n", "2\n")]
+
+
+async def test_a_commit_in_a_nested_repository_keeps_its_files_hunks(review: Review) -> None:
+    await review.end()
+    inner = review.folder / "lib" / "inner"
+    (inner / "deep").mkdir(parents=True)
+    (inner / "deep" / "c.txt").write_text("c\n")
+    (inner / "d.txt").write_text("d\n")
+    for folder in (inner, review.folder):
+        git(folder, "init", "-q")
+        committed(folder)
+    await review.stage.start()
+    review.command("make", ended=False)
+    (inner / "deep" / "c.txt").write_text("C\n")
+    (inner / "d.txt").write_text("D\n")
+    review.file("a.txt").write_text("one\n2\n3\n4\n5\n")
+    review.command("make", ended=True)
+    assert len(await review.shown()) == 3
+    await review.end()
+    git(inner, "commit", "-qm", "C only", "deep/c.txt")
+    (inner / "deep" / "c.txt").touch()
+    outer = ("a.txt", "1\n", "one\n")
+    assert await review.shown() == [outer, ("lib/inner/d.txt", "d\n", "D\n")]
+    committed(inner)
+    assert await review.shown() == [outer], "what the outer repository has not is not kept"
+
+
+async def test_a_commit_while_nothing_ran_is_seen_after_a_restart(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"review": ReviewSettings(enabled=True)})
+    work = tmp_path / "work"
+    inner = work / "inner"
+    inner.mkdir(parents=True)
+    (inner / "d.txt").write_text("d\n")
+    git(inner, "init", "-q")
+    committed(inner)
+    factory = PlayedFactory()
+    async with open_supervisor(settings, factories={"codex": factory}) as supervisor:
+        await supervisor.start_turn(StartTurn(text="x", cwd=str(work)), "me")
+        (inner / "d.txt").write_text("D\n")
+        assert len((await supervisor.review.items(work, fresh=True)).items) == 1
+    committed(inner)
+    async with open_supervisor(settings, factories={"codex": factory}) as supervisor:
+        assert (await supervisor.review.items(work, fresh=True)).items == ()
 
 
 async def test_what_is_left_running_still_belongs_to_the_turn(
@@ -434,8 +483,8 @@ async def test_a_turn_beside_what_an_earlier_one_left_running_is_undone_all_the_
 async def test_more_files_than_there_is_room_for_are_counted_and_said(
     review: Review, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopilot_ls.supervisor.review.workspace.MAX_FILES", 5)
-    monkeypatch.setattr("autopilot_ls.supervisor.review.workspace.BATCH", 4)
+    monkeypatch.setattr("autopilot_ls.supervisor.review.files.MAX_FILES", 5)
+    monkeypatch.setattr("autopilot_ls.supervisor.review.files.BATCH", 4)
     await review.ran("make", **{f"f{number}__txt": "new\n" for number in range(9)})
     found = await review.items()
     assert len(found.items) == 5
@@ -447,7 +496,7 @@ async def test_two_agents_may_number_their_commands_alike(review: Review) -> Non
     review.command("make", ended=False, key="c1")
     await opened.review.begin_turn("other/1", "other")
     opened.review.command_begins("c1", "other/1", "sleep")
-    work = opened.review._evidence.work.values()
+    work = opened.review.files.evidence.work.values()
     assert {each.by for each in work} == {"make", "sleep"}
 
 

@@ -59,14 +59,16 @@ def test_what_is_in_use_or_of_others_stays(tmp_path: Path) -> None:
     folder = kept(root, 1, tmp_path / "gone", age=500 * DAY)
     nameless = kept(root, 2, tmp_path / "gone", age=50 * DAY)
     (nameless / "workspace").unlink()
-    os.utime(nameless, (time.time() - 50 * DAY,) * 2)
+    then = time.time() - 50 * DAY
+    os.utime(nameless, (then, then))
     (root / "notes").mkdir()
     lock = SessionLock(folder)
     try:
         assert prune(root, 90 * DAY, time.time()) == ()
     finally:
         lock.release()
-    os.utime(folder, (time.time() - 500 * DAY,) * 2)
+    then = time.time() - 500 * DAY
+    os.utime(folder, (then, then))
     assert prune(root, 90 * DAY, time.time()) == (folder.name,)
     assert (root / "notes").is_dir()
     assert nameless.is_dir()
