@@ -17,6 +17,7 @@ from autopilot_ls.scripted_model import (
     message,
     patch,
     plan,
+    question,
     respond,
 )
 from tests.support.captures import Captures
@@ -172,3 +173,39 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             assert not (here.workspace / "before.txt").exists()
             pictures.take(editor.terminal, "undone")
             assert "Press ENTER" not in editor.terminal.screen()
+
+
+def test_a_diagnostic_is_mended_and_a_question_answered_with_the_lines_pointed_at() -> None:
+    steps = [
+        respond(question("unit", "Which unit?", [("euro", "with two places"), ("cent", "whole")])),
+        message("In cents, then."),
+        message("Looked at."),
+    ]
+    with ScriptedModel(steps) as model, world(model) as here:
+        here.write("basket.py", TEXT)
+        pictures = Captures("neovim", "question")
+        with neovim(here, "basket.py", extra=OPTIONS, client=True, size=(120, 32)) as editor:
+            editor.terminal.type("9G")
+            do(
+                editor,
+                "lua vim.diagnostic.set(vim.api.nvim_create_namespace('x'), 0, {{ lnum = 8, col = 4, "
+                "end_lnum = 8, end_col = 9, message = 'A float is no price', source = 'other' }})",
+            )
+            do(editor, "Autopilot fix")
+            waits(editor, 1)
+            assert "Fix this problem (other): A float is no price" in str(model.requests[0])
+            do(editor, "Autopilot approvals")
+            take(editor, ": Answer")
+            editor.terminal.wait_for("2: cent")
+            pictures.take(editor.terminal, "question")
+            take(editor, ": cent")
+            ended(editor)
+            assert "cent" in str(model.requests[1])
+
+            do(editor, "7,10Autopilot! ask look at these lines")
+            model.wait_for_requests(3)
+            asked = str(model.requests[2])
+            assert "look at these lines" in asked
+            assert "basket.py" in asked
+            editor.wait("#require('autopilot').sessions()", lambda count: count == 2)
+            ended(editor)
