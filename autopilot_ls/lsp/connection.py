@@ -23,7 +23,7 @@ from autopilot_ls.lsp.convert import canonical, is_inside, to_path
 from autopilot_ls.lsp.documents import Document, Documents
 from autopilot_ls.lsp.methods import COMMANDS, SCHEME
 from autopilot_ls.lsp.pace import Pace
-from autopilot_ls.lsp.protocol import REQUEST_FAILED, AutopilotServer
+from autopilot_ls.lsp.protocol import REQUEST_FAILED, AutopilotServer, ClientFailed
 from autopilot_ls.lsp.transport import Outbox
 
 _log = logging.getLogger(__name__)
@@ -138,6 +138,7 @@ class Connection:
             self.exit_code = exit_code
             self.stopped.set()
             self.left.set()
+            self.server.protocol.fail_requests("the editor is gone")
             # Nobody waits for an editor that goes.
             self.initialized_received.set()
             if self._features is None and not self._failure:
@@ -177,6 +178,8 @@ class Connection:
 
     async def ask(self, method: str, params: object, *, limit: float) -> object:
         """Send a request; see `LspProtocol.ask`."""
+        if self.stopped.is_set():
+            raise ClientFailed(f"{method}: the editor is gone")
         self.pace.spend()
         return await self.server.protocol.ask(method, params, limit=limit)
 

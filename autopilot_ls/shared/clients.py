@@ -144,7 +144,7 @@ class Client:
             scope = Scope(supervisor, self._caller, lambda: self.connection.folders)
             try:
                 yield Place(
-                    backend_of(supervisor, scope, settings),
+                    backend_of(supervisor, scope, settings, hosted.tasks),
                     lambda view: supervisor.attach(WindowView(view, scope)),
                     hosted.tasks,
                 )

@@ -3,7 +3,8 @@
 `WindowBackend` is what it asks, `WindowView` what it is told through. A window is concerned with the sessions
 in its workspace folders (or around them), and with those that were begun or taken up in it; one without
 folders is concerned with all. A session that is named by its id can be had from any window. What a window
-is told is told in its own context, and what goes wrong there stays there. Not aware of connections.
+is told is told in its own context, and what goes wrong there stays there. What it asks for is carried out
+though it is gone: half a decision would be neither. Not aware of connections.
 `clients` stands above; the supervisor below.
 """
 
@@ -12,10 +13,14 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from anyio.abc import TaskGroup
+
 from autopilot_ls.lsp.convert import canonical, is_inside
+from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.model.events import SessionCreated
 from autopilot_ls.supervisor.caller import CALLER, Caller
 
@@ -80,17 +85,38 @@ class Scope:
         return place
 
 
-class WindowBackend:
-    """The supervisor as a window asks it; what is not here is the supervisor's own."""
+class Lasting:
+    """Something whose methods are carried out to their ends, though who called them is cancelled."""
 
-    def __init__(self, supervisor: Supervisor, scope: Scope, settings: Settings) -> None:
-        """Create it with the window's own settings."""
-        self.settings = settings
-        self._supervisor = supervisor
-        self._scope = scope
+    def __init__(self, inner: object, jobs: Jobs) -> None:
+        """Have what takes its time carried out as such jobs."""
+        self._inner = inner
+        self._jobs = jobs
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._supervisor, name)
+        found: object = getattr(self._inner, name)
+        if not iscoroutinefunction(found):
+            return found
+        jobs = self._jobs
+
+        async def carried_out(*arguments: object, **named: object) -> object:
+            return await jobs.run(lambda: found(*arguments, **named))
+
+        return carried_out
+
+
+class WindowBackend(Lasting):
+    """The supervisor as a window asks it; what is not here is the supervisor's own."""
+
+    def __init__(
+        self, supervisor: Supervisor, scope: Scope, settings: Settings, jobs: Jobs
+    ) -> None:
+        """Create it with the window's own settings."""
+        super().__init__(supervisor, jobs)
+        self.settings = settings
+        self.review = Lasting(supervisor.review, jobs)
+        self._supervisor = supervisor
+        self._scope = scope
 
     def live_sessions(self) -> tuple[str, ...]:
         """Return the ids of the open sessions that the window is concerned with, oldest first."""
@@ -107,17 +133,26 @@ class WindowBackend:
         """See `Supervisor.start_turn`."""
         if request.session_id is not None:
             self._scope.take(request.session_id)
-        return await self._supervisor.start_turn(request, by)
+        return await self._jobs.run(lambda: self._supervisor.start_turn(request, by))
 
     async def resume(self, session_id: str) -> SessionSnapshot:
         """See `Supervisor.resume`."""
         self._scope.take(session_id)
-        return await self._supervisor.resume(session_id)
+        return await self._jobs.run(lambda: self._supervisor.resume(session_id))
 
 
-def backend_of(supervisor: Supervisor, scope: Scope, settings: Settings) -> Backend:
-    """Return the supervisor as a window has it."""
-    return cast("Backend", WindowBackend(supervisor, scope, settings))
+def backend_of(
+    supervisor: Supervisor, scope: Scope, settings: Settings, tasks: TaskGroup
+) -> Backend:
+    """Return the supervisor as a window has it.
+
+    Args:
+        supervisor: Shared by all windows.
+        scope: What this one is concerned with.
+        settings: Its own.
+        tasks: Where what it asks for is carried out, also when the window is gone by then.
+    """
+    return cast("Backend", WindowBackend(supervisor, scope, settings, Jobs(tasks)))
 
 
 class WindowView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -73,6 +74,18 @@ async def hints(client: Client, *, since: int = 0, any_left: bool) -> None:
     )
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        # A process that has ended stays until it is waited for, which here may be nobody's task.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 async def test_a_killed_forwarder_loses_neither_the_turn_nor_the_approval() -> None:
     with shared_world(patch(UPDATE), message("Done.")) as here:
         async with window(here, "first") as first:
@@ -114,6 +127,31 @@ async def test_a_decision_that_was_sent_counts_though_the_window_died() -> None:
             first.process.stdin.close()
             await first.process.wait()
         await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
+
+
+async def test_when_the_shared_process_is_killed_its_agents_end_and_the_session_can_go_on() -> None:
+    script = (patch(UPDATE), patch(UPDATE), message("Done."))
+    with shared_world(*script) as here:
+        async with window(here, "first") as first:
+            started = await first.execute("autopilot.turn.start", {"text": "Change it"})
+            await waiting(first)
+            (process,) = ask_all(here.environment)
+            agents = children_of(process.pid)
+            assert agents
+            os.kill(process.pid, signal.SIGKILL)
+            async with asyncio.timeout(DEADLINE):
+                assert await first.process.wait() == 3
+            await until(lambda: b"ended unexpectedly" in first.stderr)
+        await until(lambda: not any(map(alive, agents)))
+        assert here.read("a.py") == "x = 1\n"
+        async with window(here, "second") as second:
+            again = {"text": "Once more", "sessionId": started["sessionId"]}
+            await second.execute("autopilot.turn.start", again)
+            approval = await waiting(second)
+            await second.execute(
+                "autopilot.approval.decide", {"approvalId": approval["id"], "decision": "accept"}
+            )
+            await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
 
 
 async def test_what_one_window_decides_goes_from_the_other_at_once() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from autopilot_ls.model.approvals import Mode
@@ -36,6 +37,16 @@ class Sessions:
 
     def is_open(self, session_id: str) -> bool:
         return session_id in self.folders
+
+    @property
+    def review(self) -> Sessions:
+        return self
+
+    async def decide(self, begun: anyio.Event, go_on: anyio.Event, done: anyio.Event) -> str:
+        begun.set()
+        await go_on.wait()
+        done.set()
+        return environment()["WHO"]
 
 
 class View:
@@ -97,7 +108,7 @@ def test_a_window_has_the_sessions_in_and_around_its_folders(
 ) -> None:
     supervisor = Sessions(a="/work/a", b="/work/a/sub", c="/work/ab")
     scope = scope_of(supervisor, *folders)
-    backend = backend_of(cast("Any", supervisor), scope, Settings())
+    backend = backend_of(cast("Any", supervisor), scope, Settings(), cast("Any", None))
     assert backend.live_sessions() == concerned
     assert tuple(a.session_id for a in backend.approvals()) == concerned
     assert len(backend.approvals("c")) == 1
@@ -168,3 +179,22 @@ def test_only_what_a_supervisor_depends_on_tells_settings_apart() -> None:
         {"notify": {"command": ["x"]}},
     ):
         assert part(**other) != plain
+
+
+@pytest.mark.parametrize("which", ["supervisor", "review"])
+async def test_what_a_window_asked_for_is_done_though_the_window_is_gone(which: str) -> None:
+    supervisor, scope = Sessions(), scope_of(Sessions())
+    begun, go_on, done = anyio.Event(), anyio.Event(), anyio.Event()
+    CALLER.set(scope.caller)
+    async with anyio.create_task_group() as lasting:
+        backend: Any = backend_of(cast("Any", supervisor), scope, Settings(), lasting)
+        asked = backend if which == "supervisor" else backend.review
+        async with anyio.create_task_group() as window:
+            window.start_soon(asked.decide, begun, go_on, done)
+            await begun.wait()
+            window.cancel_scope.cancel()
+        assert not done.is_set()
+        go_on.set()
+        with anyio.fail_after(20):
+            await done.wait()
+        assert await asked.decide(begun, go_on, done) == "me"
