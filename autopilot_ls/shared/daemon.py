@@ -237,6 +237,9 @@ class Daemon:
             self.end(0)
         elif purpose != "edit" or len(self._connections) > MAX_CLIENTS:
             await _answer(connected, greeting.REFUSED, message="it has too many connections")
+        elif hello.get("version") != __version__:
+            text = f"the shared process is of version {__version__}, and the editor's server of another"
+            await _answer(connected, greeting.REFUSED, message=text)
         elif self._ending.is_set() or self._retired or self._code != _fingerprint():
             await self._retire()
             await _answer(connected, greeting.GONE)
@@ -391,7 +394,7 @@ def main() -> int:
     listener = socket.socket(fileno=_LISTENER)
     for number in (_LISTENER, _FOLDER):
         os.set_inheritable(number, False)
-    return _run(listener, _FOLDER, own_names(os.environ))
+    return _run(listener, _FOLDER, Names(*sys.argv[1:3]))
 
 
 if __name__ == "__main__":

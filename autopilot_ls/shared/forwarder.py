@@ -16,7 +16,14 @@ from typing import Final
 
 from autopilot_ls import __version__
 from autopilot_ls.shared import greeting
-from autopilot_ls.shared.places import FOLDER, NotShared, open_folder, own_names, state_folder
+from autopilot_ls.shared.places import (
+    FOLDER,
+    Names,
+    NotShared,
+    open_folder,
+    own_names,
+    state_folder,
+)
 
 ANSWER_LIMIT: Final = 30.0
 """Seconds until the shared process answers; a new one has to start first."""
@@ -58,10 +65,11 @@ def reach() -> socket.socket:
     folder = open_folder(state_folder(os.environ))
     try:
         names = own_names(os.environ)
+        said = _others(folder, names)
         for _ in range(ATTEMPTS):
             connection = connect_or_start(folder, names)
             try:
-                if _is_welcome(connection):
+                if _is_welcome(connection, said):
                     return connection
             except BaseException:
                 connection.close()
@@ -72,13 +80,38 @@ def reach() -> socket.socket:
     raise NotShared(f"no shared process stayed; the log is in {state_folder(os.environ)}/{FOLDER}")
 
 
-def _is_welcome(connection: socket.socket) -> bool:
+def _others(folder: int, names: Names) -> str:
+    """Return what is to be said of processes of other versions of this package; mostly nothing."""
+    from autopilot_ls.shared.starting import connect
+
+    found: list[str] = []
+    for name in os.listdir(folder):
+        version, _, place = name.removesuffix(".sock").rpartition("-")
+        if not name.endswith(".sock") or name == names.socket or place != names.place:
+            continue
+        connection = connect(folder, name)
+        if connection is not None:
+            connection.close()
+            found.append(version)
+    if not found:
+        return ""
+    said = (
+        f"The shared process of another version of autopilot-ls is still there ({', '.join(sorted(found))}). "
+        f"This editor gets one of version {__version__}; sessions that are open in the other one cannot be "
+        "used here until it has ended, which it does when it is idle, or by `autopilot-ls daemon --stop`."
+    )
+    _say(said)
+    return said
+
+
+def _is_welcome(connection: socket.socket, said: str) -> bool:
     """Say who comes; tells whether to go on, or to look for another process."""
     try:
         cwd = str(Path.cwd())
     except OSError:  # It was deleted.
         cwd = "/"
-    hello = greeting.line(greeting.hello("edit", __version__, cwd=cwd, environ=os.environ))
+    message = greeting.hello("edit", __version__, cwd=cwd, environ=os.environ, said=said)
+    hello = greeting.line(message)
     if len(hello) > greeting.MAX_HELLO:
         raise NotShared("the environment is too large")
     answer = ask(connection, hello, ANSWER_LIMIT)

@@ -63,7 +63,12 @@ def message(data: bytes) -> dict[str, object]:
 
 
 def hello(
-    purpose: str, version: str, *, cwd: str = "", environ: Mapping[str, str] | None = None
+    purpose: str,
+    version: str,
+    *,
+    cwd: str = "",
+    environ: Mapping[str, str] | None = None,
+    said: str = "",
 ) -> dict[str, object]:
     """Return the first message of a client.
 
@@ -72,6 +77,7 @@ def hello(
         version: Of the client's package.
         cwd: The client's folder.
         environ: What agents that the client starts are to be run with.
+        said: What the editor's log is to begin with.
     """
     return {
         "autopilot": PROTOCOL,
@@ -79,6 +85,7 @@ def hello(
         "version": version,
         "cwd": cwd,
         "environ": dict(environ or {}),
+        "said": said,
     }
 
 

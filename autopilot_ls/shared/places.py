@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from autopilot_ls import __version__
+import autopilot_ls
 
 FOLDER: Final = "run"
 """The name of the folder, below the state folder."""
@@ -38,10 +38,18 @@ class NotShared(Exception):
 class Names:
     """The names of what belongs to one shared process, in its folder."""
 
-    __slots__ = ("lock", "log", "socket")
+    __slots__ = ("lock", "log", "place", "socket", "version")
 
-    def __init__(self, key: str) -> None:
-        """Make them from the process's key."""
+    def __init__(self, version: str, place: str) -> None:
+        """Make them.
+
+        Args:
+            version: Of the package.
+            place: What tells the places of one person's files from those of another.
+        """
+        key = f"{version}-{place}"
+        self.version = version
+        self.place = place
         self.socket = f"{key}.sock"
         self.lock = f"{key}.lock"
         self.log = f"{key}.log"
@@ -51,7 +59,7 @@ def own_names(environ: Mapping[str, str]) -> Names:
     """Return the names for this version of the package, and this person's places."""
     places = "\0".join(environ.get(name, "") for name in PLACE_VARIABLES)
     digest = zlib.crc32(os.fsencode(places))
-    return Names(f"{re.sub(r'[^A-Za-z0-9.+-]', '_', __version__)}-{digest:08x}")
+    return Names(re.sub(r"[^A-Za-z0-9.+]", "_", autopilot_ls.__version__), f"{digest:08x}")
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -159,11 +159,14 @@ class Pool:
             entry.ended.set()
 
     async def _until_unneeded(self, entry: _Entry, place: Hosted) -> None:
-        since = anyio.current_time()
+        since: float | None = None
         while not entry.unwanted.is_set():
+            left = LOOK_PAUSE
             if entry.users or place.supervisor.is_working:
-                since = anyio.current_time()
-            left = since + min(LINGER, self._idle_seconds()) - anyio.current_time()
+                since = None
+            else:
+                since = anyio.current_time() if since is None else since
+                left = since + min(LINGER, self._idle_seconds()) - anyio.current_time()
             if left <= 0:
                 return
             with anyio.move_on_after(min(left, LOOK_PAUSE)):

@@ -172,7 +172,7 @@ def _start(listener: socket.socket, folder: int, names: Names) -> None:
     try:
         child = os.fork()
         if child == 0:
-            _become_daemon(listener.fileno(), folder, log)
+            _become_daemon(listener.fileno(), folder, log, names)
         os.waitpid(child, 0)
     except OSError as error:
         raise NotShared(f"no process can be started: {error.strerror}") from error
@@ -191,7 +191,7 @@ def open_log(folder: int, name: str) -> int:
     return descriptor
 
 
-def _become_daemon(listener: int, folder: int, log: int) -> None:
+def _become_daemon(listener: int, folder: int, log: int, names: Names) -> None:
     """Be the new process; never returns. After the fork, and before anything that could raise."""
     try:
         os.setsid()
@@ -216,8 +216,7 @@ def _become_daemon(listener: int, folder: int, log: int) -> None:
         os.chdir("/")
         environ = {k: v for k, v in os.environ.items() if not k.startswith("AUTOPILOT_")}
         # Without the current folder among the places of modules: it may be a repository.
-        os.execve(  # noqa: S606 - no shell
-            sys.executable, [sys.executable, "-P", "-m", "autopilot_ls.shared.daemon"], environ
-        )
+        program = [sys.executable, "-P", "-m", "autopilot_ls.shared.daemon"]
+        os.execve(sys.executable, [*program, names.version, names.place], environ)  # noqa: S606 - no shell
     finally:
         os._exit(127)

@@ -154,20 +154,62 @@ async def test_a_signal_ends_it_in_order_and_its_editors_with_it(place: Path) ->
     assert not list((place / "state/run").glob("*.sock"))
 
 
+def installed(place: Path, init: str) -> dict[str, str]:
+    """Return the environment with a copy of the package that can be changed."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "autopilot_ls", place / "copy/autopilot_ls", ignore=ignored)
+    (place / "copy/autopilot_ls/__init__.py").write_text(init)
+    return environment(place, PYTHONPATH=str(place / "copy"))
+
+
+async def test_when_the_package_is_installed_anew_a_new_process_takes_over(place: Path) -> None:
+    init = (ROOT / "autopilot_ls/__init__.py").read_text()
+    env = installed(place, init)
+    async with editor(place, env=env) as old:
+        await old.ready()
+        (before,) = shared(place)
+        (place / "copy/autopilot_ls/__init__.py").unlink()
+        (place / "copy/autopilot_ls/__init__.py").write_text(f"{init}# Another one.\n")
+        async with editor(place, env=env) as new:
+            await new.ready()
+            (after,) = shared(place)
+            assert after.pid != before.pid
+            assert await old.execute("autopilot.status")
+            assert alive(before.pid)
+            await old.shut_down()
+            assert not old.stderr
+            assert not new.stderr
+            await until(lambda: not alive(before.pid))
+            assert await new.execute("autopilot.status")
+    assert len(shared(place)) == 1
+
+
+async def test_a_process_that_is_about_to_end_is_not_met(place: Path) -> None:
+    env = environment(place, AUTOPILOT_SHARED_IDLE_SECONDS="0")
+
+    async def come_and_go() -> None:
+        for _ in range(4):
+            async with editor(place, env=env) as client:
+                assert await client.execute("autopilot.status")
+                assert await client.shut_down() == 0
+            assert not client.stderr
+
+    await asyncio.gather(come_and_go(), come_and_go(), come_and_go())
+    await until(lambda: not shared(place))
+
+
 async def test_another_version_gets_a_process_of_its_own(place: Path) -> None:
-    newer = (
-        "import sys, autopilot_ls\n"
-        "autopilot_ls.__version__ = '9.9.9'\n"
-        "sys.argv = ['autopilot-ls', '--stdio', '--remote=auto']\n"
-        "from autopilot_ls.__main__ import main\n"
-        "sys.exit(main())\n"
-    )
-    async with editor(place) as old, editor(place, command=(sys.executable, "-c", newer)) as new:
+    env = installed(place, '__version__ = "9.9.9"\n')
+    async with editor(place) as old, editor(place, env=env) as new:
         await old.ready()
         await new.ready()
-        names = sorted(process.name.split("-")[0] for process in shared(place))
+        names = sorted(process.version for process in shared(place))
         assert len(names) == 2
         assert names[1] == "9.9.9"
+        told = f"still there ({names[0]})"
+        await new.wait_method("window/logMessage", lambda p: told in p["message"])
+        assert told in new.stderr.decode()
+        assert not old.stderr
 
 
 @pytest.mark.parametrize("planted", ["link", "file", "socket name"])
