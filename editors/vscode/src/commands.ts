@@ -10,18 +10,19 @@ import {
   type Disposable,
   type LogOutputChannel,
 } from 'vscode';
+import { login, logout } from './account';
 import type { Approvals } from './approvals';
 import type { Changes } from './changes';
 import { approvalOf } from './documents';
 import { guarded } from './failures';
 import type { Mode } from './generated';
 import { help } from './install';
-import { actionMenu, pickMode } from './menus';
+import { actionMenu, pickMode, pickReview } from './menus';
 import type { Caller } from './protocol';
 import type { Review } from './review';
 import type { Sessions } from './sessionsView';
 import { runs, type Store } from './store';
-import { askTask, fixTask, type Task } from './task';
+import { askTask, fixTask, folderOf, type Task } from './task';
 import type { Transcripts } from './transcript';
 import type { Node, Target } from './tree';
 
@@ -60,8 +61,13 @@ export function register(parts: Parts): Disposable[] {
 function taskCommands({ server, store }: Parts): Record<string, Run> {
   const start = async (task: Task | undefined): Promise<void> => {
     if (task === undefined) return;
-    const { text, references, cwd } = task;
-    const { sessionId } = await server.call('autopilot.turn.start', { text, references, cwd: cwd ?? null });
+    const { text, references, attachments, cwd } = task;
+    const { sessionId } = await server.call('autopilot.turn.start', {
+      text,
+      references,
+      attachments,
+      cwd: cwd ?? null,
+    });
     store.choose(sessionId);
   };
   return {
@@ -87,11 +93,34 @@ function taskCommands({ server, store }: Parts): Record<string, Run> {
         session?.title ?? '',
       );
       if (task === undefined) return;
-      const { text, references } = task;
-      if (running) await server.call('autopilot.turn.steer', { sessionId, text });
-      else await server.call('autopilot.turn.start', { sessionId, text, references });
+      const { text, references, attachments } = task;
+      if (running) await server.call('autopilot.turn.steer', { sessionId, text, attachments });
+      else await server.call('autopilot.turn.start', { sessionId, text, references, attachments });
       store.choose(sessionId);
     },
+    queue: async (node?: Node) => {
+      const sessionId = sessionOf(node) ?? store.all.findLast(runs)?.sessionId;
+      if (sessionId === undefined) return;
+      const task = await askTask('Autopilot: for the end of the turn', 'What is to be done then?');
+      if (task === undefined) return;
+      const { text, references, attachments } = task;
+      await server.call('autopilot.turn.queue', { sessionId, text, references, attachments });
+    },
+    unqueue: async ({ target }: Node) => {
+      if (target?.kind === 'message') {
+        const { sessionId, messageId } = target;
+        await server.call('autopilot.turn.unqueue', { sessionId, messageId });
+      }
+    },
+    reviewCode: async () => {
+      const target = await pickReview();
+      if (target === undefined) return;
+      const cwd = folderOf(window.activeTextEditor?.document.uri) ?? null;
+      const { sessionId } = await server.call('autopilot.review.start', { cwd, target });
+      store.choose(sessionId);
+    },
+    login: () => login(server),
+    logout: () => logout(server),
     stop: async (node?: Node) => {
       const sessionId = sessionOf(node) ?? store.all.findLast(runs)?.sessionId;
       if (sessionId !== undefined) await server.call('autopilot.turn.interrupt', { sessionId });
@@ -231,6 +260,18 @@ function sessionCommands({ server, sessions, store }: Parts): Record<string, Run
       const text = 'Delete this session and its record for good?';
       const choice = await window.showWarningMessage(text, { modal: true }, sure);
       if (choice === sure) await server.call('autopilot.session.delete', { sessionId });
+    }),
+    renameSession: on(async sessionId => {
+      const value = store.session(sessionId)?.title ?? '';
+      const title = await window.showInputBox({ title: 'Autopilot: the name of the session', value });
+      if (title !== undefined && title !== '')
+        await server.call('autopilot.session.rename', { sessionId, title });
+    }),
+    archiveSession: on(async sessionId => server.call('autopilot.session.archive', { sessionId })),
+    compactSession: on(async sessionId => server.call('autopilot.session.compact', { sessionId })),
+    forkSession: on(async sessionId => {
+      const forked = await server.call('autopilot.session.fork', { sessionId });
+      store.choose(forked.sessionId);
     }),
     refreshSessions: async () => sessions.load(),
   };

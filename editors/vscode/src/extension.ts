@@ -1,6 +1,7 @@
 // The client as a whole: makes its parts, and tells each what concerns it. All that decides is in the server.
 
 import { commands, window, workspace, type ExtensionContext } from 'vscode';
+import { tellAccount } from './account';
 import { Alerts } from './alerts';
 import { Approvals } from './approvals';
 import { approvalNodes } from './approvalsView';
@@ -127,6 +128,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     server.on('autopilot/approval', news => {
       store.note(news);
     }),
+    server.on('autopilot/account', tellAccount),
     server.on('autopilot/reload', () => {
       // Documents without unsaved text are read anew by the editor itself.
       changes.refresh();

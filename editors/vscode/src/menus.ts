@@ -2,7 +2,7 @@
 
 import { commands, window } from 'vscode';
 import type { Approvals } from './approvals';
-import type { Mode } from './generated';
+import type { Mode, ReviewTarget } from './generated';
 import { runs, type Store } from './store';
 import { count, since, withoutIcons } from './text';
 import { modes } from './trust';
@@ -24,6 +24,30 @@ export async function pickMode(now: Mode): Promise<Mode | undefined> {
   const placeHolder =
     items.length < 4 ? 'Trust this folder to have more modes.' : 'How much may the agent do by itself?';
   return (await window.showQuickPick(items, { title: 'Autopilot: mode', placeHolder }))?.mode;
+}
+
+/** Asks what a review is to look at. */
+export async function pickReview(): Promise<ReviewTarget | undefined> {
+  const kinds = [
+    { label: '$(git-commit) What is not committed', type: 'uncommittedChanges' as const },
+    { label: '$(git-branch) What differs from a branch…', type: 'baseBranch' as const },
+    { label: '$(history) A commit…', type: 'commit' as const },
+    { label: '$(edit) Something else…', type: 'custom' as const },
+  ];
+  const kind = await window.showQuickPick(kinds, { title: 'Autopilot: a review of the code' });
+  if (kind === undefined || kind.type === 'uncommittedChanges') return kind && { type: kind.type };
+  const prompts = {
+    baseBranch: 'The branch',
+    commit: 'The hash of the commit',
+    custom: 'What is to be looked at',
+  };
+  const text = await window.showInputBox({
+    title: 'Autopilot: a review of the code',
+    prompt: prompts[kind.type],
+  });
+  if (text === undefined || text === '') return undefined;
+  const member = { baseBranch: 'branch', commit: 'sha', custom: 'instructions' }[kind.type];
+  return { type: kind.type, [member]: text };
 }
 
 /** What waits first, then what can be done. */
@@ -63,6 +87,8 @@ export async function actionMenu(store: Store, approvals: Approvals): Promise<vo
     ...(store.unreviewed > 0
       ? [action('diff-multiple', 'Review the changes', 'reviewChanges', count(store.unreviewed, 'change'))]
       : []),
+    ...(running ? [action('comment-unresolved', 'Queue a message for the end of the turn…', 'queue')] : []),
+    action('code-review', 'Have the code reviewed…', 'reviewCode'),
     action('shield', 'Change the mode…', 'selectMode', store.current?.mode ?? store.mode),
     action('list-tree', 'Show what goes on', 'now.focus'),
     action('server', 'Restart the server', 'restart'),

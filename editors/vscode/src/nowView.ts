@@ -37,6 +37,8 @@ export function nowNodes(store: Store): readonly Node[] {
       label: text,
       description: 'for the end of the turn',
       icon: 'comment-unresolved',
+      context: 'message',
+      target: { kind: 'message' as const, sessionId: session.sessionId, messageId: id },
     })),
     ...session.agents.map(agent => ({
       id: `agent-${agent.threadId}`,

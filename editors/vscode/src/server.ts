@@ -81,7 +81,12 @@ export class Server implements Caller, Disposable {
       getState: () => ({ kind: 'static' }),
       clear: () => undefined,
     });
-    for (const name of ['autopilot/status', 'autopilot/approval', 'autopilot/reload'] as const) {
+    for (const name of [
+      'autopilot/status',
+      'autopilot/approval',
+      'autopilot/reload',
+      'autopilot/account',
+    ] as const) {
       client.onNotification(name, (params: unknown) => {
         this.told.fire({ name, params });
       });

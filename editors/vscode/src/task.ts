@@ -1,34 +1,16 @@
-// The input box for a task, with what it is about attached: the selection, the file, the problems there.
-// Knows nothing of what becomes of the task.
+// A task with what it is about: the selection, the file, the problems there.
+// Knows nothing of what becomes of it.
 
-import {
-  languages,
-  Range,
-  ThemeIcon,
-  Uri,
-  window,
-  workspace,
-  type Diagnostic,
-  type InputBox,
-  type QuickInputButton,
-  type TextEditor,
-} from 'vscode';
-import type { Reference } from './generated';
+import { languages, Uri, window, workspace, type Diagnostic, type Range, type TextEditor } from 'vscode';
+import type { AttachedFile, Reference } from './generated';
+import { typed, type Attachment } from './taskBox';
 import { count, shortened } from './text';
 
 export interface Task {
   readonly text: string;
   readonly references: readonly Reference[];
+  readonly attachments: readonly AttachedFile[];
   readonly cwd: string | undefined;
-}
-
-/** Something that may be attached. */
-interface Attachment {
-  readonly what: string;
-  readonly icon: string;
-  readonly reference: Reference;
-  readonly said?: string;
-  attached: boolean;
 }
 
 const MAX_PROBLEMS = 20;
@@ -36,13 +18,14 @@ const MAX_PROBLEMS = 20;
 /** Asks for a task about what is selected; nothing when the person leaves. */
 export async function askTask(title: string, placeholder: string, place?: Uri): Promise<Task | undefined> {
   const found = place === undefined ? inEditor(window.activeTextEditor) : ofFile(place);
-  const text = await input(title, placeholder, found);
-  if (text === undefined) return undefined;
+  const answer = await typed(title, placeholder, found);
+  if (answer === undefined) return undefined;
   const attached = found.filter(each => each.attached);
   const said = attached.flatMap(each => (each.said === undefined ? [] : [each.said]));
   return {
-    text: [text, ...said].join('\n\n'),
+    text: [answer.text, ...said].join('\n\n'),
     references: attached.map(each => each.reference),
+    attachments: answer.files.map(each => ({ uri: each.toString() })),
     cwd: folderOf(place ?? window.activeTextEditor?.document.uri),
   };
 }
@@ -59,6 +42,7 @@ export function fixTask(): Task | undefined {
   return {
     text: `Fix ${problems.length === 1 ? 'this problem' : 'these problems'}:\n${listed(problems)}`,
     references: problems.map(({ range }) => ({ uri: uri.toString(), range: plain(range) })),
+    attachments: [],
     cwd: folderOf(uri),
   };
 }
@@ -117,51 +101,4 @@ function plain(range: Range): NonNullable<Reference['range']> {
     start: { line: start.line, character: start.character },
     end: { line: end.line, character: end.character },
   };
-}
-
-async function input(
-  title: string,
-  placeholder: string,
-  attachments: readonly Attachment[],
-): Promise<string | undefined> {
-  const box = window.createInputBox();
-  box.title = title;
-  box.placeholder = placeholder;
-  box.ignoreFocusOut = true;
-  const buttons = new Map<QuickInputButton, Attachment>();
-  draw(box, attachments, buttons);
-  try {
-    return await new Promise(resolve => {
-      box.onDidTriggerButton(button => {
-        const attachment = buttons.get(button);
-        if (attachment !== undefined) attachment.attached = !attachment.attached;
-        draw(box, attachments, buttons);
-      });
-      box.onDidAccept(() => {
-        if (box.value.trim() !== '') resolve(box.value.trim());
-      });
-      box.onDidHide(() => {
-        resolve(undefined);
-      });
-      box.show();
-    });
-  } finally {
-    box.dispose();
-  }
-}
-
-function draw(
-  box: InputBox,
-  attachments: readonly Attachment[],
-  buttons: Map<QuickInputButton, Attachment>,
-): void {
-  buttons.clear();
-  for (const each of attachments) {
-    const tooltip = `${each.attached ? 'Leave out' : 'Attach'} ${each.what}`;
-    buttons.set({ iconPath: new ThemeIcon(each.attached ? 'close' : each.icon), tooltip }, each);
-  }
-  box.buttons = [...buttons.keys()];
-  const attached = attachments.filter(each => each.attached).map(each => each.what);
-  box.prompt =
-    attached.length > 0 ? `Attached: ${attached.join(', ')}` : 'Enter begins it, Escape leaves it.';
 }

@@ -17,6 +17,7 @@ import {
 /** What commands on a node are about. */
 export type Target =
   | { readonly kind: 'session'; readonly sessionId: string }
+  | { readonly kind: 'message'; readonly sessionId: string; readonly messageId: string }
   | { readonly kind: 'approval'; readonly approvalId: string; readonly file?: number }
   | { readonly kind: 'unit'; readonly approvalId: string; readonly hunks: readonly string[] }
   | { readonly kind: 'change'; readonly cwd: string; readonly ids: readonly string[]; readonly uri: string };
