@@ -202,6 +202,14 @@ class Workbench:
         self.see(self.page.locator('.activitybar .action-label[aria-label^="Autopilot"]')).click()
         self.see(self.page.locator(".pane-header h3").filter(has_text="Approvals"))
 
+    def unfold(self, view: str) -> None:
+        """Unfold one of our views that is folded at first."""
+        header = self.page.locator(".pane-header").filter(
+            has=self.page.locator("h3", has_text=re.compile(f"^{view}$"))
+        )
+        if header.get_attribute("aria-expanded") != "true":
+            header.click()
+
 
 @dataclass
 class VSCode:

@@ -71,7 +71,7 @@ export class Approvals implements Disposable {
     const save = 'Save and Accept';
     const merge = 'Accept Without Saving';
     const offers = dirty.length > 0 && sent.details.unsaved !== 'merge' ? [save, merge] : [];
-    const text = withoutLinks(`Autopilot: ${error.message} ${error.advice}`);
+    const text = withoutLinks(`Autopilot: ${error.message}`);
     const choice = await window.showWarningMessage(text, 'Show', ...offers);
     if (choice === 'Show') await this.show(sent.pending.id);
     if (choice === save) {
@@ -92,6 +92,11 @@ export class Approvals implements Disposable {
       return content && { ...details, content };
     }
     return details;
+  }
+
+  /** Opens the Refactor Preview, whose ticked hunks are accepted in the editor and the others rejected. */
+  async preview(approvalId: string): Promise<void> {
+    await this.caller.call('autopilot.approval.preview', { approvalId, view: 'edit' });
   }
 
   /** Rejects, with what the person wants the agent to know. */
@@ -140,6 +145,14 @@ export class Approvals implements Disposable {
       pending.kind === 'patch'
         ? { label: '$(diff-multiple) Show the changes', run: () => this.show(approvalId) }
         : { label: '$(output) Show the transcript', run: () => this.openTranscript(session.sessionId) },
+      ...(pending.kind === 'patch'
+        ? [
+            {
+              label: '$(checklist) Choose hunks in the Refactor Preview',
+              run: () => this.preview(approvalId),
+            },
+          ]
+        : []),
       decide('accept', 'check'),
       ...(['command', 'patch'].includes(pending.kind)
         ? [decide('acceptForSession', 'check-all', 'The like no longer asks, until the session ends')]

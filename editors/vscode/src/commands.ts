@@ -175,7 +175,7 @@ function approvalCommands({ store, approvals, review, transcripts, sessions }: P
     rejectApproval: on(async id => approvals.decide(id, 'decline')),
     rejectApprovalAndStop: on(async id => approvals.decide(id, 'cancel')),
     rejectApprovalWithReason: on(async id => approvals.rejectWithReason(id)),
-    previewApproval: on(async id => review.preview(id)),
+    previewApproval: on(async id => approvals.preview(id)),
     acceptHunk: mark('accept'),
     rejectHunk: mark('reject'),
     unmarkHunk: mark('none'),

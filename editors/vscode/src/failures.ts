@@ -9,14 +9,13 @@ export function failed(error: unknown): void {
     void unsaved(error);
     return;
   }
-  const advice = error instanceof ServerError ? ` ${error.advice}` : '';
   const text = error instanceof Error ? error.message : String(error);
-  void window.showErrorMessage(withoutLinks(`Autopilot: ${text}${advice}`));
+  void window.showErrorMessage(withoutLinks(`Autopilot: ${text}`));
 }
 
 /** The task waits in the server until everything is saved. */
 async function unsaved(error: ServerError): Promise<void> {
-  const text = withoutLinks(`Autopilot: ${error.message} ${error.advice}`);
+  const text = withoutLinks(`Autopilot: ${error.message}`);
   if ((await window.showWarningMessage(text, 'Save All')) !== undefined) await workspace.saveAll(false);
 }
 

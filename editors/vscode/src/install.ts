@@ -5,9 +5,9 @@ import { commands, env, window } from 'vscode';
 const COMMAND = "pip install 'autopilot-ls[codex]'";
 
 export async function help(): Promise<void> {
-  const terminal = 'Type It into a Terminal';
-  const copy = 'Copy the Command';
-  const settings = 'Name Its Place';
+  const terminal = 'Terminal';
+  const copy = 'Copy';
+  const settings = 'Settings';
   const text = `The server is installed into your Python environment, or anywhere on the PATH, by: ${COMMAND}`;
   const choice = await window.showInformationMessage(text, terminal, copy, settings, 'Look Again');
   if (choice === terminal) {

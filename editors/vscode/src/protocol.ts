@@ -10,12 +10,11 @@ export interface Caller {
   call<N extends CommandName>(name: N, argument: Commands[N]['argument']): Promise<Commands[N]['result']>;
 }
 
-/** What the server says of a command that it did not carry out. */
+/** What the server says of a command that it did not carry out; the message has its advice too. */
 export class ServerError extends Error {
   constructor(
     message: string,
     readonly code: string,
-    readonly advice: string,
   ) {
     super(message);
   }
@@ -30,6 +29,5 @@ export function errorOf(error: unknown, connected: boolean): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const data: unknown = (error as Error & { data?: unknown }).data;
   if (typeof data !== 'object' || data === null || !('code' in data)) return error;
-  const advice = 'advice' in data && typeof data.advice === 'string' ? data.advice : '';
-  return new ServerError(error.message, String(data.code), advice);
+  return new ServerError(error.message, String(data.code));
 }

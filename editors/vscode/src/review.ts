@@ -4,7 +4,6 @@
 import * as path from 'node:path';
 import { commands, Uri } from 'vscode';
 import type { ChangesList, ChangeShown, FileChange } from './generated';
-import type { Caller } from './protocol';
 import type { Store } from './store';
 import { count } from './text';
 
@@ -16,10 +15,7 @@ interface Pair {
 }
 
 export class Review {
-  constructor(
-    private readonly caller: Caller,
-    private readonly store: Store,
-  ) {}
+  constructor(private readonly store: Store) {}
 
   /** Shows a pending patch: one file in a diff editor, several in the one for many. */
   async showPatch(approvalId: string, only?: number): Promise<void> {
@@ -34,11 +30,6 @@ export class Review {
   async showChanges(list: ChangesList, uri?: string): Promise<void> {
     const pairs = filesOf(list).filter(each => uri === undefined || each.file.toString() === uri);
     await open(`Changes to review in ${count(pairs.length, 'file')}`, pairs, 'since the baseline');
-  }
-
-  /** Opens the Refactor Preview, whose ticked hunks are accepted in the editor. */
-  async preview(approvalId: string): Promise<void> {
-    await this.caller.call('autopilot.approval.preview', { approvalId, view: 'edit' });
   }
 }
 

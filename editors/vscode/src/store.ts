@@ -128,11 +128,12 @@ export class Store implements Disposable {
     this.emitter.fire();
   }
 
-  /** The session that is shown: the chosen one, else one that runs, else the newest. */
+  /** The session that is shown: one that runs, of several the chosen one; else the chosen one or the newest. */
   get current(): StatusView | undefined {
     const chosen = this.chosen === undefined ? undefined : this.sessions.get(this.chosen);
     const all = this.all;
-    return chosen ?? all.findLast(runs) ?? all.at(-1);
+    if (chosen !== undefined && runs(chosen)) return chosen;
+    return all.findLast(runs) ?? chosen ?? all.at(-1);
   }
 
   dispose(): void {

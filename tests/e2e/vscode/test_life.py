@@ -115,4 +115,5 @@ def test_a_server_of_its_own_that_dies_is_started_again(package: Path) -> None:
             _server(here, "--stdio", but=server)
             assert not (here.workspace / "one.txt").exists()
             # What was recorded is there, and can be gone on with.
+            bench.unfold("Sessions")
             bench.see(bench.row("Sessions", "Make a file"))
