@@ -185,8 +185,16 @@ def test_a_second_window_sees_and_decides_the_same_session() -> None:
         ):
             do(first, "Autopilot hud")
             do(second, "Autopilot hud")
+            # While a command line is being typed, the message about what waits stands back.
+            second.terminal.type(":let g:typed = 'who")
             do(first, "Autopilot ask make it")
             waits(second, 1)
+            assert "waits for you: Run" not in second.terminal.screen()
+            second.terminal.type("le'")
+            second.terminal.press("Enter")
+            assert second.wait("vim.g.typed") == "whole"
+            second.terminal.wait_for("waits for you: Run: touch made")
+            assert "Press ENTER" not in second.terminal.screen()
             second.terminal.wait_for("◆ Run: touch made")
             pictures.take(second.terminal, "second")
             do(second, "Autopilot approvals")

@@ -188,7 +188,7 @@ end
 function M.close()
   local win = window()
   if win then
-    vim.api.nvim_win_close(win, false)
+    pcall(vim.api.nvim_win_close, win, false) -- not if it is the last one
   end
   if timer then
     timer:stop()

@@ -8,6 +8,20 @@ local KEPT = 200
 ---@type string[]
 M.history = {}
 
+--- Show a message when nobody is typing a command or choosing from a list: it would stand in their way.
+local function show(line, level)
+  if vim.api.nvim_get_mode().mode:match('^[cr!]') then
+    vim.api.nvim_create_autocmd('ModeChanged', {
+      once = true,
+      callback = vim.schedule_wrap(function()
+        show(line, level)
+      end),
+    })
+  else
+    vim.notify(line, level)
+  end
+end
+
 local function say(message, level)
   local line = 'autopilot: ' .. message:gsub('%s*[\r\n]+%s*', ' ')
   table.insert(M.history, os.date('%H:%M:%S ') .. line)
@@ -20,7 +34,7 @@ local function say(message, level)
   end
   -- Later, since an error that is said in the middle of an autocommand counts as one of that autocommand.
   vim.schedule(function()
-    vim.notify(line, level)
+    show(line, level)
   end)
 end
 

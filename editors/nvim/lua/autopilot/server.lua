@@ -9,7 +9,6 @@ local M = {}
 local RESTARTS = 5 -- within FORGET seconds; then the person has to ask for the next
 local FORGET = 120
 
-local client_id ---@type integer?
 local waiting = {} ---@type fun(client: vim.lsp.Client)[]
 local crashes = {} ---@type number[]
 local leaving = false
@@ -73,10 +72,13 @@ function M.reuse(client, wanted)
     return false
   end
   local root = wanted.root_dir
+  if type(root) ~= 'string' then
+    return true
+  end
   local known = vim.iter(client.workspace_folders or {}):any(function(folder)
     return vim.fs.relpath(vim.uri_to_fname(folder.uri), root) ~= nil
   end)
-  if root and not known then
+  if not known then
     local added = { uri = vim.uri_from_fname(root), name = root }
     client.workspace_folders = vim.list_extend(client.workspace_folders or {}, { added })
     client:notify('workspace/didChangeWorkspaceFolders', { event = { added = { added }, removed = {} } })
@@ -90,7 +92,6 @@ function M.before_init(params)
 end
 
 function M.on_init(client)
-  client_id = client.id
   local state = require('autopilot.state')
   state.refresh(client, function()
     local callbacks = waiting
@@ -107,13 +108,12 @@ function M.spawn(dispatchers)
   local command = assert(M.command(), M.advice)
   local wrapped = vim.tbl_extend('force', dispatchers, {
     on_exit = function(code, signal)
-      local ours = client_id and vim.lsp.get_client_by_id(client_id)
+      -- It may have ended before it was ready.
+      local ours = vim.lsp.get_clients({ name = 'autopilot', _uninitialized = true })[1]
       local buffers = ours and vim.tbl_keys(ours.attached_buffers) or {}
-      local old = client_id
-      client_id = nil
       dispatchers.on_exit(0, 0)
       vim.schedule(function()
-        M.exited(code, signal, old, buffers)
+        M.exited(code, signal, ours and ours.id, buffers)
       end)
     end,
   })
@@ -129,6 +129,7 @@ function M.exited(code, signal, old, buffers)
   end
   require('autopilot.state').lost()
   if code == 0 and (signal == 0 or signal == 15) then
+    waiting = {}
     return
   end
   local now = vim.uv.now() / 1000
@@ -138,6 +139,7 @@ function M.exited(code, signal, old, buffers)
   table.insert(crashes, now)
   local how = signal ~= 0 and 'signal ' .. signal or 'code ' .. code
   if #crashes > RESTARTS then
+    waiting = {}
     say.error(('The server ended again (%s). :Autopilot log, then :Autopilot restart'):format(how))
     return
   end
