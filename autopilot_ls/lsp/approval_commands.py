@@ -12,24 +12,29 @@ from autopilot_ls.lsp import approval_params as params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.content_params import documents_of
 from autopilot_ls.lsp.features.preview import Preview
+from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.shared_params import OptionalSessionParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.model.review import units_of
+from autopilot_ls.model.review import completed, marked, units_of
 
 
 class ApprovalCommands:
     """The commands of one editor about approvals."""
 
-    def __init__(self, backend: Backend, *, name: Callable[[], str], preview: Preview) -> None:
+    def __init__(
+        self, backend: Backend, *, name: Callable[[], str], preview: Preview, saving: Saving
+    ) -> None:
         """Create them.
 
         Args:
             backend: The supervisor.
             name: Says who decides.
             preview: Shows patches.
+            saving: Has unsaved files saved.
         """
         self._backend = backend
+        self._saving = saving
         self._name = name
         self._preview = preview
         self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -41,7 +46,15 @@ class ApprovalCommands:
         return params.ApprovalList(approvals=approvals, documents=documents)
 
     async def decide(self, request: params.ApprovalDecideParams) -> params.ApprovalDecided:
-        """Give the one decision."""
+        """Give the one decision, or remember it until everything is saved.
+
+        Raises:
+            UnsavedDocuments: Files have unsaved changes, and it waits until they are saved.
+        """
+        if request.unsaved == "save" and request.decision.accepts:
+            later = request.model_copy(update={"unsaved": "refuse"})
+            approval = self._backend.approval(request.approval_id)
+            await self._saving.before(approval, request.hunks, lambda: self.decide(later))
         content = None if request.content is None else json.dumps(request.content)
         decision = await self._backend.decide(
             request.approval_id,
@@ -59,8 +72,19 @@ class ApprovalCommands:
         return params.ApprovalDecided(approval_id=request.approval_id, decision=decision)
 
     async def mark(self, request: params.ApprovalMarkParams) -> params.ApprovalMarked:
-        """Choose for single hunks."""
+        """Choose for single hunks; the last choice waits until everything is saved, where it has to.
+
+        Raises:
+            UnsavedDocuments: Files have unsaved changes, and it waits until they are saved.
+        """
         mark = None if request.mark == "none" else Mark(request.mark)
+        if request.unsaved == "save":
+            approval = self._backend.approval(request.approval_id)
+            marks = marked(approval, request.hunks, mark, request.message, self._name())
+            decision = completed(approval.model_copy(update={"marks": marks}), self._name())
+            if decision is not None and decision.kind.accepts:
+                later = request.model_copy(update={"unsaved": "refuse"})
+                await self._saving.before(approval, decision.hunks, lambda: self.mark(later))
         decision = await self._backend.mark(
             request.approval_id,
             request.hunks,

@@ -40,8 +40,9 @@ class ApprovalDecideParams(Frozen):
             of a file, `<approvalId>-f<its place, from 0>`, stands for all of its hunks.
         reasons: Why single hunks are rejected, by their ids; told to the agent.
         remember: With `accept`: the `key` of one of the approval's `offers`, which is remembered.
-        unsaved: What becomes of files with unsaved changes: `refuse` asks to save first, `merge` puts
-            what is accepted of them into the editor's text, unsaved, and all else on disk.
+        unsaved: What becomes of files with unsaved changes: `refuse` asks to save first, `save` has an
+            editor that opted in save them, or waits until the person has saved, and accepts then;
+            `merge` puts what is accepted of them into the editor's text, unsaved, and all else on disk.
     """
 
     approval_id: Name
@@ -52,7 +53,7 @@ class ApprovalDecideParams(Frozen):
     hunks: Hunks | None = None
     reasons: dict[str, Reason] = Field(default_factory=dict, max_length=10_000)
     remember: Name | None = None
-    unsaved: Literal["refuse", "merge"] = "refuse"
+    unsaved: Literal["refuse", "save", "merge"] = "refuse"
 
 
 class ApprovalDecided(Frozen):
@@ -77,7 +78,7 @@ class ApprovalMarkParams(Frozen):
     hunks: Hunks = Field(min_length=1)
     mark: Literal["accept", "reject", "none"]
     message: Reason = ""
-    unsaved: Literal["refuse", "merge"] = "refuse"
+    unsaved: Literal["refuse", "save", "merge"] = "refuse"
 
 
 class ApprovalMarked(Frozen):
@@ -133,3 +134,15 @@ class ApprovalPreviewed(Frozen):
     shown: Literal["edit", "document", "none"]
     uri: str
     diff: str
+
+
+class SaveParams(Frozen):
+    """Save documents, as the person would."""
+
+    uris: tuple[str, ...]
+
+
+class Saved(Frozen):
+    """The documents that are saved now, or were; those that could not be are left out."""
+
+    saved: tuple[str, ...]

@@ -33,6 +33,7 @@ from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
 from autopilot_ls.lsp.features.preview import Preview
+from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
@@ -85,6 +86,7 @@ class Commands:
         redact: Callable[[str], str],
         statuses: Statuses,
         unsaved: UnsavedTasks,
+        saving: Saving,
         preview: Preview,
         transcripts: Transcripts,
         policies: PolicyCommands,
@@ -101,6 +103,7 @@ class Commands:
             redact: Leaves out secrets.
             statuses: Makes the sessions' views.
             unsaved: Holds tasks until everything is saved.
+            saving: Has files saved before they are accepted.
             preview: Shows patches and documents.
             transcripts: Writes transcripts.
             policies: Carries out what is about the policy.
@@ -119,7 +122,7 @@ class Commands:
         self._policies = policies
         self.turns = TurnCommands(connection, backend, name=name, unsaved=unsaved, started=started)
         sessions = SessionCommands(backend, redact=redact, reporting=self.turns.reporting)
-        approvals = ApprovalCommands(backend, name=name, preview=preview)
+        approvals = ApprovalCommands(backend, name=name, preview=preview, saving=saving)
         accounts = AccountCommands(backend)
         self._handlers: Mapping[str, Handler] = {
             methods.TURN_START: _typed(turn_params.TurnStartParams, self.turns.start),

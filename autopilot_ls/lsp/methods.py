@@ -339,6 +339,17 @@ NOTIFICATIONS: Final[tuple[Method, ...]] = (
     Method(ACCOUNT, "The agent's account is now this, or a login has ended", "AccountNotification"),
 )
 
+SAVE: Final = "autopilot/save"
+
+REQUESTS: Final[tuple[Method, ...]] = (
+    Method(
+        SAVE,
+        "Save these documents, so that a patch can be accepted; answer which are saved now",
+        "SaveParams",
+        "Saved",
+    ),
+)
+
 
 def command(name: str) -> Method | None:
     """Return the command of this name."""
@@ -346,7 +357,7 @@ def command(name: str) -> Method | None:
 
 
 def lsp_schema() -> Mapping[str, object]:
-    """Return the JSON Schema of all commands and notifications, as it stands in `schemas/lsp.json`."""
+    """Return the JSON Schema of all commands, notifications and requests, as it stands in `schemas/lsp.json`."""
     from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
     incoming: list[tuple[type[Frozen], JsonSchemaMode]]
@@ -354,9 +365,11 @@ def lsp_schema() -> Mapping[str, object]:
     incoming = [(method.params_model(), "validation") for method in COMMANDS]
     outgoing = [(method.result_model(), "serialization") for method in COMMANDS]
     notified: list[tuple[type[Frozen], JsonSchemaMode]]
-    notified = [(method.params_model(), "serialization") for method in NOTIFICATIONS]
+    notified = [(method.params_model(), "serialization") for method in (*NOTIFICATIONS, *REQUESTS)]
+    answered: list[tuple[type[Frozen], JsonSchemaMode]]
+    answered = [(method.result_model(), "validation") for method in REQUESTS]
     references, definitions = models_json_schema(
-        list(dict.fromkeys(incoming + outgoing + notified))
+        list(dict.fromkeys(incoming + outgoing + notified + answered))
     )
     commands = {
         method.name: {
@@ -373,14 +386,23 @@ def lsp_schema() -> Mapping[str, object]:
         }
         for method in NOTIFICATIONS
     }
+    requests = {
+        method.name: {
+            "title": method.title,
+            "params": references[method.params_model(), "serialization"],
+            "result": references[method.result_model(), "validation"],
+        }
+        for method in REQUESTS
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Commands and notifications of autopilot-ls",
         "description": (
             "Commands go through workspace/executeCommand with one object as their argument. "
-            "Notifications are sent to clients whose capabilities have experimental.autopilot."
+            "Notifications and requests are sent to clients whose capabilities have experimental.autopilot."
         ),
         "commands": commands,
         "notifications": notifications,
+        "requests": requests,
         **definitions,
     }

@@ -34,6 +34,7 @@ from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.progress import Progress
 from autopilot_ls.lsp.features.review import Unreviewed
+from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
@@ -122,6 +123,7 @@ class EditorView:
             connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
         )
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
+        self._saving = Saving(connection, backend, self._unsaved)
         files = policy_files(settings)
         self._policies = PolicyFilesShown(
             connection,
@@ -139,6 +141,7 @@ class EditorView:
             redact=redact,
             statuses=self._statuses,
             unsaved=self._unsaved,
+            saving=self._saving,
             preview=self._preview,
             transcripts=self._transcripts,
             policies=PolicyCommands(connection, backend, files, self._policies.look_again),
@@ -343,6 +346,7 @@ class EditorView:
         return alarm_of(approval, self._backend.snapshot(approval.session_id).mode)
 
     def _resolved(self, session_id: str, body: ApprovalResolved) -> None:
+        self._unsaved.forget_decision(body.approval_id)
         if self._waiting.pop(body.approval_id, None) is not None:
             self._diagnostics.clear(body.approval_id)
             self._lenses.changed()
@@ -471,6 +475,8 @@ class EditorView:
     def document_saved(self, document: Document) -> None:
         """See `Features`."""
         self._unreviewed.saved(document)
+        self._saving.document_saved()
+        self._lenses.document_saved(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)
 

@@ -189,10 +189,12 @@ async def test_accepting_without_saving_edits_the_unsaved_text_and_believes_only
 
         client.answers["workspace/applyEdit"] = take
         actions = await client.code_actions(one, 1)
+        merge = by_title(actions, "accept without saving")
+        plain = {**merge["command"]["arguments"][0], "unsaved": "refuse"}
         with pytest.raises(ServerError, match=r"Save one\.py first"):
-            await run(client, by_title(actions, "accept: "))
+            await client.execute("autopilot.approval.decide", plain)
         assert seen == []
-        await run(client, by_title(actions, "accept without saving"))
+        await run(client, merge)
         await ended(client)
         first, second = seen
         assert first["textDocument"] == {"uri": one.as_uri(), "version": 2}

@@ -198,6 +198,7 @@ async def test_dirty_buffer_refuses_the_accept_and_keeps_it_waiting(world: Any) 
         assert moved["version"] == 2
         assert moved["diagnostics"][0]["range"]["start"]["line"] == 3
         accept = by_title(await client.code_actions(path, 3), "accept:")
+        accept["command"]["arguments"][0]["unsaved"] = "refuse"
         with pytest.raises(ServerError, match=r"[Ss]ave") as refused:
             await run(client, accept)
         assert refused.value.data["code"] == "decision-refused"

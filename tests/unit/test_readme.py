@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from autopilot_ls.lsp.methods import COMMANDS, NOTIFICATIONS
+from autopilot_ls.lsp.methods import COMMANDS, NOTIFICATIONS, REQUESTS
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.settings.loading import environment_variables
 from autopilot_ls.settings.tree import Settings
@@ -56,7 +56,9 @@ def test_every_command_and_notification_stands_in_the_readme() -> None:
     for method in NOTIFICATIONS:
         assert f"| `{method.name}` | {method.title} |" in README
     assert _rows(r"autopilot\.[a-zA-Z.]+") == {method.name for method in COMMANDS}
-    assert _rows(r"autopilot/[a-z]+") == {method.name for method in NOTIFICATIONS}
+    for method in REQUESTS:
+        assert f"| `{method.name}` | {method.title} |" in README
+    assert _rows(r"autopilot/[a-z]+") == {method.name for method in (*NOTIFICATIONS, *REQUESTS)}
 
 
 def test_every_error_code_stands_in_the_readme() -> None:

@@ -6,8 +6,8 @@ what is offered; `approval_actions` and `start_actions` make these, `code_action
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 from pydantic import JsonValue
@@ -39,6 +39,44 @@ class Offer:
     kind: types.CodeActionKind = QUICK_FIX
     preferred: bool = False
     diagnostics: tuple[types.Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnsavedText:
+    """Files that a patch changes have unsaved changes, and what this editor can do about it.
+
+    Attributes:
+        saves: Whether it saves when it is asked to; otherwise the person has to.
+        merges: Whether it makes edits in the unsaved text.
+    """
+
+    saves: bool
+    merges: bool
+
+
+def saving(offer: Offer, unsaved: UnsavedText) -> Offer:
+    """Return the offer as one that is carried out on what is saved first."""
+    prefix = "save and" if unsaved.saves else "as soon as you save:"
+    argument = {**offer.argument, "unsaved": "save"}
+    return replace(offer, title=f"{prefix} {offer.title}", argument=argument)
+
+
+def accepting(offer: Offer, unsaved: UnsavedText | None, merged: str = "") -> Iterable[Offer]:
+    """Yield the ways to carry out an accepting offer, the safest first; it alone if all is saved.
+
+    Args:
+        offer: What is done when all is saved.
+        unsaved: What can be done where it is not.
+        merged: The title of doing it without saving.
+    """
+    if unsaved is None:
+        yield offer
+        return
+    yield saving(offer, unsaved)
+    if unsaved.merges:
+        argument = {**offer.argument, "unsaved": "merge"}
+        merged = merged or f"without saving, into the unsaved text: {offer.title}"
+        yield replace(offer, title=merged, argument=argument, preferred=False)
 
 
 def wanted(kind: types.CodeActionKind, only: Sequence[types.CodeActionKind | str] | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Final, cast
 from pydantic import JsonValue
 
 from autopilot_ls.lsp import methods
-from autopilot_ls.lsp.features.actions import Offer
+from autopilot_ls.lsp.features.actions import Offer, UnsavedText, accepting
 from autopilot_ls.lsp.plain import member
 from autopilot_ls.model.approvals import (
     Action,
@@ -62,7 +62,7 @@ def offers(
     root: str | None,
     selection: str = "",
     acceptable: bool = True,
-    unsaved: bool = False,
+    unsaved: UnsavedText | None = None,
 ) -> list[Offer]:
     """Return what may be decided.
 
@@ -71,7 +71,7 @@ def offers(
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be an answer.
         acceptable: Whether the hunks of a patch stand in the open documents as they should.
-        unsaved: Whether files of a patch have unsaved changes that it can be merged with.
+        unsaved: Says that files of a patch have unsaved changes.
     """
     title = title_of(approval, root=root, limit=110)
     action = approval.action
@@ -82,12 +82,10 @@ def offers(
     elif isinstance(action, ElicitationAction):
         found += _contents(approval, action, title)
     elif acceptable and not any(file.problem for file in approval.files):
-        found.append(_decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True))
-        if unsaved:
-            argument = {**found[-1].argument, "unsaved": "merge"}
-            merged = f"accept without saving, into the unsaved text: {title}"
-            found.append(Offer(merged, methods.APPROVAL_DECIDE, argument))
-        if _grantable(action):
+        plain = _decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True)
+        merged = f"accept without saving, into the unsaved text: {title}"
+        found += accepting(plain, unsaved, merged)
+        if _grantable(action) and unsaved is None:
             what = "edits of these files" if isinstance(action, PatchAction) else "exactly this"
             found.append(
                 _decide(
@@ -102,7 +100,7 @@ def offers(
         why = f"reject the {name}, with the selected text as the reason: {title}"
         found.append(_decide(approval, DecisionKind.DECLINE, why, message=selection.strip()))
     found.append(_decide(approval, DecisionKind.CANCEL, f"reject and stop the turn: {title}"))
-    if acceptable and not any(file.problem for file in approval.files):
+    if acceptable and unsaved is None and not any(file.problem for file in approval.files):
         found += [_remember(approval, offer, title) for offer in approval.offers]
     if isinstance(action, PatchAction) and approval.files:
         size = count(len(approval.files), "file")

@@ -104,19 +104,8 @@ class CodeActions:
             root=self._waiting.folder(approval.session_id),
             selection=selection,
             acceptable=not unfit,
-            unsaved=self._has_unsaved(approval),
+            unsaved=self._diagnostics.pending.unsaved(approval.id),
         )
-
-    def _has_unsaved(self, approval: Approval) -> bool:
-        """Tell whether a patch may be merged with unsaved changes; whether it can, is seen later."""
-        if not self._connection.profile.applies_edits:
-            return False
-        typed = {
-            document.key
-            for document in self._connection.documents
-            if document.path is not None and document.loaded != document.text
-        }
-        return bool(typed) and any(canonical(file.path) in typed for file in approval.files)
 
     def _in_transcript(self, session_id: str, place: types.Range, selection: str) -> list[Offer]:
         mine = [a for a in self._waiting.approvals() if a.session_id == session_id]
@@ -149,7 +138,7 @@ class CodeActions:
             root=root,
             selection=selection,
             unfit=unfit,
-            unsaved=self._has_unsaved(approval),
+            unsaved=self._diagnostics.pending.unsaved(approval.id),
         )
         return [*single, *self._decisions(approval, selection, unfit)]
 
@@ -182,16 +171,15 @@ class CodeActions:
         ]
         for task in self._unsaved.waiting_for(document.key):
             title = one_line(task.text, 80)
-            offers.append(
-                Offer(
-                    f"start anyway, the agent reads the saved text: {title}",
-                    methods.TURN_START,
-                    task.argument(unsaved="ignore"),
+            forget = {"taskId": task.id}
+            if task.anyway is None:
+                offers.append(
+                    Offer(f"do not wait for saving: {title}", methods.TURN_FORGET, forget)
                 )
-            )
-            offers.append(
-                Offer(f"forget the task: {title}", methods.TURN_FORGET, {"taskId": task.id})
-            )
+                continue
+            said = f"start anyway, the agent reads the saved text: {title}"
+            offers.append(Offer(said, methods.TURN_START, task.anyway))
+            offers.append(Offer(f"forget the task: {title}", methods.TURN_FORGET, forget))
         return offers
 
     def _shares_workspace(self, document: Document, approval: Approval) -> bool:

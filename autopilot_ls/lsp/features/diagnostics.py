@@ -25,7 +25,7 @@ from autopilot_ls.lsp.features.pending_hunks import PendingHunks
 from autopilot_ls.lsp.features.publishing import Publishing
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.model.approvals import Approval
-from autopilot_ls.model.text import one_line, visible
+from autopilot_ls.model.text import visible
 
 UNSAVED: Final = "unsaved"
 FAILED: Final = "failed"
@@ -36,10 +36,10 @@ MAX_FAILURES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class UnsavedFile:
-    """A file that has to be saved before a task starts."""
+    """A file that has to be saved before something is done, and what is said of it."""
 
     task_id: str
-    task: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ class Diagnostics:
         for key in self.pending.discard(approval_id):
             self.publish(key)
 
-    def show_unsaved(self, task_id: str, task: str, paths: Iterable[str]) -> None:
-        """Say at files that a task waits until they are saved; replaces what was said for it."""
+    def show_unsaved(self, task_id: str, message: str, paths: Iterable[str]) -> None:
+        """Say at files that something waits until they are saved; replaces what was said for it."""
         keys = {canonical(path): path for path in paths}
         for key in dict.fromkeys([*self._unsaved, *keys]):
             before = self._unsaved.pop(key, [])
             kept = [u for u in before if u.task_id != task_id]
             if key in keys:
-                kept.append(UnsavedFile(task_id, task))
+                kept.append(UnsavedFile(task_id, message))
                 self._paths.setdefault(key, keys[key])
             if kept:
                 self._unsaved[key] = kept
@@ -210,10 +210,7 @@ class Diagnostics:
     def _warning(self, unsaved: UnsavedFile, document: Document | None) -> types.Diagnostic:
         return types.Diagnostic(
             range=_line_range(document, 0, 0, self._connection.profile.encoding),
-            message=(
-                f"Save this file: the agent reads the disk. “{one_line(unsaved.task, 80)}” starts "
-                "as soon as all files are saved."
-            ),
+            message=unsaved.message,
             severity=types.DiagnosticSeverity.Warning,
             code=UNSAVED,
             source=SOURCE,

@@ -7,17 +7,17 @@ made. Only what is possible is offered. Not aware of documents. `code_actions` a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from pydantic import JsonValue
 
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.convert import content
-from autopilot_ls.lsp.features.actions import Offer
+from autopilot_ls.lsp.features.actions import Offer, UnsavedText, accepting
 from autopilot_ls.lsp.features.approval_actions import MAX_REASON
 from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
-from autopilot_ls.model.review import units_of
+from autopilot_ls.model.review import expanded, units_of
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation.approvals import relative
 
@@ -49,7 +49,7 @@ def offers(
     root: str | None,
     selection: str = "",
     unfit: Collection[str] = (),
-    unsaved: bool = False,
+    unsaved: UnsavedText | None = None,
 ) -> list[Offer]:
     """Return what may be decided on single hunks; nothing where the patch is one hunk.
 
@@ -59,7 +59,7 @@ def offers(
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be a reason.
         unfit: Units that cannot be accepted, since somebody typed into them.
-        unsaved: Whether files of the patch have unsaved changes that it can be merged with.
+        unsaved: Says that files of the patch have unsaved changes.
     """
     if not here or here[0].total == 1:
         return []
@@ -77,7 +77,25 @@ def offers(
         )
         offered = _of_file(approval, shown, root)
         found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
-    return [*found, *_of_rest(approval, unfit, unsaved=unsaved)]
+    found += _of_rest(approval, unfit)
+    if unsaved is None:
+        return found
+    return [way for offer in found for way in _ways(approval, offer, unsaved)]
+
+
+def completes(approval: Approval, hunks: Iterable[str]) -> bool:
+    """Tell whether every hunk of a patch has its choice when these have one."""
+    chosen = {choice.hunk_id for choice in approval.marks} | set(expanded(approval, hunks))
+    return all(unit.id in chosen for unit in units_of(approval))
+
+
+def _ways(approval: Approval, offer: Offer, unsaved: UnsavedText) -> Iterable[Offer]:
+    """Yield the ways to carry out an offer; with the last choice, files are written."""
+    hunks, choice = cast("list[str]", offer.argument["hunks"]), offer.argument["mark"]
+    others = any(one.mark is Mark.ACCEPT and one.hunk_id not in hunks for one in approval.marks)
+    if choice == "none" or not completes(approval, hunks) or (choice == "reject" and not others):
+        return [offer]
+    return accepting(offer, unsaved)
 
 
 def _of_hunk(
@@ -129,7 +147,7 @@ def _of_file(approval: Approval, shown: ShownHunk, root: str | None) -> Iterable
     yield _offer(approval, [unit.file_id], "reject", f"reject {what}")
 
 
-def _of_rest(approval: Approval, unfit: Collection[str], *, unsaved: bool) -> Iterable[Offer]:
+def _of_rest(approval: Approval, unfit: Collection[str]) -> Iterable[Offer]:
     if not approval.marks:
         return
     chosen = {choice.hunk_id for choice in approval.marks}
@@ -142,23 +160,12 @@ def _of_rest(approval: Approval, unfit: Collection[str], *, unsaved: bool) -> It
             f"carry out your choices: accept {accepted}, reject {len(approval.marks) - accepted}"
         )
         last = approval.marks[-1]
-        offer = _offer(approval, [last.hunk_id], last.mark.value, title, last.message)
-        yield offer
-        if unsaved and accepted:
-            yield _merging(offer)
+        yield _offer(approval, [last.hunk_id], last.mark.value, title, last.message)
         return
     what = f"the {count(len(left), 'remaining hunk')}"
     if not any(unit.file.problem or unit.id in unfit for unit in open_):
-        offer = _offer(approval, left, "accept", f"accept {what}")
-        yield offer
-        if unsaved:
-            yield _merging(offer)
+        yield _offer(approval, left, "accept", f"accept {what}")
     yield _offer(approval, left, "reject", f"reject {what}")
-
-
-def _merging(offer: Offer) -> Offer:
-    argument = {**offer.argument, "unsaved": "merge"}
-    return Offer(f"without saving, into the unsaved text: {offer.title}", offer.command, argument)
 
 
 def _offer(

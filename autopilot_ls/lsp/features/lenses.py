@@ -16,8 +16,10 @@ from pydantic import JsonValue
 
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
+from autopilot_ls.lsp.documents import Document
+from autopilot_ls.lsp.features.actions import UnsavedText
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
-from autopilot_ls.lsp.features.hunk_actions import mark
+from autopilot_ls.lsp.features.hunk_actions import completes, mark
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.lsp.jobs import Jobs
@@ -53,17 +55,19 @@ class Lenses:
             return []
         lenses: list[types.CodeLens] = []
         unfit: dict[str, frozenset[str]] = {}
+        unsaved: dict[str, UnsavedText | None] = {}
         for shown, place in self._diagnostics.pending.in_file(document)[:MAX_HUNKS]:
             approval = shown.approval
             first = approval.id not in unfit
             if first:
                 unfit[approval.id] = self._diagnostics.pending.unfit(approval.id)
-            wrong = unfit[approval.id]
+                unsaved[approval.id] = self._diagnostics.pending.unsaved(approval.id)
+            wrong, typed = unfit[approval.id], unsaved[approval.id]
             buttons: list[_Button] = []
             if shown.total > 1:
-                buttons += _of_hunk(shown, ready=shown.unit.id not in wrong)
+                buttons += _of_hunk(shown, typed, ready=shown.unit.id not in wrong)
             if first:
-                buttons += _of_patch(approval, shown.total, ready=not wrong)
+                buttons += _of_patch(approval, shown.total, typed, ready=not wrong)
             where = types.Range(place.start, place.start)
             lenses += [
                 types.CodeLens(where, types.Command(title, command, arguments=[argument]))
@@ -86,6 +90,11 @@ class Lenses:
             self._refreshing = True
             self._jobs.start(self._refresh)
 
+    def document_saved(self, document: Document) -> None:
+        """A document was saved: what is offered first in it may be something else now."""
+        if self._diagnostics.pending.has(document.key):
+            self.changed()
+
     async def _refresh(self) -> None:
         try:
             while self._stale and not self._connection.left.is_set():
@@ -101,7 +110,19 @@ class Lenses:
             self._refreshing = False
 
 
-def _of_hunk(shown: ShownHunk, *, ready: bool) -> Iterable[_Button]:
+def _ways(button: _Button, what: str, unsaved: UnsavedText | None) -> Iterable[_Button]:
+    """Yield the buttons that accept something, the safest first."""
+    title, command, argument = button
+    if unsaved is None:
+        yield button
+        return
+    first = f"✓ save and accept {what}" if unsaved.saves else f"✓ accept {what} as soon as you save"
+    yield first, command, {**argument, "unsaved": "save"}
+    if unsaved.merges:
+        yield f"{title} into the unsaved text", command, {**argument, "unsaved": "merge"}
+
+
+def _of_hunk(shown: ShownHunk, unsaved: UnsavedText | None, *, ready: bool) -> Iterable[_Button]:
     approval, unit, chosen = shown.approval, shown.unit, shown.mark
 
     def button(title: str, choice: str) -> _Button:
@@ -113,7 +134,8 @@ def _of_hunk(shown: ShownHunk, *, ready: bool) -> Iterable[_Button]:
         yield button(f"{said}: take back", "none")
         return
     if ready and not unit.file.problem:
-        yield button(f"✓ accept {what}", "accept")
+        last = unsaved is not None and completes(approval, [unit.id])
+        yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved if last else None)
     yield button(f"✗ reject {what}", "reject")
 
 
@@ -123,12 +145,15 @@ def _of_change(change: ShownChange) -> Iterable[_Button]:
     yield "↶ undo", methods.CHANGES_UNDO, argument
 
 
-def _of_patch(approval: Approval, total: int, *, ready: bool) -> Iterable[_Button]:
+def _of_patch(
+    approval: Approval, total: int, unsaved: UnsavedText | None, *, ready: bool
+) -> Iterable[_Button]:
     def button(title: str, decision: str) -> _Button:
         return title, methods.APPROVAL_DECIDE, {"approvalId": approval.id, "decision": decision}
 
     size = f" ({total} hunks)" if total > 1 else ""
     if ready and not any(file.problem for file in approval.files):
-        yield button(f"✓ accept patch{size}", "accept")
+        what = f"patch{size}"
+        yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved)
     yield button(f"✗ reject patch{size}", "decline")
     yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}

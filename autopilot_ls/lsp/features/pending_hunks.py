@@ -17,6 +17,7 @@ from autopilot_ls.edits.followed import Effect, HunkState, Place
 from autopilot_ls.edits.line_edits import LineEdit, length
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
+from autopilot_ls.lsp.features.actions import UnsavedText
 from autopilot_ls.lsp.features.encoded import SOURCE, Encoded, range_of
 from autopilot_ls.lsp.features.following import Following
 from autopilot_ls.lsp.features.shown_hunk import (
@@ -148,6 +149,19 @@ class PendingHunks:
             if shown.approval.id == approval_id
             and self._lines_of(shown, document)[2] is not HunkState.READY
         )
+
+    def unsaved(self, approval_id: str) -> UnsavedText | None:
+        """Return what can be done about unsaved changes of files that show hunks of a patch, if there are any.
+
+        Whether the disk differs from the editor's text, is seen when it is decided.
+        """
+        profile = self._connection.profile
+        typed = any(
+            document.loaded != document.text
+            for document in self._connection.documents
+            if any(shown.approval.id == approval_id for shown in self._hunks.get(document.key, ()))
+        )
+        return UnsavedText(profile.opted_in, profile.applies_edits) if typed else None
 
     def of_approval(self, approval_id: str) -> dict[str, ShownHunk]:
         """Return what is shown of a patch, by the ids of its units."""

@@ -1,16 +1,16 @@
-"""Tasks that wait until the person has saved what the agent will read.
+"""What waits until the person has saved: tasks that an agent is to read files for, and accepted patches.
 
-An agent reads the disk. Where a file in its folder is open with unsaved changes, a new task is refused
-with a message that says so, remembered, and begun as soon as all those files are saved: no server can
-make an editor save. Bounded in number and in time. Not aware of how a turn is started. `commands` asks
-it, `view` tells it what is saved.
+An agent reads the disk, and a patch goes there. Where files that matter are open with unsaved changes, what
+was asked for is refused with a message that says so, remembered, and done as soon as all those files are
+saved: plain LSP has no way to make an editor save. Bounded in number and in time. Not aware of how a turn is
+started or a decision made. The commands ask it, `view` tells it what is saved.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -27,12 +27,15 @@ from autopilot_ls.model.errors import AutopilotError, UnsavedDocuments
 from autopilot_ls.model.text import one_line
 
 MAX_TASKS: Final = 20
-"""Tasks that may wait at once; the oldest gives way."""
+"""Tasks and decisions that may wait at once; the oldest gives way."""
 
 MAX_WAIT: Final = 15 * 60.0
-"""Seconds after which a task that still waits is forgotten."""
+"""Seconds after which what still waits is forgotten."""
 
 _MAX_NAMED: Final = 3
+
+Look = Callable[[], Awaitable[Sequence[Path]]]
+"""Returns the files that still have to be saved."""
 
 
 class Unsaved(Protocol):
@@ -45,28 +48,31 @@ class Unsaved(Protocol):
 
 @dataclass(slots=True)
 class WaitingTask:
-    """A task that waits; `keys` are the canonical paths of the files it waits for."""
+    """What waits.
+
+    Attributes:
+        subject: What it is about; of what waits for the same, the latest stays.
+        text: What is to be done.
+        anyway: The argument of `autopilot.turn.start` that begins a task without waiting; None for a
+            decision.
+        look: Looks for what has to be saved.
+        begin: Does it.
+        keys: The canonical paths of the files it waits for.
+    """
 
     id: str
-    params: TurnStartParams
-    cwd: Path
-    paths: list[Path]
-    keys: set[str]
+    subject: object
+    text: str
+    anyway: Mapping[str, JsonValue] | None
+    look: Look
+    begin: Callable[[], Awaitable[object]]
+    paths: list[Path] = field(default_factory=list[Path])
+    keys: set[str] = field(default_factory=set[str])
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
-
-    @property
-    def text(self) -> str:
-        """What is to be done."""
-        return self.params.text
-
-    def argument(self, **changes: JsonValue) -> Mapping[str, JsonValue]:
-        """Return the argument of `autopilot.turn.start` that begins this task."""
-        plain = self.params.model_dump(mode="json", exclude_none=True)
-        return {**cast("dict[str, JsonValue]", plain), **changes}
 
 
 class UnsavedTasks:
-    """The waiting tasks of one editor."""
+    """What waits in one editor."""
 
     def __init__(
         self,
@@ -85,11 +91,11 @@ class UnsavedTasks:
         self._tasks: dict[str, WaitingTask] = {}
 
     def all(self) -> tuple[WaitingTask, ...]:
-        """Return the waiting tasks, oldest first."""
+        """Return what waits, oldest first."""
         return tuple(self._tasks.values())
 
     def waiting_for(self, key: str) -> list[WaitingTask]:
-        """Return the tasks that wait for this file."""
+        """Return what waits for this file."""
         return [task for task in self._tasks.values() if key in task.keys]
 
     def require_saved(self, params: TurnStartParams, cwd: Path) -> None:
@@ -101,43 +107,105 @@ class UnsavedTasks:
         paths = self._backend.dirty_documents(cwd)
         if not paths:
             return
-        for task in self.all():
-            if task.params == params:
-                self.forget(task.id)
-        if len(self._tasks) >= MAX_TASKS:
-            self.forget(next(iter(self._tasks)))
-        task = WaitingTask(f"task-{secrets.token_hex(4)}", params, cwd, [], set())
-        self._tasks[task.id] = task
-        task.timer = asyncio.get_running_loop().call_later(MAX_WAIT, self._expire, task.id)
-        self._wait_for(task, paths)
-        names = ", ".join(path.name for path in paths[:_MAX_NAMED])
-        more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
+
+        async def look() -> Sequence[Path]:
+            return self._backend.dirty_documents(cwd)
+
+        plain = cast("dict[str, JsonValue]", params.model_dump(mode="json", exclude_none=True))
+        self._remember(
+            WaitingTask(
+                id=f"task-{secrets.token_hex(4)}",
+                subject=params,
+                text=params.text,
+                anyway={**plain, "unsaved": "ignore"},
+                look=look,
+                begin=lambda: self._start(params),
+            ),
+            paths,
+        )
         raise UnsavedDocuments(
-            one_line(f"Unsaved: {names}{more}. The agent reads the disk.", 200),
+            one_line(f"Unsaved: {_names(paths)}. The agent reads the disk.", 200),
             advice="Save, and the task starts; or choose “start anyway” there.",
         )
 
-    def _wait_for(self, task: WaitingTask, paths: list[Path]) -> None:
-        task.paths = paths
+    def hold_decision(
+        self,
+        approval_id: str,
+        text: str,
+        paths: Sequence[Path],
+        look: Look,
+        decide: Callable[[], Awaitable[object]],
+    ) -> UnsavedDocuments:
+        """Remember a decision on an approval until these files are saved; returns the error that says so.
+
+        Args:
+            approval_id: Which; an earlier decision on it waits no longer.
+            text: What is to be done, in words.
+            paths: What has to be saved.
+            look: Looks again for what has to be saved.
+            decide: Makes the decision.
+        """
+        task_id = f"decision-{secrets.token_hex(4)}"
+        self._remember(WaitingTask(task_id, approval_id, text, None, look, decide), paths)
+        return UnsavedDocuments(
+            one_line(f"Save {_names(paths)}, and it is accepted.", 200),
+            advice="Or accept without saving, or choose “do not wait for saving” there.",
+        )
+
+    def forget_decision(self, approval_id: str) -> None:
+        """An approval has its decision: none waits any more."""
+        for task in self.all():
+            if task.subject == approval_id:
+                self.forget(task.id)
+
+    def _remember(self, task: WaitingTask, paths: Sequence[Path]) -> None:
+        for other in self.all():
+            if other.subject == task.subject:
+                self.forget(other.id)
+        if len(self._tasks) >= MAX_TASKS:
+            self.forget(next(iter(self._tasks)))
+        self._tasks[task.id] = task
+        task.timer = asyncio.get_running_loop().call_later(MAX_WAIT, self._expire, task.id)
+        self._wait_for(task, paths)
+
+    def _wait_for(self, task: WaitingTask, paths: Sequence[Path]) -> None:
+        task.paths = list(paths)
         task.keys = {canonical(str(path)) for path in paths}
-        self._diagnostics.show_unsaved(task.id, task.text, [str(path) for path in paths])
+        title = one_line(task.text, 80)
+        if task.anyway is None:
+            said = f"Save this file, and what you chose is done: {title}"
+        else:
+            said = (
+                f"Save this file: the agent reads the disk. “{title}” starts as soon as all files "
+                "are saved."
+            )
+        self._diagnostics.show_unsaved(task.id, said, [str(path) for path in paths])
 
     def look_again(self, key: str) -> None:
-        """A file was saved or closed: begin the tasks that waited for it alone."""
+        """A file was saved or closed: begin what waited for it alone."""
         for task in self.waiting_for(key):
-            paths = self._backend.dirty_documents(task.cwd)
-            if paths:
-                self._wait_for(task, paths)
-            else:
-                self.forget(task.id)
-                self._jobs.start(lambda task=task: self._begin(task))
+            self._jobs.start(lambda task=task: self._look(task))
+
+    async def _look(self, task: WaitingTask) -> None:
+        try:
+            paths = await task.look()
+        except AutopilotError as error:
+            if self.forget(task.id):
+                self._messages.error(str(error))
+            return
+        if task.id not in self._tasks:
+            return
+        if paths:
+            self._wait_for(task, paths)
+        elif self.forget(task.id):
+            await self._begin(task)
 
     async def _begin(self, task: WaitingTask) -> None:
-        self._messages.log(
-            types.MessageType.Info, f"Everything is saved: “{one_line(task.text, 80)}” starts."
-        )
+        what = "is done" if task.anyway is None else "starts"
+        text = f"Everything is saved: “{one_line(task.text, 80)}” {what}."
+        self._messages.log(types.MessageType.Info, text)
         try:
-            await self._start(task.params)
+            await task.begin()
         except AutopilotError as error:
             self._messages.error(str(error))
 
@@ -149,7 +217,7 @@ class UnsavedTasks:
             self._messages.log(types.MessageType.Warning, text)
 
     def forget(self, task_id: str) -> bool:
-        """Let a task go; tells whether it was there."""
+        """Let what waits go; tells whether it was there."""
         task = self._tasks.pop(task_id, None)
         if task is None:
             return False
@@ -159,8 +227,14 @@ class UnsavedTasks:
         return True
 
     def close(self) -> None:
-        """Let all tasks go without a word to the editor, which is gone."""
+        """Let all go without a word to the editor, which is gone."""
         for task in self._tasks.values():
             if task.timer is not None:
                 task.timer.cancel()
         self._tasks.clear()
+
+
+def _names(paths: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:_MAX_NAMED])
+    more = len(paths) - _MAX_NAMED
+    return f"{names} and {more} more" if more > 0 else names

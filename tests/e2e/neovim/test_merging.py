@@ -1,4 +1,4 @@
-"""Accepting without saving in a real Neovim: the hunks go into the unsaved text, as one step of undo."""
+"""Accepting with unsaved text in a real Neovim: saved first, or into the unsaved text as one step of undo."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from autopilot_ls.scripted_model import ScriptedModel, message, patch
-from tests.support.neovim import neovim
-from tests.support.world import world
+from tests.support.neovim import Neovim, neovim
+from tests.support.world import World, world
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -67,6 +67,58 @@ def test_the_hunks_go_into_the_unsaved_text_and_one_undo_takes_them_back() -> No
             assert "W12" not in screen
             assert here.read("total.py") == CHANGED + "typed = 1\n"
             assert "in the user's editor, not saved to disk yet" in str(model.requests[1]["input"])
+
+
+def _type_at_the_end(editor: Neovim) -> str:
+    editor.choose("run this task")
+    editor.wait(PENDING, lambda count: count == 2)
+    editor.terminal.type("Gotyped = 1")
+    editor.terminal.press("Escape")
+    typed = TEXT + "typed = 1\n"
+    editor.wait(TEXT_NOW, lambda text: text == typed)
+    editor.terminal.type("5G")
+    return typed
+
+
+def _is_accepted_and_writes_without_a_warning(editor: Neovim, here: World) -> None:
+    editor.wait(TEXT_NOW, lambda text: text == CHANGED + "typed = 1\n")
+    editor.wait(PENDING, lambda count: count == 0)
+    assert here.read("total.py") == CHANGED + "typed = 1\n"
+    assert editor.lua("vim.bo.modified") is False
+    editor.terminal.type("Gomore = 2")
+    editor.terminal.press("Escape")
+    editor.wait("vim.bo.modified")
+    editor.terminal.type(":w")
+    editor.terminal.press("Enter")
+    editor.wait("vim.bo.modified == false")
+    screen = editor.terminal.screen()
+    assert "WARNING" not in screen
+    assert "W12" not in screen
+    assert here.read("total.py") == CHANGED + "typed = 1\nmore = 2\n"
+
+
+def test_a_plain_neovim_accepts_as_soon_as_the_person_saves() -> None:
+    with ScriptedModel([patch(PATCH), message("I see.")]) as model, world(model) as here:
+        here.write("total.py", TEXT)
+        with neovim(here, "total.py", extra=OPTIONS) as editor:
+            _type_at_the_end(editor)
+            editor.choose("as soon as you save: accept: ")
+            editor.terminal.wait_for("Save total.py, and it is accepted.")
+            editor.terminal.press("Escape")
+            assert here.read("total.py") == TEXT
+            editor.terminal.type(":w")
+            editor.terminal.press("Enter")
+            _is_accepted_and_writes_without_a_warning(editor, here)
+            assert "Not applied" not in str(model.requests[1]["input"])
+
+
+def test_our_client_saves_and_accepts_at_once() -> None:
+    with ScriptedModel([patch(PATCH), message("I see.")]) as model, world(model) as here:
+        here.write("total.py", TEXT)
+        with neovim(here, "total.py", extra=OPTIONS, client=True) as editor:
+            _type_at_the_end(editor)
+            editor.choose("save and accept: ")
+            _is_accepted_and_writes_without_a_warning(editor, here)
 
 
 def test_what_was_typed_beside_a_hunk_refuses_and_changes_nothing() -> None:

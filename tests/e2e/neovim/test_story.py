@@ -121,9 +121,7 @@ def test_rejecting_a_patch_leaves_file_and_buffer_alone() -> None:
             assert editor.lua("vim.bo.modified") is False
 
 
-def test_a_patch_is_refused_while_the_buffer_has_unsaved_changes_and_accepted_after_saving() -> (
-    None
-):
+def test_a_patch_is_refused_where_unsaved_text_stands_beside_it_and_accepted_without() -> None:
     with (
         ScriptedModel([patch(PATCH), message("Renamed it.")]) as model,
         world(model) as here,
@@ -136,7 +134,7 @@ def test_a_patch_is_refused_while_the_buffer_has_unsaved_changes_and_accepted_af
             editor.wait("vim.bo.modified")
             editor.terminal.type("gg")
             editor.choose("accept:")
-            screen = editor.terminal.wait_for("Save area.py first")
+            screen = editor.terminal.wait_for("Nothing was accepted or saved")
             assert "Press ENTER" not in screen
             assert editor.lines()[-1] == "# mine"
             assert here.read("area.py") == CODE

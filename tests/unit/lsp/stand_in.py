@@ -263,6 +263,10 @@ class StandIn:
         self.emit(ApprovalResolved(approval_id=approval_id, decision=decision, waited=1.0))
         return decision
 
+    async def to_save(self, approval_id: str, hunks: Iterable[str] | None) -> tuple[str, ...]:
+        del approval_id, hunks
+        return tuple(map(str, self.dirty))
+
     async def mark(
         self,
         approval_id: str,

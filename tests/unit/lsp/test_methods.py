@@ -16,11 +16,11 @@ from autopilot_ls.lsp.review_commands import ReviewCommands
 
 
 @pytest.mark.parametrize(
-    "method", [*methods.COMMANDS, *methods.NOTIFICATIONS], ids=lambda m: m.name
+    "method", [*methods.COMMANDS, *methods.NOTIFICATIONS, *methods.REQUESTS], ids=lambda m: m.name
 )
 def test_every_method_has_its_models(method: methods.Method) -> None:
     assert method.params_model().__doc__
-    if method in methods.COMMANDS:
+    if method not in methods.NOTIFICATIONS:
         assert method.result_model().__doc__
     else:
         assert not method.result
@@ -30,7 +30,10 @@ def test_names_are_unique_and_every_command_of_the_issue_is_there() -> None:
     names = [method.name for method in methods.COMMANDS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"autopilot(\.[a-zA-Z]+)+", name) for name in names)
-    assert all(re.fullmatch(r"autopilot/[a-z]+", m.name) for m in methods.NOTIFICATIONS)
+    assert all(
+        re.fullmatch(r"autopilot/[a-z]+", m.name)
+        for m in (*methods.NOTIFICATIONS, *methods.REQUESTS)
+    )
 
 
 def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
@@ -41,6 +44,7 @@ def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
         redact=str,
         statuses=nothing,  # pyright: ignore[reportArgumentType]
         unsaved=nothing,  # pyright: ignore[reportArgumentType]
+        saving=nothing,  # pyright: ignore[reportArgumentType]
         preview=nothing,  # pyright: ignore[reportArgumentType]
         transcripts=nothing,  # pyright: ignore[reportArgumentType]
         policies=PolicyCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
