@@ -60,6 +60,7 @@ class Evidence:
         turns: The turns that were at work, in their order.
         work: Commands by the agent's id of them.
         patches: The patches that were written, by path relative to the workspace.
+        accepted: Those that are just being written.
         moved: Folders of the repositories that have another commit checked out than before; see
             `values.Heads`.
     """
@@ -67,7 +68,9 @@ class Evidence:
     turns: dict[str, None] = field(default_factory=dict[str, None])
     work: dict[str, Work] = field(default_factory=dict[str, Work])
     patches: dict[str, Patched] = field(default_factory=dict[str, Patched])
+    accepted: dict[str, Patched] = field(default_factory=dict[str, Patched])
     moved: frozenset[str] = frozenset()
+    _past: dict[int, Work | Patched] = field(default_factory=dict[int, "Work | Patched"])
 
     def begins(self, key: str, turn: str, by: str, now: float) -> None:
         """Note that a command begins."""
@@ -86,15 +89,22 @@ class Evidence:
             if work.turn == turn and work.ended is None:
                 work.ended = now
 
+    def looking(self) -> None:
+        """A look begins, which sees all that is over by now."""
+        over = [work for work in self.work.values() if work.ended is not None]
+        self._past = {id(each): each for each in (*over, *self.patches.values())}
+
     def looked(self, running: Iterable[str]) -> None:
-        """Begin anew after a look: what still runs stays.
+        """Begin anew after a look: what still runs stays, and what ended while it was taken.
 
         Args:
             running: The turns that are still at work.
         """
         self.turns = dict.fromkeys(running)
-        self.work = {key: work for key, work in self.work.items() if work.ended is None}
-        self.patches = {}
+        self.work = {key: work for key, work in self.work.items() if id(work) not in self._past}
+        self.patches = {
+            path: patch for path, patch in self.patches.items() if id(patch) not in self._past
+        }
         self.moved = frozenset()
 
 
@@ -108,7 +118,7 @@ def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[St
     """
     if not evidence.turns:
         return OTHERS, False
-    patched = evidence.patches.get(path)
+    patched = evidence.patches.get(path) or evidence.accepted.get(path)
     if patched is not None:
         return Step(Author.AGENT, patched.turn, PATCH), patched.reviewed
     work = [each for each in evidence.work.values() if _was_running(each, modified)]

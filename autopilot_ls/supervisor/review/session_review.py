@@ -8,7 +8,7 @@ work until what it left running has ended. Not aware of how a review is kept. `s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,8 +17,10 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from autopilot_ls.edits.paths import affected
 from autopilot_ls.model.errors import AutopilotError, TraceFull
 from autopilot_ls.model.events import (
+    ApprovalResolved,
     Event,
     FilesSettled,
     ItemCompleted,
@@ -77,6 +79,8 @@ class SessionReview:
         self._told: set[str] = set()
         self._exited = anyio.Event()
         self._finishing = 0
+        # The paths of patches that were accepted and are not settled, by their approvals.
+        self._awaited: dict[str, list[str]] = {}
 
     @property
     def is_at_work(self) -> bool:
@@ -137,6 +141,8 @@ class SessionReview:
                     self._started(item)
                 case ItemCompleted(item=item):
                     self._completed(item)
+                case ApprovalResolved() as resolved:
+                    self._accepted(resolved)
                 case FilesSettled() as settled:
                     self._settled(settled)
                 case TurnCompleted():
@@ -160,21 +166,38 @@ class SessionReview:
             self._opened.review.command_ends(self._key(item))
             self._opened.want_look()
 
+    def _accepted(self, resolved: ApprovalResolved) -> None:
+        """Take that a patch is about to be written: a look may come before it is settled."""
+        approval = self._record.state.unsettled.get(resolved.approval_id)
+        if self._opened is not None and approval is not None:
+            reviewed = resolved.decision.decided_by != POLICY
+            paths = self._relative(path for file in approval.files for path in affected(file))
+            self._awaited[approval.id] = paths
+            self._opened.review.accepted(paths, self._turn, reviewed=reviewed)
+
     def _settled(self, settled: FilesSettled) -> None:
-        if self._opened is None or settled.outcome not in ("applied", "different"):
+        if self._opened is None:
             return
-        state = self._record.state
-        resolved = state.resolved(settled.approval_id)
+        self._opened.review.settled(self._awaited.pop(settled.approval_id, ()))
+        if settled.outcome not in ("applied", "different"):
+            return
+        resolved = self._record.state.resolved(settled.approval_id)
         reviewed = resolved is not None and resolved.decision.decided_by != POLICY
-        root = os.path.realpath(state.cwd)
-        paths = [os.path.relpath(os.path.realpath(path), root) for path in settled.paths]
+        paths = self._relative(map(Path, settled.paths))
         self._opened.review.patched(paths, self._turn, reviewed=reviewed)
         self._opened.want_look()
+
+    def _relative(self, paths: Iterable[Path]) -> list[str]:
+        root = os.path.realpath(self._record.state.cwd)
+        return [os.path.relpath(os.path.realpath(path), root) for path in paths]
 
     def _end(self, turn: str) -> None:
         opened = self._opened
         if opened is not None and turn:
             self._turn = ""
+            for paths in self._awaited.values():
+                opened.review.settled(paths)
+            self._awaited.clear()
             self._tasks.start_soon(self._finish, opened, turn, self._before, self._exited)
 
     async def _finish(

@@ -160,6 +160,16 @@ class WorkspaceReview:
         """Note that a command has ended; the caller has a look taken."""
         self._evidence.ends(key, self._clock())
 
+    def accepted(self, paths: Iterable[str], turn: str, *, reviewed: bool) -> None:
+        """Note that a patch is about to be written to these paths, so that a look finds it known."""
+        for path in paths:
+            self._evidence.accepted[path] = Patched(turn, reviewed)
+
+    def settled(self, paths: Iterable[str]) -> None:
+        """Note that a patch that was accepted for these paths is not being written any more."""
+        for path in paths:
+            self._evidence.accepted.pop(path, None)
+
     def patched(self, paths: Iterable[str], turn: str, *, reviewed: bool) -> None:
         """Note that a patch was written to these paths; the caller has a look taken."""
         for path in paths:
@@ -193,6 +203,7 @@ class WorkspaceReview:
     async def _look(self) -> None:
         if not self.histories and not self.is_at_work:
             return
+        self._evidence.looking()
         try:
             news = await self.files.look(at_work=self.is_at_work)
         finally:

@@ -216,6 +216,21 @@ async def test_a_patch_that_the_person_accepted_needs_no_review_and_goes_with_it
     assert review.file("b.txt").read_text() == "one\ntwo\n"
 
 
+async def test_a_look_while_an_accepted_patch_is_written_finds_it_accepted(review: Review) -> None:
+    stage = review.stage
+    await stage.supervisor.set_mode(Mode.PROPOSE, session_id=stage.session_id, changed_by="test")
+    stage.agent.ask(update(review.file("b.txt"), "two", "2", line=2))
+    await stage.supervisor.decide(stage.waiting()[0].id, DecisionKind.ACCEPT, decided_by="test")
+    review.file("b.txt").write_text("one\n2\n")
+    assert await review.shown() == []
+    stage.agent.patch_done()
+    await stage.view.saw(FilesSettled)
+    # What is written there afterwards is something else.
+    await review.items()
+    await review.ran("make", b__txt="one\n3\n")
+    assert await review.shown() == [("b.txt", "2\n", "3\n")]
+
+
 async def test_unsaved_text_is_never_overwritten_by_an_undo(review: Review) -> None:
     await review.ran("make", a__txt="1\n", b__txt="one\n")
     review.stage.view.documents.append(OpenDocument(review.file("a.txt"), "1\nunsaved\n"))
