@@ -82,7 +82,7 @@ export interface ApprovalDecideParams {
   hunks?: readonly string[] | null;
   reasons?: Readonly<Record<string, string>>;
   remember?: string | null;
-  unsaved?: "refuse" | "merge";
+  unsaved?: "refuse" | "save" | "merge";
 }
 
 /** The decision as it was carried out. */
@@ -110,7 +110,7 @@ export interface ApprovalMarkParams {
   hunks: readonly string[];
   mark: "accept" | "reject" | "none";
   message?: string;
-  unsaved?: "refuse" | "merge";
+  unsaved?: "refuse" | "save" | "merge";
 }
 
 /** The choices so far. */

@@ -32,9 +32,6 @@ export class Server implements Caller, Disposable {
   private ends: number[] = [];
   private gone = false;
 
-  /** Answers the server's wish that documents be saved. */
-  save: (uris: readonly string[]) => Promise<boolean> = () => Promise.resolve(false);
-
   constructor(
     private readonly settings: Settings,
     private readonly log: LogOutputChannel,
@@ -92,7 +89,7 @@ export class Server implements Caller, Disposable {
       });
     }
     client.onRequest('autopilot/save', async ({ uris }: { uris: readonly string[] }) => ({
-      saved: await this.save(uris),
+      saved: await save(uris),
     }));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) this.states.fire('ready');
@@ -203,10 +200,10 @@ export class Server implements Caller, Disposable {
   }
 }
 
-/** Saves documents; tells whether all of them are. */
-export async function save(uris: readonly string[]): Promise<boolean> {
+/** Saves documents; returns those that are saved now. */
+async function save(uris: readonly string[]): Promise<readonly string[]> {
   const wanted = new Set(uris);
-  const documents = workspace.textDocuments.filter(each => wanted.has(each.uri.toString()) && each.isDirty);
-  const saved = await Promise.all(documents.map(async each => each.save()));
-  return saved.every(Boolean);
+  const documents = workspace.textDocuments.filter(each => wanted.has(each.uri.toString()));
+  const saved = await Promise.all(documents.map(async each => !each.isDirty || (await each.save())));
+  return documents.filter((_, index) => saved[index]).map(each => each.uri.toString());
 }
