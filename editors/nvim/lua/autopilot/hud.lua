@@ -11,44 +11,48 @@ local NAME = 'autopilot-hud://'
 local space = vim.api.nvim_create_namespace('autopilot.hud')
 local timer ---@type uv.uv_timer_t?
 local items = {} ---@type table<integer, table> By line.
-local drawn = {} ---@type string[]
+local drawn = {} ---@type table[] What stands in each line.
 
 local function window()
   local buffer = vim.fn.bufnr(NAME)
   return buffer ~= -1 and vim.fn.win_findbuf(buffer)[1] or nil, buffer
 end
 
-local function width_of(chunks)
-  return vim.iter(chunks):fold(0, function(sum, chunk)
-    return sum + vim.fn.strdisplaywidth(chunk[1])
-  end)
+local function width_of(text)
+  return text:find('[\128-\255%c]') and vim.fn.strdisplaywidth(text) or #text
 end
 
 --- The chunks of a line as text that fits, with where its colours begin and end.
+---@return { text: string, colours: { [1]: integer, [2]: integer, [3]: string }[] }
 local function flatten(line, width)
-  local right = line.right or {}
-  local room = width - width_of(right) - (#right > 0 and 1 or 0)
+  local right, taken = line.right or {}, 0
+  for _, chunk in ipairs(right) do
+    taken = taken + width_of(chunk[1])
+  end
+  local room = width - taken - (#right > 0 and 1 or 0)
   local text, colours, used = '', {}, 0
   local function add(chunk, limit)
     local said = chunk[1]:gsub('[\r\n]', ' ')
-    if vim.fn.strdisplaywidth(said) > limit then
+    local wide = width_of(said)
+    if wide > limit then
       said = limit > 1 and vim.fn.strcharpart(said, 0, limit - 1) .. '…' or ''
+      wide = width_of(said)
     end
     if chunk[2] and said ~= '' then
       table.insert(colours, { #text, #text + #said, chunk[2] })
     end
-    text, used = text .. said, used + vim.fn.strdisplaywidth(said)
+    text, used = text .. said, used + wide
   end
   for _, chunk in ipairs(line.chunks) do
     add(chunk, room - used)
   end
   if #right > 0 then
-    text = text .. (' '):rep(width - width_of(right) - used)
+    text = text .. (' '):rep(width - taken - used)
     for _, chunk in ipairs(right) do
       add(chunk, width)
     end
   end
-  return text, colours
+  return { text = text, colours = colours }
 end
 
 local function lines_now()
@@ -69,37 +73,34 @@ local function lines_now()
   return lines
 end
 
+--- Put a line where it is not yet.
+local function put(buffer, index, line)
+  if vim.deep_equal(line, drawn[index]) then
+    return
+  end
+  vim.api.nvim_buf_set_lines(buffer, index - 1, index, false, { line.text })
+  vim.api.nvim_buf_clear_namespace(buffer, space, index - 1, index)
+  for _, span in ipairs(line.colours) do
+    vim.api.nvim_buf_set_extmark(buffer, space, index - 1, span[1], { end_col = span[2], hl_group = span[3] })
+  end
+end
+
 local function draw()
   local win, buffer = window()
   if not win then
     return
   end
   local info = vim.fn.getwininfo(win)[1]
-  local width = info.width - info.textoff - 1
-  local text, colours = {}, {}
+  local now = {}
   items = {}
+  vim.bo[buffer].modifiable = true
   for index, line in ipairs(lines_now()) do
-    text[index], colours[index] = flatten(line, width)
-    items[index] = line.item
+    now[index], items[index] = flatten(line, info.width - info.textoff - 1), line.item
+    put(buffer, index, now[index])
   end
-  if not vim.deep_equal(text, drawn) then
-    drawn = text
-    vim.bo[buffer].modifiable = true
-    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, text)
-    vim.bo[buffer].modifiable = false
-  end
-  vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
-  for index, spans in ipairs(colours) do
-    for _, span in ipairs(spans) do
-      vim.api.nvim_buf_set_extmark(
-        buffer,
-        space,
-        index - 1,
-        span[1],
-        { end_col = span[2], hl_group = span[3] }
-      )
-    end
-  end
+  vim.api.nvim_buf_set_lines(buffer, #now, -1, false, {})
+  vim.bo[buffer].modifiable = false
+  drawn = now
 end
 
 local function tick()

@@ -24,6 +24,12 @@ local STATE = {
   unknown = { '?', 'AutopilotWarn', 'unknown' },
 }
 
+local AGENT = {
+  working = { '● ', 'AutopilotRunning' },
+  waiting = { '◆ ', 'AutopilotWarn' },
+  idle = { '○ ', 'AutopilotDim' },
+}
+
 --- Seconds as a clock.
 function M.clock(seconds)
   seconds = math.max(0, math.floor(seconds))
@@ -174,7 +180,10 @@ end
 function M.session(view, now)
   local lines = {} ---@type autopilot.Line[]
   head(lines, view, now)
-  list(lines, 'Waits for you', view.pending or {}, pending_line(now))
+  local more = function(beyond)
+    return (beyond or 0) > 0 and ('and %d more'):format(beyond) or nil
+  end
+  list(lines, 'Waits for you', view.pending or {}, pending_line(now), more(view.pendingMore))
   local done = vim.iter(view.plan or {}):filter(function(step)
     return step.status == 'completed'
   end)
@@ -188,8 +197,7 @@ function M.session(view, now)
     }
   end, ('%d/%d'):format(#done:totable(), #(view.plan or {})))
   commands(lines, view, now)
-  local more = (view.filesMore or 0) > 0 and ('and %d more'):format(view.filesMore) or nil
-  list(lines, 'Files', view.files or {}, file_line, more)
+  list(lines, 'Files', view.files or {}, file_line, more(view.filesMore))
   local unreviewed = view.unreviewed or {}
   if (unreviewed.hunks or 0) > 0 then
     heading(lines, 'To review')
@@ -206,9 +214,12 @@ function M.session(view, now)
     return { chunks = { { index .. ' ', 'AutopilotDim' }, { each.text }, held } }
   end)
   list(lines, 'Agents', view.agents or {}, function(each)
-    local sign = each.state == 'working' and { '● ', 'AutopilotRunning' } or { '○ ', 'AutopilotDim' }
     return {
-      chunks = { sign, { each.name }, { '  ' .. (each.doing or ''), 'AutopilotDim' } },
+      chunks = {
+        AGENT[each.state] or AGENT.idle,
+        { each.name },
+        { '  ' .. (each.doing or ''), 'AutopilotDim' },
+      },
       right = { { number(each.tokens or 0), 'AutopilotDim' } },
     }
   end)
