@@ -81,6 +81,11 @@ def _reachable(methods: Schema) -> list[str]:
         for name, each in member(methods, "notifications").items()
         if name != "autopilot/event"
     ]
+    waiting += [
+        member(cast("Schema", each), part)
+        for each in member(methods, "requests").values()
+        for part in ("params", "result")
+    ]
     while waiting:
         part = waiting.pop()
         if isinstance(part, Mapping):

@@ -96,10 +96,11 @@ def test_what_a_command_changed_is_kept_and_undone_in_the_text() -> None:
             pictures.take(editor.terminal, "quickfix")
 
 
-def test_unsaved_text_is_kept_as_the_person_says() -> None:
+@pytest.mark.parametrize("saves", [True, False])
+def test_unsaved_text_is_saved_or_kept_as_the_person_says(saves: bool) -> None:  # noqa: FBT001 reason: pytest's
     with ScriptedModel([patch(PATCH), message("Done.")]) as model, world(model) as here:
         here.write("one.py", OLD)
-        pictures = Captures("neovim", "unsaved")
+        pictures = Captures("neovim", "unsaved-save" if saves else "unsaved-merge")
         with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
             do(editor, "Autopilot ask change it")
             editor.wait(HUNKS, lambda count: count == 1)
@@ -107,13 +108,14 @@ def test_unsaved_text_is_kept_as_the_person_says() -> None:
             editor.terminal.press("Escape")
             editor.wait("vim.bo.modified")
             editor.terminal.type("gg]a a")
-            editor.terminal.wait_for("Save and try again")
+            editor.terminal.wait_for("Save, and accept")
             pictures.take(editor.terminal, "unsaved")
-            take(editor, ": Put it into the unsaved text")
+            take(editor, ": Save, and accept" if saves else ": Accept into the unsaved text")
             wanted = OLD.replace("line 5\n", "line five\n") + "typed\n"
             editor.wait(BUFFER, lambda lines: lines == wanted.splitlines())
-            assert editor.lua("vim.bo.modified") is True
-            assert here.read("one.py") == OLD
+            editor.wait("vim.bo.modified", lambda modified: modified is not saves)
+            assert here.read("one.py") == (wanted if saves else OLD)
+            assert "Press ENTER" not in editor.terminal.screen()
 
 
 def test_a_server_that_dies_comes_back_without_taking_the_keyboard() -> None:

@@ -61,21 +61,27 @@ function M.answer(command, argument, title, on_result)
   end)
 end
 
---- Unsaved changes stand in the way: what the person can do about it, if they were the one to answer.
+--- Unsaved changes stand in the way: what the person, who has just answered, can do about it.
 function M.refused(command, argument, title, failure)
-  local unsaved = vim.tbl_filter(function(buffer)
+  local unsaved = vim.iter(vim.api.nvim_list_bufs()):any(function(buffer)
     return vim.bo[buffer].modified and vim.bo[buffer].buftype == ''
-  end, vim.api.nvim_list_bufs())
-  if #unsaved == 0 then
+  end)
+  if not unsaved then
     return server.failed(failure)
   end
-  local choices = { 'Leave it', 'Save and try again', 'Put it into the unsaved text' }
-  vim.ui.select(choices, { prompt = 'Autopilot: ' .. failure.message }, function(choice)
-    if choice == choices[2] then
-      require('autopilot.files').write(vim.tbl_map(vim.uri_from_bufnr, unsaved))
-      M.answer(command, argument, title)
-    elseif choice == choices[3] then
-      M.answer(command, vim.tbl_extend('force', argument, { unsaved = 'merge' }), title)
+  local choices = {
+    { label = 'Save, and accept', unsaved = 'save' },
+    { label = 'Accept into the unsaved text', unsaved = 'merge' },
+    { label = 'Leave it' },
+  }
+  vim.ui.select(choices, {
+    prompt = 'Autopilot: ' .. failure.message,
+    format_item = function(choice)
+      return choice.label
+    end,
+  }, function(choice)
+    if choice and choice.unsaved then
+      M.answer(command, vim.tbl_extend('force', argument, { unsaved = choice.unsaved }), title)
     end
   end)
 end

@@ -111,6 +111,8 @@ function M.write(uris)
 end
 
 --- Handler of the request `autopilot/save`.
+---@param params autopilot.SaveParams
+---@return autopilot.Saved
 function M.save(_, params)
   return { saved = M.write(params.uris) }
 end

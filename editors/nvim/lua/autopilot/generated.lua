@@ -346,6 +346,12 @@ local M = {}
 ---@field background? boolean
 ---@field threadId? string|nil
 
+---@class autopilot.SaveParams
+---@field uris string[]
+
+---@class autopilot.Saved
+---@field saved string[]
+
 ---@class autopilot.SessionForked
 ---@field sessionId string
 
