@@ -40,6 +40,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowHud:
+    """Show the open sessions of all processes at a glance.
+
+    Attributes:
+        session: Id, its beginning, or `last`: only this one, open or not.
+        once: Whether to show them once and end.
+        json: Whether they go to standard output as JSON.
+    """
+
+    session: str | None = None
+    once: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ListSessions:
     """List the recorded sessions."""
 

@@ -27,11 +27,12 @@ from autopilot_ls.cli.commands import (
 )
 from autopilot_ls.cli.live import Narrator
 from autopilot_ls.cli.setup import load_settings, redact_json, take_what_is_idle
-from autopilot_ls.cli.terminal import Style, Terminal, shorten, width_of
+from autopilot_ls.cli.terminal import Style, Terminal
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest, SessionNotFound
 from autopilot_ls.model.events import Event
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.model.text import count, one_line, visible
+from autopilot_ls.presentation.columns import shorten, width_of
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Final, TextIO
 import anyio.to_thread
 
 from autopilot_ls.model.text import one_line, visible
+from autopilot_ls.presentation.columns import shorten
 
 
 class Style(Enum):
@@ -41,23 +41,6 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str] | None = None) -> bo
     """Tell whether to use colours on a stream: a terminal, and nobody said no (https://no-color.org)."""
     environ = os.environ if environ is None else environ
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-
-
-def width_of(text: str) -> int:
-    """Return how many columns a line takes in a terminal."""
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
-
-
-def shorten(text: str, columns: int) -> str:
-    """Return the beginning of a line that fits into so many columns."""
-    if width_of(text) <= columns:
-        return text
-    while text and width_of(text) > columns - 1:
-        text = text[:-1]
-    return text + "…"
 
 
 class Terminal:

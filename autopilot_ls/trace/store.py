@@ -35,6 +35,7 @@ from autopilot_ls.trace.summary import (
 from autopilot_ls.trace.writer import SessionTrace
 
 Summaries = list[SessionSummary]
+Ids = list[str]
 
 _SESSIONS: Final = "sessions"
 _DELETED: Final = ".deleted-"
@@ -158,6 +159,18 @@ class TraceStore:
         """Return all sessions, the one used last first. A session without an event is none yet."""
         found = [summary for folder in self._folders() if (summary := _summary(folder))]
         return sorted(found, key=lambda summary: (summary.updated_at, summary.id), reverse=True)
+
+    def in_use(self) -> Ids:
+        """Return the ids of the sessions that a process owns right now, oldest first; quick."""
+        return sorted(folder.name for folder in self._folders() if is_locked(folder))
+
+    def followed(self, session_id: str) -> reader.Follower:
+        """Return what takes the events of a session as they come, also of one in use; blocking.
+
+        Raises:
+            SessionNotFound: There is none with this id.
+        """
+        return reader.Follower(self._folder(session_id) / EVENTS_NAME)
 
     def summary(self, session_id: str) -> SessionSummary:
         """Return one session as `list` shows it.

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autopilot_ls.cli.terminal import Style, Terminal, shorten, wants_colour, width_of
+from autopilot_ls.cli.terminal import Style, Terminal, wants_colour
+from autopilot_ls.presentation.columns import shorten, width_of
 
 
 class Screen(io.StringIO):
