@@ -268,6 +268,7 @@ class Daemon:
 Command = (
     Run
     | Daemon
+    | ShowHud
     | ListSessions
     | ShowSession
     | TailSession

@@ -22,12 +22,12 @@ import anyio.to_thread
 from autopilot_ls.cli.commands import Exit, ShowHud
 from autopilot_ls.cli.screen import Screen, drawn
 from autopilot_ls.cli.sessions import find_session, open_store
+from autopilot_ls.cli.setup import load_settings
 from autopilot_ls.cli.terminal import wants_colour
 from autopilot_ls.cli.watching import Watching
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.presentation.hud import ASCII, Hud, Signs
 from autopilot_ls.presentation.status_view import StatusView
-from autopilot_ls.settings.loading import load_settings
 from autopilot_ls.trace.redaction import Redactor
 
 INTERVAL: Final = 0.1
@@ -138,9 +138,7 @@ class _Live:
                         self._views, now=time.time(), columns=columns, rows=rows, keys=_KEYS
                     )
                     # A terminal that is stopped (Ctrl-S) holds up a thread, not the keys.
-                    await anyio.to_thread.run_sync(
-                        self._screen.show, lines, abandon_on_cancel=True
-                    )
+                    await anyio.to_thread.run_sync(self._screen.show, lines, abandon_on_cancel=True)
                     # The clock ticks even when nothing happens.
                     with anyio.move_on_after(1.0 - time.time() % 1.0):
                         await self._draw.wait()

@@ -30,6 +30,7 @@ from autopilot_ls.cli.commands import (
     RedoChanges,
     Run,
     Schema,
+    ShowHud,
     ShowPolicy,
     ShowSession,
     TailSession,
@@ -81,6 +82,10 @@ def _dispatch(command: Command) -> int:  # noqa: PLR0911 reason: one for each co
             from autopilot_ls.cli.run import run_task
 
             return run_task(command)
+        case ShowHud():
+            from autopilot_ls.cli.hud import run_hud
+
+            return run_hud(command)
         case Doctor():
             from autopilot_ls.cli.doctor import run_doctor
 

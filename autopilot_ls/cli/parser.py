@@ -31,6 +31,7 @@ from autopilot_ls.cli.commands import (
     RedoChanges,
     Run,
     Schema,
+    ShowHud,
     ShowPolicy,
     ShowSession,
     TailSession,
@@ -69,6 +70,7 @@ examples:
   autopilot-ls demo                             see it work, without a login or network
   autopilot-ls run "fix the failing test"       work on a task in this terminal
   autopilot-ls changes list                     what was changed without asking?
+  autopilot-ls hud                              what do all open sessions do?
   autopilot-ls sessions list                    what was done so far
   autopilot-ls policy check -- git push         may an agent do this by itself?
 """
@@ -86,6 +88,17 @@ examples:
   autopilot-ls run --session last "now add a test"
   echo "explain main.py" | autopilot-ls run - --cwd ~/project
   autopilot-ls run --json "list the modules" | jq .body.type
+"""
+
+_HUD: Final = """\
+examples:
+  autopilot-ls hud                              all open sessions, whatever runs them
+  autopilot-ls hud last                         the newest session, open or not
+  autopilot-ls hud --once                       show them once, as text
+  autopilot-ls hud --json | jq -c '.sessions[] | {title, state}'
+
+It only looks: decide in your editor, or in the terminal that runs the task. q or Ctrl-C quits. Where
+the output is no terminal it is text, once; --json without --once goes on, a line for each change.
 """
 
 _SESSIONS: Final = """\
@@ -203,6 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
+    hud = _new(commands, "hud", "see what all open sessions do", _HUD)
+    hud.add_argument("session", nargs="?", metavar="SESSION", help="only this one, open or not")
+    hud.add_argument("--once", action="store_true", help="show them once, and end")
+    hud.add_argument("--json", action="store_true", help="print JSON")
+    hud.set_defaults(make=ShowHud)
     _add_changes(commands)
     _add_sessions(commands)
     _add_policy(commands)

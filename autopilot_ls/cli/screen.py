@@ -51,7 +51,7 @@ class Screen:
         self._colour = wants_colour(self._stream)
         self._shown: list[str] = []
         self._inside = False
-        self._before: list[object] | None = None
+        self._before: list[int | list[bytes | int]] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -102,7 +102,8 @@ class Screen:
             line = wanted[number] if number < len(wanted) else ""
             before = self._shown[number] if number < len(self._shown) else None
             if line != before:
-                parts.append(f"\x1b[{number + 1};1H{line}\x1b[K")
+                # Erased before, because at the edge the last character would go too.
+                parts.append(f"\x1b[{number + 1};1H\x1b[K{line}")
         self._shown = wanted
         if parts:
             self._write(_BEGIN + "".join(parts) + _END)

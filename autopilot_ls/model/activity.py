@@ -85,9 +85,15 @@ class Activity:
             if len(self._running) > MAX_RUNNING:
                 del self._running[next(iter(self._running))]
 
+    def allowed(self, thread_id: str | None, item_id: str | None, time: float) -> None:
+        """An item that was asked about begins only now."""
+        found = self._running.get(_Key(thread_id, item_id)) if item_id is not None else None
+        if found is not None:
+            found.started_at = time
+
     def _leave_behind(self, thread_id: str | None) -> None:
         """The agent goes on while its commands still run."""
-        for (key), running in self._running.items():
+        for key, running in self._running.items():
             if key.thread_id == thread_id and isinstance(running.item, CommandExecution):
                 running.background = True
 

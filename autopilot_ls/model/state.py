@@ -240,6 +240,8 @@ class SessionState:
             turn.cached = None
         turn = asked_in[-1] if asked_in else self.turn_for(event)
         turn.waited += body.waited
+        if decision.kind.accepts:
+            self.activity.allowed(approval.thread_id, approval.item_id, event.time)
         if decision.kind.accepts and isinstance(approval.action, PatchAction):
             # What goes into the person's unsaved text is never on the disk to be settled.
             files = chosen(approval, decision.hunks)

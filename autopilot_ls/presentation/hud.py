@@ -14,7 +14,6 @@ from typing import Final, Literal
 from autopilot_ls.model.items import RateLimit
 from autopilot_ls.model.text import count
 from autopilot_ls.presentation.columns import shorten, width_of
-from autopilot_ls.presentation.progress import duration
 from autopilot_ls.presentation.status_view import (
     AgentShown,
     PendingApproval,
@@ -143,7 +142,7 @@ class Hud:
         elapsed = now - view.started_at if view.started_at and running else view.elapsed
         title = view.title or "(no title)"
         right: list[Piece] = [(str(view.mode), "info"), ("  ", "plain")]
-        right.append((duration(float(int(elapsed))) if view.turns else "", "dim"))
+        right.append((clock(elapsed) if view.turns else "", "dim"))
         head: Line = (
             (f"{self._signs.here} ", tone),
             (f"{word}  ", tone),
@@ -152,7 +151,8 @@ class Hud:
         yield _Row(0, head, tuple(right))
         yield _Row(3, (("  ", "plain"), (self._origin(view), "dim")))
         yield from self._waiting(view, now)
-        if running and view.doing and not view.pending:
+        shown_below = view.item is not None and view.item.kind == "command" and view.commands
+        if running and view.doing and not view.pending and not shown_below:
             yield _Row(1, (("  ", "plain"), (f"{self._signs.now} ", "info"), (view.doing, "plain")))
         if not running and view.closing:
             yield _Row(2, (("  ", "plain"), (view.closing, "dim")))
@@ -165,7 +165,7 @@ class Hud:
         yield _Row(3, (("  ", "plain"), *self._measures(view)))
         for number, problem in enumerate(reversed(view.problems)):
             level: Tone = "bad" if problem.level == "error" else "warning"
-            ago = duration(float(int(max(0.0, now - problem.at))))
+            ago = clock(now - problem.at)
             left: Line = (("  ! ", level), (problem.text, level))
             yield _Row(3 + 2 * number, left, ((f"{ago} ago", "dim"),))
 
@@ -189,7 +189,7 @@ class Hud:
             yield _Row(2, ((f"    and {more} more", "warning"),))
 
     def _age(self, pending: PendingApproval, now: float) -> Line:
-        waits = f"waits {duration(float(int(max(0.0, now - pending.requested_at))))}"
+        waits = f"waits {clock(now - pending.requested_at)}"
         if pending.alarm:
             return ((pending.alarm, "bad"), (self._signs.between, "dim"), (waits, "warning"))
         return ((waits, "warning"),)
@@ -219,7 +219,7 @@ class Hud:
             yield from self._command(command, now, place)
 
     def _command(self, command: RunningCommand, now: float, place: int) -> Iterator[_Row]:
-        ran = duration(float(int(max(0.0, now - command.started_at))))
+        ran = clock(now - command.started_at)
         right: Line = ((f"background  {ran}" if command.background else ran, "dim"),)
         yield _Row(2 + place, (("  $ ", "info"), (command.command, "plain")), right)
         for number, line in enumerate(command.tail):
@@ -236,7 +236,7 @@ class Hud:
         left: Line = (("  files ", "dim"), (f"{total}", "plain"), *self._size(added, removed))
         if view.unreviewed.hunks:
             told = f"{self._signs.between}{count(view.unreviewed.hunks, 'change')} to review"
-            left: Line = (*left, (told, "warning"))
+            left = (*left, (told, "warning"))
         yield _Row(3, left)
         for number, file in enumerate(reversed(view.files)):
             name = file.path if file.kind == "update" else f"{file.path} ({_KINDS[file.kind]})"
@@ -330,6 +330,15 @@ class Hud:
 
 _TONES: Final[dict[str, Tone]] = {"idle": "dim", "working": "info", "waiting": "warning"}
 _KINDS: Final = {"add": "new", "delete": "deleted", "rename": "renamed"}
+
+
+def clock(seconds: float) -> str:
+    """Return a time that goes on, without fractions: `0 s`, `3 min 5 s`, `2 h 10 min`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
 
 
 def _at_rest(view: StatusView) -> Piece:

@@ -185,12 +185,13 @@ class StatusMaker:
         return one_line(self._redact(progress.doing(item, snapshot.cwd)[:_LONG]), _MAX_NAME)
 
     def _commands(self, snapshot: SessionSnapshot) -> tuple[RunningCommand, ...]:
-        # A command that waits for its approval is announced by the agent, but does not run.
-        waiting = {approval.item_id for approval in snapshot.pending}
+        # One that waits for its approval does not run yet.
+        asking = {(approval.thread_id, approval.item_id) for approval in snapshot.pending}
         running = [
             each
             for each in snapshot.activity.running
-            if isinstance(each.item, CommandExecution) and each.item.id not in waiting
+            if isinstance(each.item, CommandExecution)
+            and (each.thread_id, each.item.id) not in asking
         ]
         return tuple(self._command(each, each.item) for each in running[-MAX_COMMANDS:])
 

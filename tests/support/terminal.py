@@ -43,6 +43,10 @@ class Terminal:
             "-f", "/dev/null", "new-session", "-d", *wide, *high, "-c", str(cwd), shlex.join(words)
         )
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the window larger or smaller."""
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
     def type(self, text: str) -> None:
         """Type the text as it is."""
         self._tmux("send-keys", "-l", text)

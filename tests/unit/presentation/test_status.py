@@ -138,11 +138,13 @@ def test_a_command_goes_on_in_the_background() -> None:
 
 def test_a_command_that_waits_for_its_approval_does_not_run_yet() -> None:
     story = Story().happens(TurnStarted(), ItemStarted(item=command("a")))
-    asked = patch(1, "/ws/a").model_copy(update={"item_id": "a"})
+    asked = patch(1, "/ws/a").model_copy(
+        update={"action": CommandAction(command="run a", cwd="/ws"), "item_id": "a"}
+    )
     story.happens(ApprovalRequested(approval=asked))
     assert story.view().commands == ()
     story.happens(decided(1))
-    assert [each.id for each in story.view().commands] == ["a"]
+    assert [(each.id, each.started_at) for each in story.view().commands] == [("a", 107.0)]
 
 
 def test_a_secret_in_the_output_is_left_out() -> None:
