@@ -167,7 +167,8 @@ class Hud:
             level: Tone = "bad" if problem.level == "error" else "warning"
             ago = clock(now - problem.at)
             left: Line = (("  ! ", level), (problem.text, level))
-            yield _Row(3 + 2 * number, left, ((f"{ago} ago", "dim"),))
+            weight = (2 if problem.level == "error" else 5) + 2 * number
+            yield _Row(weight, left, ((f"{ago} ago", "dim"),))
 
     def _origin(self, view: StatusView) -> str:
         folder = view.cwd
