@@ -94,7 +94,7 @@ def test_a_turn_of_another_process_is_seen_as_it_goes() -> None:
     argv = [sys.executable, "-m", "autopilot_ls", "run", "--mode", "propose", task]
     with scene() as (here, environment), terminal(here.root) as screen:
         pictures = Captures("hud", "terminal")
-        screen.start(HUD, cwd=here.workspace, environment=environment, columns=80, rows=24)
+        screen.start(HUD, cwd=here.workspace, environment=environment, size=(80, 24))
         screen.wait_for("no open session")
         with program(argv, cwd=here.workspace, environment=environment) as person:
             shown = screen.wait_for("1 waiting for you")
@@ -172,7 +172,7 @@ def test_the_terminal_is_as_before_after_ctrl_c() -> None:
 def test_no_colours_where_nobody_wants_them() -> None:
     with scene() as (here, environment), terminal(here.root) as screen:
         quiet = {**environment, "NO_COLOR": "1"}
-        screen.start(HUD, cwd=here.workspace, environment=quiet, columns=80, rows=24)
+        screen.start(HUD, cwd=here.workspace, environment=quiet, size=(80, 24))
         screen.wait_for("no open session")
         assert "\x1b[" not in screen.screen(colours=True).replace("\x1b[39m", "").replace(
             "\x1b[0m", ""
