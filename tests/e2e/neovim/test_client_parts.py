@@ -289,3 +289,149 @@ def test_a_long_message_is_cut_before_it_stops_the_keyboard_and_kept_whole(
         "  #require('autopilot.say').history[1] > 400 }"
     )
     assert found == [True, True, True]
+
+
+# Decisions, with a stand-in for the server --------------------------------------------------------
+
+STAND_IN: Final = """
+local asked = {}
+local server = require('autopilot.server')
+local answers = {}
+server.run = function(command, argument, on_result)
+  table.insert(asked, { command, argument })
+  if on_result then on_result(answers[command] or {}) end
+end
+local picks, texts, offered = {}, {}, {}
+vim.ui.select = function(items, options, done)
+  local shown = vim.tbl_map(options.format_item or tostring, items)
+  table.insert(offered, shown)
+  local wanted = table.remove(picks, 1)
+  for index, label in ipairs(shown) do
+    if label == wanted then return done(items[index], index) end
+  end
+  done(nil)
+end
+vim.ui.input = function(_, done) done(table.remove(texts, 1)) end
+local pending = { id = 'a1', kind = 'x', title = 'What', why = 'because', requestedAt = 1 }
+local function waits(approval)
+  answers['autopilot.approval.list'] = { approvals = { vim.tbl_extend('force', { id = 'a1' }, approval) } }
+end
+"""
+
+
+def test_a_command_is_decided_as_chosen_and_nothing_is_decided_by_closing_the_list(
+    headless: Headless,
+) -> None:
+    found = headless.run(
+        STAND_IN
+        + """
+        waits({ action = { type = 'command' }, offers = { { key = 'k1', label = 'always allow it' } } })
+        picks = { 'Accept', 'always allow it', 'Reject, with a reason', 'nothing of these' }
+        texts = { 'not now' }
+        for _ = 1, 4 do require('autopilot.approvals').decide(pending) end
+        local decided = vim.tbl_filter(function(a) return a[1] == 'autopilot.approval.decide' end, asked)
+        return { offered = offered[1], decided = vim.tbl_map(function(a) return a[2] end, decided) }
+        """
+    )
+    assert found == {
+        "offered": [
+            "Accept",
+            "Accept for this session",
+            "always allow it",
+            "Reject",
+            "Reject, with a reason",
+            "Reject, and stop the turn",
+        ],
+        "decided": [
+            {"approvalId": "a1", "decision": "accept"},
+            {"approvalId": "a1", "decision": "accept", "remember": "k1"},
+            {"approvalId": "a1", "decision": "decline", "message": "not now"},
+        ],
+    }
+
+
+def test_what_a_tool_asks_for_is_filled_in_by_its_schema(headless: Headless) -> None:
+    found = headless.run(
+        STAND_IN
+        + """
+        local schema = { type = 'object', properties = {
+          a_name = { type = 'string' }, b_count = { type = 'integer' }, c_sure = { type = 'boolean' },
+          d_kind = { enum = { 'x', 'y' } } } }
+        waits({ action = { type = 'elicitation', contentSchema = vim.json.encode(schema) } })
+        picks, texts = { 'Fill in', 'true', 'y' }, { 'Ada', '3' }
+        require('autopilot.approvals').decide(pending)
+        return asked[#asked]
+        """
+    )
+    content = {"a_name": "Ada", "b_count": 3, "c_sure": True, "d_kind": "y"}
+    argument = {"approvalId": "a1", "decision": "accept", "content": content}
+    assert found == ["autopilot.approval.decide", argument]
+
+
+def test_every_question_is_answered_by_itself(headless: Headless) -> None:
+    found = headless.run(
+        STAND_IN
+        + """
+        waits({ action = { type = 'question', questions = {
+          { id = 'q1', text = 'Which?', options = { { label = 'one' } }, freeText = true },
+          { id = 'q2', text = 'Why?' } } } })
+        picks, texts = { 'Answer', 'Something else …' }, { 'two', 'so' }
+        require('autopilot.approvals').decide(pending)
+        return vim.list_slice(asked, 2)
+        """
+    )
+    answer = "autopilot.approval.answer"
+    assert found == [
+        [answer, {"approvalId": "a1", "questionId": "q1", "answers": ["two"]}],
+        [answer, {"approvalId": "a1", "questionId": "q2", "answers": ["so"]}],
+    ]
+
+
+def test_a_login_opens_the_browser_and_shows_the_code(headless: Headless) -> None:
+    found = headless.run(
+        STAND_IN
+        + """
+        local opened
+        vim.ui.open = function(url) opened = url end
+        answers['autopilot.account.login'] = { loginId = 'l1', url = 'https://example.org', userCode = 'AB-12' }
+        vim.cmd('Autopilot login deviceCode')
+        return { asked = asked, opened = opened, said = require('autopilot.say').history[1] }
+        """
+    )
+    assert isinstance(found, dict)
+    assert found["asked"] == [["autopilot.account.login", {"method": "deviceCode"}]]
+    assert found["opened"] == "https://example.org"
+    assert "AB-12" in found["said"]
+
+
+def test_a_file_elsewhere_is_served_by_the_same_server_and_adds_its_folder(
+    headless: Headless,
+) -> None:
+    for name in ("one/.git", "two/.git", "two/sub"):
+        (headless.folder / name).mkdir(parents=True)
+    (headless.folder / "one/a.py").write_text("x = 1\n")
+    (headless.folder / "two/sub/b.py").write_text("y = 2\n")
+    found = headless.run(
+        """
+        local function attached(count)
+          assert(vim.wait(30000, function()
+            return #vim.lsp.get_clients({ bufnr = 0 }) == 1 and vim.lsp.get_clients()[1].initialized
+              and #vim.lsp.get_clients()[1].workspace_folders == count
+          end, 20))
+        end
+        vim.cmd('cd one | edit a.py')
+        attached(1)
+        vim.cmd('edit ../two/sub/b.py')
+        attached(2)
+        local folder = require('autopilot.server').folder(0)
+        local client = vim.lsp.get_clients()[1]
+        local shown = { vim.tbl_map(function(f) return vim.fs.basename(f.name) end, client.workspace_folders),
+          vim.fs.basename(folder), #vim.lsp.get_clients() }
+        client:stop()
+        vim.wait(20000, function() return #vim.lsp.get_clients() == 0 end, 20)
+        return shown
+        """,
+        before="vim.g.autopilot = { shared = false }\nvim.lsp.enable('autopilot')",
+        environment={"AUTOPILOT_STATE_DIR": str(headless.folder / "state")},
+    )
+    assert found == [["one", "two"], "two", 1]
