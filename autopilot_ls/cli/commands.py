@@ -56,9 +56,10 @@ class ShowHud:
 
 @dataclass(frozen=True, slots=True)
 class ListSessions:
-    """List the recorded sessions."""
+    """List the recorded sessions, without those that were put away, or those only."""
 
     json: bool = False
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,6 +323,7 @@ def _add_sessions(commands: _Commands) -> None:
     actions = sessions.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listed = _new(actions, "list", "list the sessions, the one used last first", _SESSIONS)
     listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.add_argument("--archived", action="store_true", help="those that were put away")
     listed.set_defaults(make=ListSessions)
     show = _new(actions, "show", "print a transcript as markdown", _SESSIONS)
     show.add_argument("session", metavar="ID")

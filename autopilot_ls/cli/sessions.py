@@ -85,7 +85,8 @@ def run_sessions(command: SessionCommand) -> int:
     redactor = Redactor(settings.trace.redact)
     match command:
         case ListSessions():
-            _list(store.list(), redactor, as_json=command.json)
+            wanted = [each for each in store.list() if each.archived is command.archived]
+            _list(wanted, redactor, as_json=command.json)
         case ShowSession():
             _show(store, find_session(store, command.session), redactor, as_json=command.json)
         case TailSession():

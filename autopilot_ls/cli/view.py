@@ -15,6 +15,7 @@ import anyio
 from anyio import CancelScope
 
 from autopilot_ls.model.events import ApprovalResolved, Event, TextDelta
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.supervisor.views import OpenDocument
 
 TERMINAL: Final = "the terminal"
@@ -76,6 +77,9 @@ class RunView:
     def review_changed(self, workspace: Path) -> None:
         """Take that there is something else to review."""
         del workspace
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """Nothing is shown of it."""
 
     def policy_changed(self) -> None:
         """What is wrong with a policy file is told as an event."""

@@ -10,7 +10,6 @@ from autopilot_ls.lsp import account_params as params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.shared_params import Done, NoParams
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.runtimes.base import AccountInfo
 
 
 class AccountCommands:
@@ -23,7 +22,7 @@ class AccountCommands:
     async def show(self, request: NoParams) -> params.Account:
         """Tell whether the agent is logged in."""
         del request
-        return account_of(await self._backend.accounts.show())
+        return params.account_of(await self._backend.accounts.show())
 
     async def login(self, request: params.AccountLoginParams) -> params.AccountLogin:
         """Log the agent in."""
@@ -45,10 +44,3 @@ class AccountCommands:
         del request
         await self._backend.accounts.logout()
         return Done()
-
-
-def account_of(account: AccountInfo) -> params.Account:
-    """Return an account as it is shown."""
-    return params.Account(
-        logged_in=account.logged_in, needed=account.needed, description=account.description
-    )

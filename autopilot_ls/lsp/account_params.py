@@ -12,6 +12,8 @@ from pydantic import Field, SecretStr
 
 from autopilot_ls.lsp.shared_params import Name
 from autopilot_ls.model.base import Frozen
+from autopilot_ls.model.text import one_line
+from autopilot_ls.runtimes.base import AccountInfo
 
 
 class Account(Frozen):
@@ -71,3 +73,12 @@ class AccountNotification(Frozen):
     account: Account
     login_id: str = ""
     error: str = ""
+
+
+def account_of(account: AccountInfo) -> Account:
+    """Return an account as it is shown."""
+    return Account(
+        logged_in=account.logged_in,
+        needed=account.needed,
+        description=one_line(account.description),
+    )

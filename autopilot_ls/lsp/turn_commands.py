@@ -17,14 +17,9 @@ from autopilot_ls.lsp.features.unsaved import UnsavedTasks
 from autopilot_ls.lsp.lookup import folder_named, snapshot_of
 from autopilot_ls.lsp.references import paths_of, references_of
 from autopilot_ls.model.errors import InvalidRequest, NoActiveTurn
+from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.supervisor.caller import current_folder
-from autopilot_ls.supervisor.requests import (
-    QueueMessage,
-    Reference,
-    ReviewTarget,
-    StartReview,
-    StartTurn,
-)
+from autopilot_ls.supervisor.requests import QueueMessage, Reference, StartReview, StartTurn
 
 T = TypeVar("T")
 

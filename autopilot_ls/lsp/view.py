@@ -25,6 +25,7 @@ from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.code_actions import CodeActions
 from autopilot_ls.lsp.features.content import Contents
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
+from autopilot_ls.lsp.features.findings import Findings
 from autopilot_ls.lsp.features.hover import hover_at
 from autopilot_ls.lsp.features.lenses import Lenses
 from autopilot_ls.lsp.features.merging import Merging
@@ -60,9 +61,10 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
-from autopilot_ls.model.text import count
+from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation.approvals import alarm as alarm_of
 from autopilot_ls.presentation.approvals import title as title_of
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.supervisor.policies import policy_files
 from autopilot_ls.supervisor.requests import Reference
 from autopilot_ls.supervisor.views import OpenDocument
@@ -122,6 +124,7 @@ class EditorView:
         self._unreviewed = Unreviewed(
             connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
         )
+        self._findings = Findings(connection, backend, self._diagnostics)
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         self._saving = Saving(connection, backend, self._unsaved)
         files = policy_files(settings)
@@ -156,6 +159,7 @@ class EditorView:
             policies=self._policies,
             preview=self._preview,
             unreviewed=self._unreviewed,
+            findings=self._findings,
         )
 
     def _session_folders(self) -> list[str]:
@@ -195,6 +199,7 @@ class EditorView:
             self._policies.look(document)
         self._policies.look_again()
         self._unreviewed.begin()
+        self._findings.begin()
         self._jobs.start(self._configuration.follow)
 
     def close(self) -> None:
@@ -255,7 +260,15 @@ class EditorView:
                 self._notifications.gone(session_id, self._backend.snapshot(session_id))
         self._frames.mark(session_id)
 
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """Tell that the agent's account is another one, or that a login failed."""
+        self._notifications.account(account, login_id, error)
+        said = f"The login failed: {error}" if error else f"The account: {account.description}."
+        level = types.MessageType.Warning if error else types.MessageType.Info
+        self._messages.log(level, one_line(said, 500))
+
     def _happened(self, session_id: str, event: Event) -> None:
+        self._findings.happened(session_id, event.body)
         match event.body:
             case ApprovalRequested() | ApprovalResolved() | HunksMarked() as body:
                 self._approval_changed(session_id, body)

@@ -44,6 +44,8 @@ class Aside:
         """Create it empty."""
         self.archived = False
         self.forked_from = ""
+        self.forked_thread = ""
+        self.forked_turn = ""
         self.queue: dict[str, WaitingMessage] = {}
         """Messages that wait, by their ids, in the order in which they were written."""
         self.findings: dict[str, Finding] = {}
@@ -52,6 +54,7 @@ class Aside:
     def created(self, body: SessionCreated) -> None:
         """Take what is told once, when the session begins."""
         self.forked_from = body.forked_from
+        self.forked_thread, self.forked_turn = body.forked_thread, body.forked_turn
 
     def apply(self, body: Beside) -> None:
         """Apply a fact."""

@@ -36,7 +36,8 @@ class SessionCreated(Frozen):
 
     Attributes:
         forked_from: The session that it goes on from, when it is a fork of one.
-        forked_at: The last turn of that session that it has seen; empty for all of them.
+        forked_thread: The agent's thread of that session.
+        forked_turn: The last turn of that thread that it knows of.
     """
 
     type: Literal["sessionCreated"] = "sessionCreated"
@@ -45,7 +46,8 @@ class SessionCreated(Frozen):
     mode: Mode
     title: str
     forked_from: str = ""
-    forked_at: str = ""
+    forked_thread: str = ""
+    forked_turn: str = ""
 
 
 class SessionTitled(Frozen):

@@ -5,7 +5,7 @@ Not aware of any agent's reviewer, nor of how a finding is shown.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,3 +31,12 @@ class Finding(Frozen):
     start_line: Annotated[int, Field(ge=0)] = 0
     end_line: Annotated[int, Field(ge=0)] = 0
     priority: Annotated[int, Field(ge=0, le=3)] | None = None
+
+
+class ReviewTarget(Frozen):
+    """What a reviewer looks at; `branch`, `sha` and `instructions` go with their kinds only."""
+
+    kind: Literal["uncommittedChanges", "baseBranch", "commit", "custom"]
+    branch: str = ""
+    sha: str = ""
+    instructions: str = ""

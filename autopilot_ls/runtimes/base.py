@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 from autopilot_ls.model.approvals import Action, Decision, Mode
 from autopilot_ls.model.events import Body
+from autopilot_ls.model.findings import ReviewTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,20 @@ class ApprovalWithdrawn:
     key: str
 
 
-RuntimeMessage = RuntimeEvent | RuntimeApproval | ApprovalWithdrawn
+@dataclass(frozen=True, slots=True)
+class LoginEnded:
+    """A login has ended, well or not.
+
+    Attributes:
+        login_id: As `LoginBegun` had it.
+        error: Why it failed; empty when it did not.
+    """
+
+    login_id: str
+    error: str = ""
+
+
+RuntimeMessage = RuntimeEvent | RuntimeApproval | ApprovalWithdrawn | LoginEnded
 
 
 class RuntimeSink(Protocol):
@@ -188,6 +202,24 @@ class ModelInfo:
     is_default: bool
 
 
+LoginMethod = Literal["browser", "deviceCode", "apiKey"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBegun:
+    """A login that goes on, or is done.
+
+    Attributes:
+        login_id: Names it towards the agent; empty when it is done.
+        url: Where the person goes with a browser.
+        user_code: What they enter there.
+    """
+
+    login_id: str = ""
+    url: str = ""
+    user_code: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
     """The agent's login; `needed` tells whether it can work without one (own model provider)."""
@@ -240,6 +272,28 @@ class AgentRuntime(Protocol):
         """Go on with a stored thread, or with a fork of it when it cannot be resumed in time."""
         ...
 
+    async def fork_thread(
+        self, thread_id: str, last_turn_id: str, options: ThreadOptions
+    ) -> ThreadInfo:
+        """Begin a thread that knows all of a stored one up to a turn, which is included."""
+        ...
+
+    async def archive_thread(self, thread_id: str, *, archived: bool) -> None:
+        """Put a stored thread away in the agent's own list, or back; no process may serve it."""
+        ...
+
+    async def compact(self) -> None:
+        """Have the thread's context shortened; goes on as a turn of its own."""
+        ...
+
+    async def start_review(self, target: ReviewTarget) -> str:
+        """Have the agent's own reviewer look at changes; returns the agent's id of the turn.
+
+        Must be held by a sandbox that can only read, whatever the mode, where the reviewer does not ask.
+        What it finds is reported as `FindingsReported`; then comes `TurnCompleted`.
+        """
+        ...
+
     async def start_turn(
         self, text: str, options: ThreadOptions, images: Sequence[str] = ()
     ) -> str:
@@ -279,6 +333,22 @@ class AgentRuntime(Protocol):
 
     async def account(self) -> AccountInfo:
         """Return the agent's login state."""
+        ...
+
+    async def login(self, method: LoginMethod, api_key: str = "") -> LoginBegun:
+        """Begin a login; that it ended is reported as `LoginEnded`, unless it was done at once.
+
+        The process must live until then. The key is among the frames that are recorded, so this is for a
+        sink that records none.
+        """
+        ...
+
+    async def cancel_login(self, login_id: str) -> None:
+        """Give up a login that goes on."""
+        ...
+
+    async def logout(self) -> None:
+        """Log the agent out."""
         ...
 
 

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from autopilot_ls.model.approvals import Approval
     from autopilot_ls.model.events import Event
     from autopilot_ls.model.snapshots import SessionSnapshot
+    from autopilot_ls.runtimes.base import AccountInfo
     from autopilot_ls.settings.tree import Settings
-    from autopilot_ls.supervisor.requests import StartedTurn, StartTurn
+    from autopilot_ls.supervisor.requests import StartedTurn, StartReview, StartTurn
     from autopilot_ls.supervisor.supervisor import Supervisor
-    from autopilot_ls.supervisor.views import ClientView, OpenDocument
+from autopilot_ls.supervisor.views import ClientView, OpenDocument
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -118,6 +119,21 @@ class WindowBackend(Lasting):
         self._supervisor = supervisor
         self._scope = scope
 
+    @property
+    def messages(self) -> Lasting:
+        """See `MessageDesk`."""
+        return Lasting(self._supervisor.messages, self._jobs)
+
+    @property
+    def shelf(self) -> Lasting:
+        """See `Shelf`."""
+        return Lasting(self._supervisor.shelf, self._jobs)
+
+    @property
+    def accounts(self) -> Lasting:
+        """See `Accounts`."""
+        return Lasting(self._supervisor.accounts, self._jobs)
+
     def live_sessions(self) -> tuple[str, ...]:
         """Return the ids of the open sessions that the window is concerned with, oldest first."""
         return tuple(filter(self._scope.has, self._supervisor.live_sessions()))
@@ -134,6 +150,12 @@ class WindowBackend(Lasting):
         if request.session_id is not None:
             self._scope.take(request.session_id)
         return await self._jobs.run(lambda: self._supervisor.start_turn(request, by))
+
+    async def start_review(self, request: StartReview, by: str) -> StartedTurn:
+        """See `Supervisor.start_review`."""
+        if request.session_id is not None:
+            self._scope.take(request.session_id)
+        return await self._jobs.run(lambda: self._supervisor.start_review(request, by))
 
     async def resume(self, session_id: str) -> SessionSnapshot:
         """See `Supervisor.resume`."""
@@ -194,6 +216,10 @@ class WindowView:
     def policy_changed(self) -> None:
         """See `ClientView`."""
         self._run(self._view.policy_changed, None)
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """See `ClientView`."""
+        self._run(lambda: self._view.account_changed(account, login_id, error), None)
 
     def review_changed(self, workspace: Path) -> None:
         """See `ClientView`."""

@@ -192,6 +192,10 @@ class Agent:
         options = self._thread_options()
         if state.thread_id is not None and state.turn_count:
             info = await runtime.resume_thread(state.thread_id, options)
+        elif state.aside.forked_thread:
+            # A copy that had no turn yet is not stored, and is made anew.
+            origin = state.aside
+            info = await runtime.fork_thread(origin.forked_thread, origin.forked_turn, options)
         else:
             info = await runtime.start_thread(options)
         self._record.emit(

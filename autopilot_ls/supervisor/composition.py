@@ -16,6 +16,7 @@ from autopilot_ls.runtimes.base import (
     AgentRuntime,
     OpenOptions,
     RuntimeFactory,
+    RuntimeSink,
     Unrecorded,
 )
 from autopilot_ls.settings.tree import Settings
@@ -32,14 +33,19 @@ def default_factories(settings: Settings) -> Mapping[str, RuntimeFactory]:
 
 @asynccontextmanager
 async def transient_runtime(
-    factory: RuntimeFactory, options: OpenOptions
+    factory: RuntimeFactory, options: OpenOptions, sink: RuntimeSink | None = None
 ) -> AsyncGenerator[AgentRuntime]:
-    """Start an agent only to ask it something; no thread is opened.
+    """Start an agent that serves no session; no thread is opened.
+
+    Args:
+        factory: Starts it.
+        options: How.
+        sink: Gets what it reports; nobody does when omitted.
 
     Raises:
         AgentError: The agent cannot be had.
     """
-    async with factory.open(options, Unrecorded()) as runtime:
+    async with factory.open(options, sink or Unrecorded()) as runtime:
         yield runtime
 
 

@@ -16,14 +16,16 @@ from autopilot_ls.supervisor.attachments import look_at
 from autopilot_ls.supervisor.prompt import compose, require_text
 from autopilot_ls.supervisor.requests import QueueMessage
 from autopilot_ls.supervisor.sessions import Sessions
+from autopilot_ls.supervisor.shelf import Shelf
 
 
 class MessageDesk:
     """Takes messages for sessions."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        """Create it over the open sessions."""
+    def __init__(self, sessions: Sessions, shelf: Shelf) -> None:
+        """Create it over the open sessions, and where those stand that were put away."""
         self._sessions = sessions
+        self._shelf = shelf
 
     async def queue(self, request: QueueMessage, by: str) -> str:
         """Leave a message for the end of the turn; it goes at once when none runs.
@@ -43,6 +45,7 @@ class MessageDesk:
         require_text(request.text)
         attachments = await anyio.to_thread.run_sync(look_at, request.attachments)
         session, _ = await self._sessions.open(request.session_id)
+        await self._shelf.take_out(session)
         cwd = Path(session.record.state.cwd)
         prompt = compose(request.text, request.references, attachments, cwd)
         message = WaitingMessage(
@@ -65,4 +68,5 @@ class MessageDesk:
         """Let a message go, or all that are held. Raises as `Waiting.release`, and as `queue`."""
         session, fresh = await self._sessions.open(session_id)
         async with self._sessions.released_on_failure(session, fresh=fresh):
+            await self._shelf.take_out(session)
             session.waiting.release(message_id)

@@ -30,6 +30,7 @@ from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation import approvals, progress
 from autopilot_ls.presentation.markdown import Redact
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.settings.tree import NotifySettings
 from autopilot_ls.supervisor.notify_command import Message, run
 from autopilot_ls.supervisor.views import OpenDocument
@@ -118,6 +119,9 @@ class Notifier:
     def review_changed(self, workspace: Path) -> None:
         """Let it pass."""
         del workspace
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """Nobody is called for it."""
 
     def policy_changed(self) -> None:
         """Nothing of this is news."""

@@ -11,6 +11,8 @@ from typing import Final
 
 from autopilot_ls.model.attachments import Attachment
 from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.findings import ReviewTarget
+from autopilot_ls.model.text import one_line
 from autopilot_ls.supervisor.attachments import files_of
 from autopilot_ls.supervisor.requests import Reference
 
@@ -69,3 +71,22 @@ def require_text(text: str) -> None:
             "The task has no text." if not text.strip() else "The task is too long.",
             advice=f"Say in 1 to {MAX_TEXT:,} characters what the agent should do.",
         )
+
+
+def review_title(target: ReviewTarget) -> str:
+    """Return what is reviewed, in a few words.
+
+    Raises:
+        InvalidRequest: What the kind needs is missing.
+    """
+    needed = {
+        "baseBranch": ("branch", target.branch, f"the changes since {target.branch}"),
+        "commit": ("sha", target.sha, f"commit {target.sha[:12]}"),
+        "custom": ("instructions", target.instructions, target.instructions),
+    }
+    if target.kind not in needed:
+        return "the uncommitted changes"
+    name, value, title = needed[target.kind]
+    if not value.strip():
+        raise InvalidRequest(f"A review of the kind {target.kind} needs {name}.")
+    return one_line(title, 60)

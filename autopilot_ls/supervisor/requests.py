@@ -5,10 +5,9 @@ Not aware of how a client words it; `lsp` and `cli` build these.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.base import Frozen
+from autopilot_ls.model.findings import ReviewTarget
 
 
 class Reference(Frozen):
@@ -67,15 +66,6 @@ class QueueMessage(Frozen):
     text: str
     references: tuple[Reference, ...] = ()
     attachments: tuple[str, ...] = ()
-
-
-class ReviewTarget(Frozen):
-    """What a reviewer looks at; `branch`, `sha` and `instructions` go with their kinds only."""
-
-    kind: Literal["uncommittedChanges", "baseBranch", "commit", "custom"]
-    branch: str = ""
-    sha: str = ""
-    instructions: str = ""
 
 
 class StartReview(Frozen):

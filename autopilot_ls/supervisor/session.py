@@ -2,7 +2,7 @@
 
 Takes the agent's reports as its `RuntimeSink`, and carries out a client's commands. Not aware of
 editors, nor of how the agent's process lives. `sessions` and `supervisor` stand above; `agent`,
-`switching`, `holding`, `aftermath`, `record`, `broker`, `runaway` and `patches` below.
+`beginning`, `switching`, `waiting`, `reviewing`, `aftermath`, `record`, `broker`, `runaway` and `patches` below.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from autopilot_ls.model.errors import (
     AgentDied,
     AgentError,
     AutopilotError,
+    InvalidRequest,
     NoActiveTurn,
     RequestTimeout,
-    SessionBusy,
     TraceFull,
 )
 from autopilot_ls.model.events import (
     Event,
-    FactsTold,
+    FindingsDismissed,
     ItemCompleted,
     ModeChanged,
     Notice,
@@ -34,32 +34,32 @@ from autopilot_ls.model.events import (
     TurnCompleted,
     TurnStarted,
 )
+from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.model.queue import WaitingMessage
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import Reached
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
-    HeldPaths,
+    ApprovalWithdrawn,
     OpenOptions,
     RuntimeApproval,
     RuntimeEvent,
     RuntimeFactory,
     RuntimeMessage,
-    ThreadOptions,
 )
 from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
-from autopilot_ls.supervisor.attachments import images_of
+from autopilot_ls.supervisor.beginning import Beginning
 from autopilot_ls.supervisor.broker import Broker
 from autopilot_ls.supervisor.decisions import POLICY
-from autopilot_ls.supervisor.facts import opening
-from autopilot_ls.supervisor.holding import Holding, holds_now
+from autopilot_ls.supervisor.holding import Holding
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.review.session_review import SessionReview
+from autopilot_ls.supervisor.reviewing import Reviewing
 from autopilot_ls.supervisor.runaway import Runaway
 from autopilot_ls.supervisor.switching import Switching
 from autopilot_ls.supervisor.turn_signals import TurnSignals
@@ -69,9 +69,6 @@ from autopilot_ls.trace.writer import SessionTrace
 
 INTERRUPT_GRACE: Final = 10.0
 """Seconds an interrupted turn has to end before the agent's process is stopped."""
-
-TURN_BEGIN_GRACE: Final = 5.0
-"""Seconds to wait for the report that a turn which the agent took has begun."""
 
 
 class Session:
@@ -98,11 +95,6 @@ class Session:
         self._tasks = tasks
         self._trace = trace
         self._turn = TurnSignals()
-        self._turn_starting = anyio.Lock()
-        self._unwanted = False
-        self._held: Mapping[Mode, HeldPaths] = {}
-        self._model = model
-        self._effort = effort
         self.runaway = Runaway(
             state, lambda: policies.of(Path(state.cwd)).limits, self._stop_runaway, tasks
         )
@@ -114,7 +106,15 @@ class Session:
             self._review = SessionReview(
                 self.record, reviews, self._agent_pid, tasks, wrote=self.runaway.wrote
             )
-        self._holding = Holding(self.record, policies)
+        self._beginning = Beginning(
+            self.record,
+            self._turn,
+            agent=lambda: self._agent,
+            holding=Holding(self.record, policies),
+            review=self._review,
+            model=model,
+            effort=effort,
+        )
         self._patches = Patches(lambda: Path(state.cwd), views)
         self.broker = Broker(
             self.record,
@@ -132,7 +132,7 @@ class Session:
             self._turn,
             factory=factory,
             process_options=self._process_options,
-            thread_options=self._thread_options,
+            thread_options=self._beginning.thread_options,
             is_needed=self._needs_agent,
             sink=_Sink(self),
             tasks=tasks,
@@ -140,18 +140,18 @@ class Session:
         self._switching = Switching(
             self.record,
             self._agent,
-            self._turn_starting,
+            self._beginning.lock,
             stop_turn=self._stop_turn,
-            begin_turn=self._begin,
-            is_unwanted=lambda: self._unwanted,
+            begin_turn=self._beginning.task,
+            is_unwanted=lambda: self._beginning.unwanted,
             tasks=tasks,
         )
-
+        self._reviewing = Reviewing(self.record, policies, self._stop_reviewer, tasks)
         self.waiting = Waiting(
             self.record,
-            self._turn_starting,
+            self._beginning.lock,
             begin=self._begin_message,
-            is_unwanted=lambda: self._unwanted,
+            is_unwanted=lambda: self._beginning.unwanted,
             is_closed=lambda: self.is_closed,
             fail=self._stop_at_once,
             tasks=tasks,
@@ -160,6 +160,7 @@ class Session:
     def _heard(self, events: Sequence[Event]) -> None:
         self.runaway.heard(events)
         self.waiting.heard(events)
+        self._reviewing.heard(events)
         if self._review is not None:
             self._review.heard(events)
 
@@ -168,12 +169,11 @@ class Session:
         return None if runtime is None else runtime.pid
 
     async def _process_options(self) -> OpenOptions:
-        held = self._held = await self._holding.look()
-        return OpenOptions(Path(self.record.state.cwd), self._private, self._environment, held)
+        return await self._beginning.process_options(self._private, dict(self._environment))
 
-    def _thread_options(self) -> ThreadOptions:
-        state = self.record.state
-        return ThreadOptions(Path(state.cwd), state.mode, self._model, self._effort)
+    async def _begin_message(self, message: WaitingMessage) -> str:
+        self.runaway.person_decided()
+        return await self._beginning.message(message)
 
     def _needs_agent(self) -> bool:
         return not self.is_idle or self.broker.has_open
@@ -205,7 +205,7 @@ class Session:
                 facts = []
                 if isinstance(message, RuntimeApproval):
                     self.broker.request(message)
-                else:
+                elif isinstance(message, ApprovalWithdrawn):
                     self.broker.withdraw(message.key)
             self.record.emit(facts)
             self._follow(facts)
@@ -256,7 +256,7 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Whether no turn runs or is being started."""
-        return self.record.state.active_turn_id is None and not self._turn_starting.locked()
+        return self.record.state.active_turn_id is None and not self._beginning.lock.locked()
 
     @property
     def is_working(self) -> bool:
@@ -288,71 +288,63 @@ class Session:
             AgentError: The agent cannot be had or refuses, or it died at once.
             NoActiveTurn: Somebody interrupted it before it began.
         """
-        async with self._turn_starting:
-            if self.record.state.active_turn_id is not None and not self._agent.is_gone:
-                raise SessionBusy(
-                    f"Session {self.record.session_id} is working on a turn already.",
-                    advice="Steer it, interrupt it, or start another session.",
-                )
+        async with self._beginning.lock:
+            self._beginning.require_idle()
             if mode is not None:
                 await self._change_mode(*mode)
-            self._model = model or self._model
-            self._effort = effort or self._effort
-            self._unwanted = False
-            return await self._begin(text, images)
+            self._beginning.choose(model, effort)
+            self._beginning.unwanted = False
+            return await self._beginning.task(text, images)
 
-    async def _begin_message(self, message: WaitingMessage) -> str:
-        """Start a turn with a message that has waited; the lock is held."""
-        self._unwanted = False
-        self.runaway.person_decided()
-        return await self._begin(message.prompt or message.text, images_of(message.attachments))
+    async def start_review(self, target: ReviewTarget) -> str:
+        """Have the agent's reviewer look at changes; returns the agent's id of the turn.
 
-    async def _begin(self, text: str, images: Sequence[str] = ()) -> str:
-        """Start a turn, in a process that holds what it should; the lock is held."""
-        await self._renew_agent()
-        runtime = await self._agent.ensure()
-        if self._unwanted:
-            raise NoActiveTurn("The turn was interrupted before it began.")
-        if self._review is not None:
-            await self._review.begin_turn()
-            if self._unwanted:
-                self._review.abandon_turn()
-                raise NoActiveTurn("The turn was interrupted before it began.")
-        turns = self.record.state.turn_count
-        self._turn.expect()
-        try:
-            due = dict(self.record.state.facts_due)
-            opened = opening(due.values(), text)
-            turn_id = await runtime.start_turn(opened, self._thread_options(), images)
-        except BaseException:
-            if self.record.state.active_turn_id is None:
-                self._turn.ended.set()
-                if self._review is not None:
-                    self._review.abandon_turn()
-            raise
-        # A command that follows at once (steer, interrupt) must find the turn in the state.
-        with anyio.move_on_after(TURN_BEGIN_GRACE):
-            await self._turn.began.wait()
-        if due:
-            self.record.tell(FactsTold(approval_ids=tuple(due), how="nextTurn"))
-        if self.record.state.turn_count == turns and self._agent.is_gone:
-            raise self._agent.fault or AgentDied("The agent's process ended before the turn began.")
-        return turn_id
+        Raises:
+            SessionBusy: A turn runs already.
+            InvalidRequest: The target makes no sense.
+            AgentError: The agent cannot be had or refuses, or it died at once.
+        """
+        async with self._beginning.lock:
+            self._beginning.require_idle()
+            self._beginning.unwanted = False
+            self._reviewing.begin()
+            try:
+                return await self._beginning.review(target)
+            except BaseException:
+                if self.record.state.active_turn_id is None:
+                    self._reviewing.end()
+                raise
 
-    async def _renew_agent(self) -> None:
-        """End a process whose sandbox is not what the next turn needs; the next one resumes the thread."""
-        runtime = self._agent.runtime
-        if runtime is None or self._agent.is_gone:
-            return
-        if runtime.sandbox_fit(self.record.state.mode) != "looser":
-            if holds_now(self._held, await self._holding.look()):
-                return
-            message = (
-                "What the policy protects here has changed: the agent is started anew, in the same "
-                "thread, so that its sandbox holds it."
-            )
-            self.record.tell(Notice(severity="info", code="sandbox-renewed", message=message))
-        await self._agent.stop()
+    def dismiss(self, finding_ids: Sequence[str]) -> None:
+        """Show findings of the last review no longer; all of them when none is named.
+
+        Raises:
+            InvalidRequest: There is none of such an id.
+        """
+        known = self.record.state.aside.findings
+        unknown = next((each for each in finding_ids if each not in known), None)
+        if unknown is not None or not known:
+            which = "any" if unknown is None else repr(unknown)
+            raise InvalidRequest(f"Session {self.record.session_id} has no finding {which}.")
+        self.record.tell(FindingsDismissed(finding_ids=tuple(finding_ids or known)))
+
+    async def compact(self) -> None:
+        """Have the agent shorten its context, which goes on as a turn of its own.
+
+        Raises:
+            SessionBusy: A turn runs already.
+            InvalidRequest: There is nothing to shorten yet.
+            AgentError: The agent cannot be had or refuses, or it died at once.
+        """
+        async with self._beginning.lock:
+            self._beginning.require_idle()
+            self._beginning.unwanted = False
+            await self._beginning.compaction()
+
+    async def rest(self) -> None:
+        """End the agent's process if nothing needs it now; the next turn brings one up."""
+        if not self._needs_agent():
+            await self._agent.stop()
 
     def _active(self) -> AgentRuntime:
         runtime = self._agent.runtime
@@ -378,10 +370,10 @@ class Session:
             NoActiveTurn: None is running.
         """
         # A turn that was switched to another mode is not to go on either.
-        self._unwanted = True
-        if self.record.state.active_turn_id is None and self._turn_starting.locked():
+        self._beginning.unwanted = True
+        if self.record.state.active_turn_id is None and self._beginning.lock.locked():
             # What is just being started is what is meant; that has its limits.
-            async with self._turn_starting:
+            async with self._beginning.lock:
                 if self.record.state.active_turn_id is None:
                     return
         await self._stop_turn(by, "The turn was interrupted.")
@@ -413,8 +405,17 @@ class Session:
             f"Stopped by the limit {limit.limit}. {limit.reason} Look at what was done; start the next "
             "turn in this session to go on, or raise the limit under [limits] in your policy file."
         )
+        notice = Notice(severity="error", code=f"limit-{limit.limit}", message=message)
+        await self._stop_by_policy(notice, "stopping the turn")
+
+    async def _stop_reviewer(self, turn_id: str, why: str) -> None:
+        """Stop a review whose reviewer does what the policy does not let it do unasked."""
+        if self.record.state.active_turn_id == turn_id:
+            notice = Notice(severity="error", code="review-stopped", message=why)
+            await self._stop_by_policy(notice, "stopping the review")
+
+    async def _stop_by_policy(self, notice: Notice, doing: str) -> None:
         try:
-            notice = Notice(severity="error", code=f"limit-{limit.limit}", message=message)
             self.record.tell(notice)
             try:
                 await self.interrupt(POLICY)
@@ -428,7 +429,7 @@ class Session:
         except TraceFull:
             return  # The session is being stopped for it.
         except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
-            self._stop_at_once(AgentError(f"Internal error while stopping the turn: {error!r}."))
+            self._stop_at_once(AgentError(f"Internal error while {doing}: {error!r}."))
 
     async def set_mode(self, mode: Mode, changed_by: str) -> None:
         """Change the mode: the broker judges by it at once, and the sandbox follows.
@@ -458,9 +459,9 @@ class Session:
         """Wait until the turn started last has ended, however it did, and nothing continues it."""
         while True:
             await self._turn.ended.wait()
-            if not self._turn_starting.locked():
+            if not self._beginning.lock.locked():
                 return
-            async with self._turn_starting:
+            async with self._beginning.lock:
                 pass
 
 

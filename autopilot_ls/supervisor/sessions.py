@@ -27,9 +27,10 @@ from autopilot_ls.model.errors import (
     SessionError,
     SessionNotFound,
 )
-from autopilot_ls.model.events import Body, FactsDue, SessionCreated
+from autopilot_ls.model.events import Body, FactsDue, Notice, SessionCreated
 from autopilot_ls.model.ids import new_approval_id, new_session_id
 from autopilot_ls.model.state import SessionState
+from autopilot_ls.model.text import one_line
 from autopilot_ls.runtimes.base import RuntimeFactory
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor import caller
@@ -158,6 +159,35 @@ class Sessions:
         created = SessionCreated(cwd=str(cwd.resolve()), runtime=runtime, mode=mode, title=title)
         state = SessionState(new_session_id())
         return self._make(self._store.create(state.session_id), state, created)
+
+    def fork(self, origin: SessionState, turn_id: str) -> Session:
+        """Make a new session that goes on from a turn of another one; its agent is not started yet.
+
+        Grants and what the agent was still to be told stay with the other session.
+
+        Raises:
+            InvalidRequest: The other one's folder or runtime is gone.
+        """
+        self._require_open()
+        if not Path(origin.cwd).is_dir():
+            raise InvalidRequest(f"{origin.cwd} is not an existing folder.")
+        self.factory(origin.runtime)
+        created = SessionCreated(
+            cwd=origin.cwd,
+            runtime=origin.runtime,
+            mode=origin.mode,
+            title=one_line(f"{origin.title} (fork)", 80),
+            forked_from=origin.session_id,
+            forked_thread=origin.thread_id or "",
+            forked_turn=turn_id,
+        )
+        told = Notice(
+            severity="info",
+            code="forked",
+            message=f"Goes on from session {origin.session_id}, “{one_line(origin.title, 80)}”.",
+        )
+        state = SessionState(new_session_id())
+        return self._make(self._store.create(state.session_id), state, created, told)
 
     def _require_open(self) -> None:
         if self._shut:

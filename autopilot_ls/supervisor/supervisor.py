@@ -45,6 +45,7 @@ from autopilot_ls.runtimes.base import (
     ModelInfo,
     OpenOptions,
     RuntimeFactory,
+    RuntimeSink,
 )
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.accounts import Accounts
@@ -58,7 +59,7 @@ from autopilot_ls.supervisor.composition import (
 from autopilot_ls.supervisor.following import follow
 from autopilot_ls.supervisor.messages import MessageDesk
 from autopilot_ls.supervisor.notifier import Notifier
-from autopilot_ls.supervisor.prompt import compose, require_text
+from autopilot_ls.supervisor.prompt import compose, require_text, review_title
 from autopilot_ls.supervisor.remembering import within_limit
 from autopilot_ls.supervisor.requests import StartedTurn, StartReview, StartTurn
 from autopilot_ls.supervisor.review.desk import ReviewDesk
@@ -105,9 +106,11 @@ class Supervisor:
         self.review = ReviewDesk(
             reviews, self._open_documents, self._tell_written, self._sessions.tell_agents
         )
-        self.messages = MessageDesk(self._sessions)
-        self.shelf = Shelf(self._sessions)
-        self.accounts = Accounts(self._agent_for_questions)
+        self.shelf = Shelf(self._sessions, lambda runtime: self._agent_apart(runtime=runtime))
+        self.messages = MessageDesk(self._sessions, self.shelf)
+        self.accounts = Accounts(
+            lambda sink: self._agent_apart(sink=sink), self._account_changed, tasks
+        )
         self._mode = settings.mode
         self._notifier = Notifier(
             settings.notify,
@@ -209,6 +212,7 @@ class Supervisor:
         images = images_of(attachments)
         session.runaway.person_decided()
         async with self._sessions.released_on_failure(session, fresh=fresh):
+            await self.shelf.take_out(session)
             turn_id = await session.start_turn(
                 text, request.model, request.effort, mode, images=images
             )
@@ -224,6 +228,7 @@ class Supervisor:
         """
         session, fresh = await self._sessions.open(session_id)
         async with self._sessions.released_on_failure(session, fresh=fresh):
+            await self.shelf.take_out(session)
             await session.ensure_agent()
         return session.record.snapshot()
 
@@ -236,14 +241,35 @@ class Supervisor:
         session.runaway.person_decided()
 
     async def start_review(self, request: StartReview, by: str) -> StartedTurn:
-        """Have the agent's reviewer look at changes."""
-        del request, by
-        raise InvalidRequest("Not available yet.")
+        """Have the agent's reviewer look at changes, in a new session or in a given one.
+
+        Args:
+            request: What to look at and where.
+            by: Who asks, for the record.
+
+        Raises:
+            InvalidRequest: The request makes no sense; nothing was started.
+            SessionNotFound: There is no such session.
+            SessionBusy: It is working already, or another process has it open.
+            AgentError: The agent cannot be had or refuses.
+        """
+        del by  # A turn's record does not say who began it.
+        if request.session_id is None:
+            cwd = Path(request.cwd or current_folder())
+            title = f"Review of {review_title(request.target)}"
+            session, fresh = self._sessions.create(cwd, self.mode, title), True
+        else:
+            session, fresh = await self._sessions.open(request.session_id)
+        session.runaway.person_decided()
+        async with self._sessions.released_on_failure(session, fresh=fresh):
+            await self.shelf.take_out(session)
+            turn_id = await session.start_review(request.target)
+        return StartedTurn(session_id=session.record.session_id, turn_id=turn_id)
 
     async def dismiss_findings(self, session_id: str, finding_ids: Sequence[str]) -> None:
-        """Show findings of a review no longer; all of them when none is named."""
-        del session_id, finding_ids
-        raise InvalidRequest("Not available yet.")
+        """Show findings of a session's last review no longer; see `Session.dismiss`."""
+        async with self._sessions.borrowed(session_id) as session:
+            session.dismiss(finding_ids)
 
     async def interrupt(self, session_id: str, by: str) -> None:
         """Stop a running turn; returns when it has ended. See `Session.interrupt`."""
@@ -442,21 +468,35 @@ class Supervisor:
 
     # The agent ----------------------------------------------------------------------------------
 
-    def _agent_for_questions(
-        self, cwd: Path | None = None
+    def _agent_apart(
+        self, cwd: Path | None = None, *, sink: RuntimeSink | None = None, runtime: str = ""
     ) -> AbstractAsyncContextManager[AgentRuntime]:
+        """Start an agent that serves no session."""
         folder = self.settings.state_folder
+        if cwd is None:
+            # Nothing may have been recorded yet.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         options = OpenOptions(cwd or folder, folder, environment())
-        return transient_runtime(self._sessions.factory(self.settings.runtime), options)
+        return transient_runtime(
+            self._sessions.factory(runtime or self.settings.runtime), options, sink
+        )
+
+    async def _account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        for view in self._attached():
+            view.account_changed(account, login_id, error)
+        if not error:
+            # An agent that runs goes on with the login it has read; the next turn starts it anew.
+            for session in self._sessions:
+                await session.rest()
 
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         """Return the models the configured agent offers; starts one for the question only."""
-        async with self._agent_for_questions(cwd) as runtime:
+        async with self._agent_apart(cwd) as runtime:
             return await runtime.list_models()
 
     async def account(self, cwd: Path) -> AccountInfo:
         """Return the configured agent's login state; starts one for the question only."""
-        async with self._agent_for_questions(cwd) as runtime:
+        async with self._agent_apart(cwd) as runtime:
             return await runtime.account()
 
     async def tidy(self) -> None:

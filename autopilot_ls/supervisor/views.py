@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from autopilot_ls.edits.merge import Merged
 from autopilot_ls.model.events import Event
+from autopilot_ls.runtimes.base import AccountInfo
 
 PutOutcome = Literal["done", "stale", "failed"]
 """What became of an edit: `stale` when the text is no longer the one it was made for."""
@@ -56,6 +57,16 @@ class ClientView(Protocol):
 
     def policy_changed(self) -> None:
         """A policy file has changed: ask `Supervisor.policy_problems` again; must not block."""
+        ...
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """The agent's account is now this, since a login has ended or somebody logged out; must not block.
+
+        Args:
+            account: What is known of it.
+            login_id: The login that has ended; empty when none has.
+            error: Why it failed; empty when it did not.
+        """
         ...
 
     def review_changed(self, workspace: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 
 from autopilot_ls.model.events import Event
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.supervisor.views import OpenDocument
 
 Body = TypeVar("Body")
@@ -26,6 +27,9 @@ class Watcher:
     written: list[Path] = field(default_factory=list[Path])
     documents: list[OpenDocument] = field(default_factory=list[OpenDocument])
     policy_changes: int = 0
+    accounts: list[tuple[AccountInfo, str, str]] = field(
+        default_factory=list[tuple[AccountInfo, str, str]]
+    )
     review_changes: int = 0
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -44,6 +48,10 @@ class Watcher:
     def review_changed(self, workspace: Path) -> None:
         del workspace
         self.review_changes += 1
+        self._wake()
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        self.accounts.append((account, login_id, error))
         self._wake()
 
     def policy_changed(self) -> None:

@@ -1,6 +1,6 @@
 """Code actions: what a person may decide or begin at a place of a document.
 
-At the hunks of a pending patch: to decide on it. At changes after the fact: to keep or undo them. Everywhere in the session's workspace, and in its
+At the hunks of a pending patch: to decide on it. At changes after the fact: to keep or undo them. At what a reviewer found: to have it fixed, or to dismiss it. Everywhere in the session's workspace, and in its
 transcript: to decide on what has no place in a file. On unsaved files that a task waits for: to start
 anyway. In a workspace's policy: to trust it. And to begin work. Not aware of how a decision is carried out. `view` stands above.
 """
@@ -20,6 +20,7 @@ from autopilot_ls.lsp.features import approval_actions, hunk_actions, start_acti
 from autopilot_ls.lsp.features.actions import Offer, present, wanted
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.encoded import SOURCE
+from autopilot_ls.lsp.features.findings import Findings
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.review import Unreviewed
@@ -63,6 +64,7 @@ class CodeActions:
         policies: PolicyFilesShown,
         preview: Preview,
         unreviewed: Unreviewed,
+        findings: Findings,
     ) -> None:
         """Create the feature over what it looks things up in."""
         self._connection = connection
@@ -72,6 +74,7 @@ class CodeActions:
         self._policies = policies
         self._preview = preview
         self._unreviewed = unreviewed
+        self._findings = findings
 
     def at(self, params: types.CodeActionParams) -> list[types.Command | types.CodeAction]:
         """Return the code actions at a place."""
@@ -90,6 +93,7 @@ class CodeActions:
             offers = self._policies.offers(document)
             offers += self._in_file(document, params, selection)
             offers += self._unreviewed.offers(document, params.range)
+            offers += self._findings.offers(document, params.range)
             offers += start_actions.offers(document, params.range, context.diagnostics, selection)
         profile = self._connection.profile
         return [present(offer, profile) for offer in offers if wanted(offer.kind, context.only)]

@@ -2,7 +2,8 @@
 
 All that is shown of one file goes out together, under the URI the editor knows it by, and again when that
 changes anything, since editors move or drop what they were told; `publishing` says when. Not aware of code
-actions, which ask here what is shown where. `view` stands above; `pending_hunks` and `change_hints` below.
+actions, which ask here what is shown where. `view` stands above; `pending_hunks`, `change_hints` and
+`finding_marks` below.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from autopilot_ls.lsp.convert import canonical, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.change_hints import ChangeHints
 from autopilot_ls.lsp.features.encoded import SOURCE
+from autopilot_ls.lsp.features.finding_marks import FindingMarks
 from autopilot_ls.lsp.features.pending_hunks import PendingHunks
 from autopilot_ls.lsp.features.publishing import Publishing
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.model.approvals import Approval
+from autopilot_ls.model.findings import Finding
 from autopilot_ls.model.text import visible
 
 UNSAVED: Final = "unsaved"
@@ -57,6 +60,7 @@ class Diagnostics:
     Attributes:
         pending: The hunks of patches that wait.
         hints: The changes to be reviewed.
+        findings: What reviewers found.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -64,6 +68,7 @@ class Diagnostics:
         self._connection = connection
         self.pending = PendingHunks(connection)
         self.hints = ChangeHints(connection)
+        self.findings = FindingMarks(connection)
         self._unsaved: dict[str, list[UnsavedFile]] = {}
         self._failures: dict[str, list[Failure]] = {}
         self._policies: dict[str, tuple[types.Diagnostic, ...]] = {}
@@ -133,6 +138,12 @@ class Diagnostics:
             self._paths.setdefault(key, path)
             self.publish(key)
 
+    def show_findings(self, key: str, path: str, session_id: str, found: Sequence[Finding]) -> None:
+        """Show what a session's review found in a file; replaces what was shown of it."""
+        if self.findings.set(key, session_id, found):
+            self._paths.setdefault(key, path)
+            self.publish(key)
+
     def failures_at(self, key: str, place: types.Range) -> list[Failure]:
         """Return the failures that are shown in a range of a file."""
         return [
@@ -151,7 +162,11 @@ class Diagnostics:
             edits: What was done to its lines.
         """
         key = document.key
-        effect = max(self.hints.changed(document, edits), self.pending.changed(document, edits))
+        effect = max(
+            self.hints.changed(document, edits),
+            self.pending.changed(document, edits),
+            self.findings.changed(document, edits),
+        )
         if not self._is_shown(key):
             return
         if edits is None:
@@ -174,7 +189,8 @@ class Diagnostics:
 
     def _is_shown(self, key: str) -> bool:
         others = (self._unsaved, self._failures, self._policies)
-        return self.pending.has(key) or self.hints.has(key) or any(key in there for there in others)
+        followed = (self.pending, self.hints, self.findings)
+        return any(each.has(key) for each in followed) or any(key in there for there in others)
 
     def publish(self, key: str, document: Document | None = None) -> None:
         """Send the present diagnostics of a file, under the URI the editor knows it by."""
@@ -186,6 +202,7 @@ class Diagnostics:
         others = [self._warning(unsaved, document) for unsaved in self._unsaved.get(key, ())]
         others += [self._failure(failure, document) for failure in self._failures.get(key, ())]
         others += self._policies.get(key, ())
+        others += self.findings.diagnostics(key, document)
         diagnostics += map(self._connection.encode, others)
         diagnostics += self.hints.diagnostics(key, document)
         version = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from autopilot_ls.lsp import methods
+from autopilot_ls.lsp.account_params import AccountNotification, account_of
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, to_uri
 from autopilot_ls.lsp.features.statuses import Statuses
@@ -38,6 +39,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.presentation.status_view import StatusView
+from autopilot_ls.runtimes.base import AccountInfo
 
 MAX_EVENTS: Final = 2_000
 """Events of a session that may wait for their frame."""
@@ -199,6 +201,13 @@ class Notifications:
             document = self._connection.documents.by_key(canonical(str(path)))
             uris.append(document.uri if document else to_uri(str(path)))
         self._tell(methods.RELOAD, ReloadNotification(uris=tuple(uris)))
+
+    def account(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """Tell at once what the agent's account is now, and which login has ended."""
+        shown = account_of(account)
+        self._tell(
+            methods.ACCOUNT, AccountNotification(account=shown, login_id=login_id, error=error)
+        )
 
     def _tell(self, method: str, params: Frozen) -> None:
         if self.enabled:

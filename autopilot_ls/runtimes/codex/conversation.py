@@ -1,8 +1,7 @@
-"""What the session asks of Codex: threads, turns, models, the account.
+"""What the session asks of Codex: threads, turns, reviews.
 
-Each call is one or a few requests with a limit on their time, and what Codex refuses becomes an error
-of the tree. Reading is tried again when Codex is overloaded; whatever changes something is sent once.
-Not aware of what arrives in between. `runtime` stands above; `guard`, `threads` and `wire` below.
+Each call is one or a few requests with a limit on their time, and what Codex refuses becomes an error of the
+tree. Not aware of what arrives in between. `runtime` stands above; `calls`, `guard` and `threads` below.
 """
 
 from __future__ import annotations
@@ -12,31 +11,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import anyio
-
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import (
-    AgentDied,
     AgentError,
     AgentNotSafe,
     AgentStartFailed,
     NoActiveTurn,
-    NotLoggedIn,
     RequestTimeout,
     RpcError,
 )
+from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.runtimes.base import (
-    AccountInfo,
-    ModelInfo,
     SandboxFit,
     ThreadInfo,
     ThreadOptions,
 )
-from autopilot_ls.runtimes.codex.failures import LOGIN_ADVICE, request_failure
+from autopilot_ls.runtimes.codex.calls import ASIDE_TIMEOUT, Calls
+from autopilot_ls.runtimes.codex.failures import request_failure
 from autopilot_ls.runtimes.codex.fields import (
     Table,
     as_table,
-    flag,
     optional_text,
     table,
     tables,
@@ -50,21 +44,14 @@ from autopilot_ls.runtimes.codex.guard import (
     check_again,
     inspect,
 )
-from autopilot_ls.runtimes.codex.notices import account_description
 from autopilot_ls.runtimes.codex.profiles import Profiles
+from autopilot_ls.runtimes.codex.reviewer import native_target
 from autopilot_ls.runtimes.codex.threads import Threads
-from autopilot_ls.wire.jsonrpc import JsonRpcConnection
 from autopilot_ls.wire.messages import JsonObject, JsonValue
 
-_ASIDE_TIMEOUT: Final = 5.0
-"""Seconds for what a person waits for only in passing."""
 RESUME_TIMEOUT: Final = 20.0
 """Seconds a resume may take; it can hang for ever on a thread that Codex takes for active
 (openai/codex issue 37047)."""
-
-_OVERLOADED: Final = -32001
-_PAUSES: Final = (0.2, 0.5, 1.0)
-_MAX_PAGES: Final = 20
 
 
 class Conversation:
@@ -78,19 +65,17 @@ class Conversation:
 
     def __init__(
         self,
-        connection: JsonRpcConnection,
+        calls: Calls,
         threads: Threads,
         *,
-        timeout: float,
         config: Mapping[str, JsonValue],
         profiles: Profiles,
     ) -> None:
         """Create it over an open connection.
 
         Args:
-            connection: Must be running.
+            calls: Sends requests.
             threads: Gets to know the threads that are opened.
-            timeout: Seconds for one request.
             config: The setting `codex.config`, nested.
             profiles: The sandboxes of the turns, known to the process.
         """
@@ -100,34 +85,12 @@ class Conversation:
         self._turn_profiles: set[str] = set()
         self._config = config
         self._profiles = profiles
-        self._connection = connection
+        self._calls = calls
         self._threads = threads
-        self._timeout = timeout
-
-    # Requests ---------------------------------------------------------------------------------
 
     async def read(self, method: str, params: JsonObject) -> JsonValue:
-        """Send a request that changes nothing; repeated when Codex is overloaded."""
-        for pause in _PAUSES:
-            try:
-                return await self._connection.request(method, params, timeout=self._timeout)
-            except RpcError as error:
-                if error.rpc_code != _OVERLOADED:
-                    raise
-            await anyio.sleep(pause)
-        return await self._connection.request(method, params, timeout=self._timeout)
-
-    async def _send(
-        self, method: str, params: JsonObject, what: str, timeout: float | None = None
-    ) -> Table:
-        """Send a request that changes something, once."""
-        limit = self._timeout if timeout is None else timeout
-        try:
-            return as_table(await self._connection.request(method, params, timeout=limit))
-        except RpcError as error:
-            if error.rpc_code == _OVERLOADED:
-                raise AgentError(f"{what}: Codex is overloaded.", advice="Try again.") from error
-            raise request_failure(what, error) from error
+        """Send a request that changes nothing."""
+        return await self._calls.read(method, params)
 
     # Threads ----------------------------------------------------------------------------------
 
@@ -142,12 +105,29 @@ class Conversation:
         what = "Codex could not go on with its thread"
         try:
             reply = await self._open(
-                "thread/resume", named, options, what, min(RESUME_TIMEOUT, self._timeout)
+                "thread/resume", named, options, what, min(RESUME_TIMEOUT, self._calls.timeout)
             )
         except RequestTimeout:
             reply = await self._open("thread/fork", named, options, what)
             return self._opened(reply, "forked")
         return self._opened(reply, "resumed")
+
+    async def fork_thread(
+        self, thread_id: str, last_turn_id: str, options: ThreadOptions
+    ) -> ThreadInfo:
+        """Begin a thread with what is stored of another one, up to a turn; see `AgentRuntime`."""
+        named: JsonObject = {
+            "threadId": thread_id,
+            "lastTurnId": last_turn_id,
+            "excludeTurns": True,
+        }
+        reply = await self._open("thread/fork", named, options, "Codex did not copy its thread")
+        return self._opened(reply, "forked")
+
+    async def archive_thread(self, thread_id: str, *, archived: bool) -> None:
+        """Put a stored thread away in Codex's own list, or back."""
+        method = "thread/archive" if archived else "thread/unarchive"
+        await self._calls.send(method, {"threadId": thread_id}, f"Codex did not answer {method}")
 
     async def inspect(self, cwd: Path) -> Guard:
         """Look at what would guard a thread in this folder; see `guard.inspect`."""
@@ -158,7 +138,7 @@ class Conversation:
         # The parameters are read before the thread is looked for, and there is none of this name.
         params: JsonObject = {"threadId": "none", "approvalPolicy": APPROVAL_POLICY}
         try:
-            await self._connection.request("thread/resume", params, timeout=self._timeout)
+            await self._calls.once("thread/resume", params)
         except RpcError as error:
             return f"`{APPROVAL_POLICY}`" not in error.message
         return True
@@ -188,7 +168,7 @@ class Conversation:
         if options.model is not None:
             params["model"] = options.model
         try:
-            reply = await self._send(method, params, what, timeout)
+            reply = await self._calls.send(method, params, what, timeout)
         except AgentStartFailed as error:
             if not self.asks_everything or f"`{APPROVAL_POLICY}`" not in error.message:
                 raise
@@ -250,13 +230,45 @@ class Conversation:
             params["model"] = options.model
         if options.effort is not None:
             params["effort"] = options.effort
-        reply = await self._send("turn/start", params, "Codex did not start the turn")
+        reply = await self._calls.send("turn/start", params, "Codex did not start the turn")
         turn = optional_text(table(reply, "turn"), "id")
         if turn is None:
             raise AgentError("Codex started a turn without naming it.")
         known = self._threads[thread]
         if known.last_turn_id != turn:
             known.turn_id = turn
+        return turn
+
+    async def compact(self) -> None:
+        """Have the context of the thread shortened; see `AgentRuntime`."""
+        params: JsonObject = {"threadId": self._main()}
+        await self._calls.send("thread/compact/start", params, "Codex did not shorten its context")
+
+    async def start_review(self, target: ReviewTarget) -> str:
+        """Have Codex's reviewer look at changes.
+
+        Measured with 0.163.0: the reviewer never asks, whatever the thread's policy, and has the sandbox
+        that the thread was opened with or that its last turn had; `thread/settings/update` does not change
+        it. So a process in which a turn could write must not be used. In the reading profile its commands
+        run without network and cannot write, what would leave the sandbox is refused, and so are patches.
+
+        Raises:
+            AgentNotSafe: A turn of this process had a sandbox that allows more than reading.
+        """
+        thread = self._main()
+        if self._turn_profiles - {self._profiles.read} or self.widened:
+            raise AgentNotSafe("The reviewer would have a sandbox that allows more than reading.")
+        self._turn_profiles.add(self._profiles.read)
+        params: JsonObject = {"threadId": thread, "target": native_target(target)}
+        self._threads.reviewing = thread
+        try:
+            reply = await self._calls.send("review/start", params, "Codex did not start a review")
+        except BaseException:
+            self._threads.reviewing = None
+            raise
+        turn = optional_text(table(reply, "turn"), "id")
+        if turn is None:
+            raise AgentError("Codex started a review without naming its turn.")
         return turn
 
     def _profile(self, mode: Mode) -> str:
@@ -331,7 +343,7 @@ class Conversation:
         await self.interrupt(thread=main[0], turn=main[1])
         for thread, turn in others:
             with contextlib.suppress(AgentError, NoActiveTurn):
-                await self.interrupt(thread=thread, turn=turn, timeout=_ASIDE_TIMEOUT)
+                await self.interrupt(thread=thread, turn=turn, timeout=ASIDE_TIMEOUT)
         for thread, _ in (main, *others):
             with contextlib.suppress(AgentError):
                 await self._end_terminals(thread)
@@ -349,81 +361,16 @@ class Conversation:
     async def _in_turn(
         self, method: str, params: JsonObject, what: str, timeout: float | None
     ) -> None:
-        limit = self._timeout if timeout is None else timeout
         try:
-            await self._connection.request(method, params, timeout=limit)
+            await self._calls.once(method, params, timeout)
         except RpcError as error:
             lowered = error.message.lower()
             if "no active turn" in lowered or "expected active turn" in lowered:
                 raise NoActiveTurn("The turn of Codex has ended already.") from error
             raise request_failure(what, error) from error
 
-    # Models and account -----------------------------------------------------------------------
-
-    async def list_models(self) -> tuple[ModelInfo, ...]:
-        """Return the models that Codex shows to people."""
-        found: list[ModelInfo] = []
-        cursor: str | None = None
-        for _ in range(_MAX_PAGES):
-            params: JsonObject = {} if cursor is None else {"cursor": cursor}
-            page = as_table(await self._read_or_fail("model/list", params))
-            found += [_model(each) for each in tables(page, "data") if not flag(each, "hidden")]
-            cursor = optional_text(page, "nextCursor")
-            if cursor is None:
-                break
-        return tuple(found)
-
-    async def account(self) -> AccountInfo:
-        """Return the login state of Codex."""
-        reply = as_table(await self._read_or_fail("account/read", {"refreshToken": False}))
-        account = table(reply, "account")
-        kind = optional_text(account, "type")
-        description = account_description(kind, text(account, "planType"))
-        return AccountInfo(
-            logged_in=kind is not None,
-            needed=flag(reply, "requiresOpenaiAuth", default=True),
-            description=description,
-        )
-
-    async def require_login(self) -> None:
-        """Check that Codex has the login that its model provider needs.
-
-        Without one, Codex would begin a turn and try to reach its provider for a long time.
-
-        Raises:
-            NotLoggedIn: There is none.
-        """
-        try:
-            account = await self.account()
-        except AgentDied:
-            raise
-        except AgentError:
-            return  # What cannot be told is no reason to refuse; the provider will say it.
-        if account.needed and not account.logged_in:
-            raise NotLoggedIn("Codex is not logged in.", advice=LOGIN_ADVICE)
-
-    async def _read_or_fail(self, method: str, params: JsonObject) -> JsonValue:
-        try:
-            return await self.read(method, params)
-        except RpcError as error:
-            raise request_failure(f"Codex did not answer {method}", error) from error
-
 
 def _input(content: str, images: Sequence[str]) -> list[JsonValue]:
     """Return a message as Codex takes it; it reads the pictures itself."""
     shown: list[JsonValue] = [{"type": "localImage", "path": path} for path in images]
     return [{"type": "text", "text": content}, *shown]
-
-
-def _model(native: Table) -> ModelInfo:
-    efforts = tuple(
-        text(each, "reasoningEffort") for each in tables(native, "supportedReasoningEfforts")
-    )
-    return ModelInfo(
-        id=text(native, "model") or text(native, "id"),
-        name=text(native, "displayName") or text(native, "id"),
-        description=text(native, "description"),
-        efforts=tuple(effort for effort in efforts if effort),
-        default_effort=text(native, "defaultReasoningEffort"),
-        is_default=flag(native, "isDefault"),
-    )

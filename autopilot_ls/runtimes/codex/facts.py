@@ -43,10 +43,12 @@ class Facts:
         """Report a notification that is not known, or has an unexpected shape."""
         self.emit(UnknownReceived(method=notification.method[:MAX_NAME]), notification)
 
-    def emit(self, body: Body, notification: Notification) -> None:
-        """Report a fact in the thread and turn of the notification that says it."""
+    def emit(self, body: Body, notification: Notification, *, turn_id: str | None = None) -> None:
+        """Report a fact in the thread and turn of the notification that says it, or in another turn."""
         params = notification.params
-        turn = optional_text(params, "turnId") or optional_text(table(params, "turn"), "id")
+        turn = (
+            turn_id or optional_text(params, "turnId") or optional_text(table(params, "turn"), "id")
+        )
         self._messages.append(
             RuntimeEvent(
                 body,

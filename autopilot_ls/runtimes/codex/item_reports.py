@@ -10,6 +10,7 @@ from typing import Final
 
 from autopilot_ls.model.events import (
     Compacted,
+    FindingsReported,
     ItemCompleted,
     ItemStarted,
     Notice,
@@ -22,6 +23,7 @@ from autopilot_ls.runtimes.codex.fields import Table, integer, optional_text, ta
 from autopilot_ls.runtimes.codex.items import item_from
 from autopilot_ls.runtimes.codex.open_items import OpenItems
 from autopilot_ls.runtimes.codex.protocol import MAPPED_ITEMS
+from autopilot_ls.runtimes.codex.reviewer import findings_of
 from autopilot_ls.runtimes.codex.threads import Threads
 from autopilot_ls.runtimes.codex.watch import Watch
 from autopilot_ls.wire.messages import Notification
@@ -82,9 +84,18 @@ class ItemReports:
         if native_type == "contextCompaction":
             self._compacted[thread] = text(params, "turnId")
         self._facts.emit(ItemCompleted(item=item) if done else ItemStarted(item=item), notification)
+        if self._threads.is_main(thread) and not done and native_type == "enteredReviewMode":
+            # What the review before it found is not what this one looks at.
+            self._facts.emit(FindingsReported(findings=()), notification)
+        if self._threads.is_main(thread) and done and native_type == "exitedReviewMode":
+            found = findings_of(text(native, "review"), item_id, cwd)
+            self._facts.emit(found, notification)
         if done:
             self._watch.check_judged(
-                notification, native, asked=self._items.finish(thread, item_id)
+                notification,
+                native,
+                asked=self._items.finish(thread, item_id),
+                held=self._threads.reviewing == thread,
             )
         else:
             self._items.keep(thread, native, cwd)

@@ -14,13 +14,13 @@ from typing import Final, cast
 
 from autopilot_ls.model.events import AccountUpdated, Notice, RateLimitsUpdated, UnknownReceived
 from autopilot_ls.model.items import RateLimit
-from autopilot_ls.runtimes.base import RuntimeEvent, RuntimeMessage
+from autopilot_ls.runtimes.base import LoginEnded, RuntimeEvent, RuntimeMessage
 from autopilot_ls.runtimes.codex.approvals import INVALID_REQUEST
 from autopilot_ls.runtimes.codex.counts import rate_limits
 from autopilot_ls.runtimes.codex.deltas import Deltas
 from autopilot_ls.runtimes.codex.desk import Desk
 from autopilot_ls.runtimes.codex.facts import Facts, Handler
-from autopilot_ls.runtimes.codex.fields import Table, optional_text, table, text
+from autopilot_ls.runtimes.codex.fields import Table, flag, optional_text, table, text
 from autopilot_ls.runtimes.codex.guard import DECIDING_HOOKS
 from autopilot_ls.runtimes.codex.item_reports import ItemReports
 from autopilot_ls.runtimes.codex.notices import NOTICES, account_description
@@ -62,6 +62,7 @@ class Mapper:
         self._limits: dict[str, tuple[RateLimit, ...]] = {}
         self._handlers: dict[str, Handler] = {
             "account/rateLimits/updated": self._rate_limits,
+            "account/login/completed": self._login_completed,
             "account/updated": self._account,
             "serverRequest/resolved": self._resolved,
             "thread/started": self._thread_started,
@@ -164,6 +165,11 @@ class Mapper:
         self._facts.emit(
             AccountUpdated(logged_in=mode is not None, description=description), notification
         )
+
+    def _login_completed(self, notification: Notification, params: Table) -> None:
+        del notification
+        failed = "" if flag(params, "success") else text(params, "error") or "It was not completed."
+        self._facts.add(LoginEnded(text(params, "loginId"), failed))
 
     def _resolved(self, notification: Notification, params: Table) -> None:
         del notification

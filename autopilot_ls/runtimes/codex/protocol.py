@@ -22,6 +22,7 @@ DELTAS: Final[dict[str, str]] = {
 """Notifications that make an item's text grow, and which member of the item it is."""
 
 MAPPED_NOTIFICATIONS: Final = frozenset(DELTAS) | {
+    "account/login/completed",
     "account/rateLimits/updated",
     "account/updated",
     "autoApprovalReview/strictReviewRequired",
@@ -58,7 +59,6 @@ MAPPED_NOTIFICATIONS: Final = frozenset(DELTAS) | {
 RECORDED_NOTIFICATIONS: Final = frozenset(
     {
         "account/gatewayOAuth/changed",
-        "account/login/completed",
         "app/list/updated",
         "command/exec/outputDelta",
         "externalAgentConfig/import/completed",

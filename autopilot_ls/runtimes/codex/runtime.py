@@ -7,7 +7,7 @@ sessions, policies or editors. `runtimes.base` is what the supervisor sees of it
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -27,9 +27,12 @@ from autopilot_ls.model.errors import (
     WireError,
 )
 from autopilot_ls.model.events import Notice, RuntimeExited
+from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.runtimes.base import (
     AccountInfo,
     AgentRuntime,
+    LoginBegun,
+    LoginMethod,
     ModelInfo,
     OpenOptions,
     RuntimeCapabilities,
@@ -40,7 +43,9 @@ from autopilot_ls.runtimes.base import (
     ThreadInfo,
     ThreadOptions,
 )
+from autopilot_ls.runtimes.codex.account import AccountRequests
 from autopilot_ls.runtimes.codex.approvals import answer_for, ends_turn, tells_reason, widens
+from autopilot_ls.runtimes.codex.calls import Calls
 from autopilot_ls.runtimes.codex.conversation import Conversation
 from autopilot_ls.runtimes.codex.desk import OpenRequest
 from autopilot_ls.runtimes.codex.failures import readable_stderr, start_failure
@@ -87,10 +92,11 @@ class CodexRuntime:
         self._mapper = Mapper(str(options.cwd))
         self._desk = self._mapper.desk
         self._connection = JsonRpcConnection(process, sink, self._on_batch)
+        calls = Calls(self._connection, timeout=settings.request_timeout)
+        self._account = AccountRequests(calls)
         self._conversation = Conversation(
-            self._connection,
+            calls,
             self._mapper.threads,
-            timeout=settings.request_timeout,
             config=nested_config(settings.config),
             profiles=profiles,
         )
@@ -255,17 +261,41 @@ class CodexRuntime:
 
     async def start_thread(self, options: ThreadOptions) -> ThreadInfo:
         """Begin a new thread."""
-        await self._conversation.require_login()
-        info = await self._conversation.start_thread(options)
-        self._mapper.watch.expects_asking = self._conversation.asks_everything
-        return info
+        return await self._opened(self._conversation.start_thread(options))
 
     async def resume_thread(self, thread_id: str, options: ThreadOptions) -> ThreadInfo:
         """Go on with a stored thread, or with a fork of it when it cannot be resumed in time."""
-        await self._conversation.require_login()
-        info = await self._conversation.resume_thread(thread_id, options)
+        return await self._opened(self._conversation.resume_thread(thread_id, options))
+
+    async def fork_thread(
+        self, thread_id: str, last_turn_id: str, options: ThreadOptions
+    ) -> ThreadInfo:
+        """Begin a thread that knows all of a stored one up to a turn."""
+        forked = self._conversation.fork_thread(thread_id, last_turn_id, options)
+        return await self._opened(forked)
+
+    async def _opened(self, opening: Coroutine[object, object, ThreadInfo]) -> ThreadInfo:
+        """Open a thread, if Codex has the login that it needs."""
+        try:
+            await self._account.require_login()
+        except BaseException:
+            opening.close()
+            raise
+        info = await opening
         self._mapper.watch.expects_asking = self._conversation.asks_everything
         return info
+
+    async def archive_thread(self, thread_id: str, *, archived: bool) -> None:
+        """Put a stored thread away in Codex's own list, or back."""
+        await self._conversation.archive_thread(thread_id, archived=archived)
+
+    async def compact(self) -> None:
+        """Have the context of the thread shortened."""
+        await self._conversation.compact()
+
+    async def start_review(self, target: ReviewTarget) -> str:
+        """Have Codex's reviewer look at changes, in a sandbox that can only read."""
+        return await self._conversation.start_review(target)
 
     async def start_turn(
         self, text: str, options: ThreadOptions, images: Sequence[str] = ()
@@ -350,11 +380,23 @@ class CodexRuntime:
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
         """Return the models that Codex offers."""
-        return await self._conversation.list_models()
+        return await self._account.list_models()
 
     async def account(self) -> AccountInfo:
         """Return Codex's login state."""
-        return await self._conversation.account()
+        return await self._account.account()
+
+    async def login(self, method: LoginMethod, api_key: str = "") -> LoginBegun:
+        """Begin a login by Codex's own flow."""
+        return await self._account.login(method, api_key)
+
+    async def cancel_login(self, login_id: str) -> None:
+        """Give up a login that goes on."""
+        await self._account.cancel_login(login_id)
+
+    async def logout(self) -> None:
+        """Log Codex out."""
+        await self._account.logout()
 
 
 class CodexFactory:

@@ -63,6 +63,8 @@ class Threads:
             cwd: The session's folder, for threads that nothing else is known of.
         """
         self.main_id: str | None = None
+        self.reviewing: str | None = None
+        """The thread in which Codex's reviewer is at work, held by a sandbox that can only read."""
         self._cwd = cwd
         self._known: OrderedDict[str, KnownThread] = OrderedDict()
 

@@ -65,7 +65,9 @@ class TurnReports:
         self._threads[thread].begin_turn(turn or None)
         self._errors.pop(thread, None)
         if self._threads.is_main(thread):
-            self._facts.emit(TurnStarted(), notification)
+            root = text(table(params, "turn"), "rootTurnId")
+            # A reviewer's turn is a part of the one that all other reports name.
+            self._facts.emit(TurnStarted(), notification, turn_id=root or None)
 
     def _turn_completed(self, notification: Notification, params: Table) -> None:
         thread = text(params, "threadId")
@@ -73,6 +75,8 @@ class TurnReports:
         turn = text(native, "id")
         known = self._threads[thread]
         known.turn_id, known.last_turn_id = None, turn
+        if self._threads.reviewing == thread:
+            self._threads.reviewing = None
         self._facts.add(*self._desk.turn_ended(thread, turn))
         held = self._errors.pop(thread, None)
         if not self._threads.is_main(thread):

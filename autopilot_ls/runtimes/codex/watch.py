@@ -11,7 +11,7 @@ from typing import Final
 from autopilot_ls.model.errors import AgentNotSafe
 from autopilot_ls.model.events import Notice
 from autopilot_ls.runtimes.codex.facts import Facts
-from autopilot_ls.runtimes.codex.fields import Table
+from autopilot_ls.runtimes.codex.fields import Table, text
 from autopilot_ls.runtimes.codex.items import describe, was_carried_out
 from autopilot_ls.wire.messages import Notification
 
@@ -35,7 +35,7 @@ class Watch:
         self._facts = facts
 
     def check_judged(
-        self, notification: Notification, native: Table, *, asked: bool | None
+        self, notification: Notification, native: Table, *, asked: bool | None, held: bool = False
     ) -> None:
         """Sound the alarm when something was carried out that nobody was asked about.
 
@@ -43,7 +43,10 @@ class Watch:
             notification: The report that it is done.
             native: Codex's item.
             asked: Whether Codex asked; None if it need not have.
+            held: Whether it is a command of the reviewer, which never asks and can only read.
         """
+        if held and text(native, "type") == "commandExecution":
+            return
         if asked is not False or not self.expects_asking or not was_carried_out(native):
             return
         self.alarm(notification, f"Codex acted without asking: {describe(native)}.")

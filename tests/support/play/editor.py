@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autopilot_ls.edits.lines import split
 from autopilot_ls.model.events import Event
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.play.disk import Disk
 
@@ -72,6 +73,9 @@ class Editor:
             name = str(path.relative_to(self.disk.folder))
             self.told.add(name)
             self.reload(name)
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        """Of no account here."""
 
     def policy_changed(self) -> None:
         pass

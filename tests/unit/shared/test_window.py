@@ -13,6 +13,7 @@ import pytest
 
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.events import Event, SessionCreated
+from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.shared.pool import shared_part
 from autopilot_ls.shared.window import Scope, WindowView, backend_of
@@ -72,6 +73,9 @@ class View:
 
     def policy_changed(self) -> None:
         self._tell("policy")
+
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        self._tell((account, login_id, error))
 
     def review_changed(self, workspace: Path) -> None:
         self._tell(workspace)

@@ -24,10 +24,13 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
+from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.runtimes.base import (
     AccountInfo,
     AgentRuntime,
+    LoginBegun,
+    LoginMethod,
     ModelInfo,
     OpenOptions,
     RuntimeApproval,
@@ -50,8 +53,12 @@ class PlayedRuntime:
     """No process of a Linux system has this number."""
     capabilities = RuntimeCapabilities()
 
-    def __init__(self, sink: RuntimeSink) -> None:
+    def __init__(self, sink: RuntimeSink, factory: PlayedFactory) -> None:
         self.sink = sink
+        self.factory = factory
+        self.forked: list[tuple[str, str]] = []
+        self.archived: list[tuple[str, bool]] = []
+        self.reviews: list[ReviewTarget] = []
         self.answers: list[tuple[str, Decision]] = []
         self.told: list[str] = []
         self.steered: list[str] = []
@@ -115,8 +122,41 @@ class PlayedRuntime:
     async def list_models(self) -> tuple[ModelInfo, ...]:
         return ()
 
+    async def fork_thread(
+        self, thread_id: str, last_turn_id: str, options: ThreadOptions
+    ) -> ThreadInfo:
+        del options
+        self.forked.append((thread_id, last_turn_id))
+        return ThreadInfo("copy", "model", "forked")
+
+    async def archive_thread(self, thread_id: str, *, archived: bool) -> None:
+        self.archived.append((thread_id, archived))
+
+    async def compact(self) -> None:
+        self.turns += 1
+        self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
+
+    async def start_review(self, target: ReviewTarget) -> str:
+        self.reviews.append(target)
+        self.turns += 1
+        self.say(RuntimeEvent(TurnStarted(), "thread", f"turn{self.turns}"))
+        return f"turn{self.turns}"
+
     async def account(self) -> AccountInfo:
-        return AccountInfo(logged_in=True, needed=False, description="none needed")
+        return self.factory.account
+
+    async def login(self, method: LoginMethod, api_key: str = "") -> LoginBegun:
+        self.factory.logins.append((method, api_key))
+        if method == "apiKey":
+            self.factory.account = AccountInfo(logged_in=True, needed=True, description="key")
+            return LoginBegun()
+        return LoginBegun("login1", "https://example.org/", "CODE")
+
+    async def cancel_login(self, login_id: str) -> None:
+        self.factory.logins.append(("cancel", login_id))
+
+    async def logout(self) -> None:
+        self.factory.account = AccountInfo(logged_in=False, needed=True, description="none")
 
     def say(self, *messages: RuntimeMessage) -> None:
         self.sink.deliver(messages)
@@ -148,6 +188,8 @@ class PlayedFactory:
         self.runtimes: list[PlayedRuntime] = []
         self.options: list[OpenOptions] = []
         self.closed = 0
+        self.account = AccountInfo(logged_in=True, needed=False, description="none needed")
+        self.logins: list[tuple[str, str]] = []
 
     def open(
         self, options: OpenOptions, sink: RuntimeSink
@@ -157,7 +199,7 @@ class PlayedFactory:
 
     @asynccontextmanager
     async def _open(self, sink: RuntimeSink) -> AsyncGenerator[AgentRuntime]:
-        runtime = PlayedRuntime(sink)
+        runtime = PlayedRuntime(sink, self)
         self.runtimes.append(runtime)
         try:
             yield runtime
