@@ -121,7 +121,10 @@ def _wants_events(capabilities: types.ClientCapabilities) -> bool:
     return _opted_in(capabilities) and member(wish, "events") is not False
 
 
-def _confirms_edits(workspace: types.WorkspaceClientCapabilities | None) -> bool:
+def _confirms_edits(family: Family, workspace: types.WorkspaceClientCapabilities | None) -> bool:
+    # Sublime Text knows annotations and applies all of them at once, unasked: a preview would be an accept.
+    if family is not Family.VSCODE:
+        return False
     edit = workspace.workspace_edit if workspace and workspace.apply_edit else None
     return bool(edit and edit.document_changes and edit.change_annotation_support)
 
@@ -158,7 +161,7 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         wants_events=_wants_events(capabilities),
         progress=bool(window and window.work_done_progress),
         show_document=bool(window and window.show_document and window.show_document.support),
-        confirms_edits=_confirms_edits(workspace),
+        confirms_edits=_confirms_edits(family, workspace),
         applies_edits=_applies_edits(workspace),
         fixed_percentage=family is Family.VSCODE,
         literal_actions=bool(action and action.code_action_literal_support),

@@ -19,6 +19,7 @@ from typing import Any
 Message = dict[str, Any]
 DEADLINE = 30.0
 
+ANYBODY: Message = {"name": "test", "version": "1"}
 VSCODE: Message = {
     "name": "Visual Studio Code",
     "version": "1.99.0",
@@ -161,14 +162,15 @@ class Client:
         root: Path,
         *,
         capabilities: Message | None = None,
-        info: Message | None = None,
+        info: Message | None = ANYBODY,
         options: Any = None,
     ) -> Any:
+        greeting = {} if info is None else {"clientInfo": info}
         result = await self.request(
             "initialize",
             {
                 "processId": os.getpid(),
-                "clientInfo": info or {"name": "test", "version": "1"},
+                **greeting,
                 "rootUri": root.as_uri(),
                 "workspaceFolders": [{"uri": root.as_uri(), "name": root.name}],
                 "capabilities": FULL if capabilities is None else capabilities,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autopilot_ls.scripted_model import Output, ScriptedModel, Step, codex_config
-from tests.protocol.client import Client, Message, running
+from tests.protocol.client import ANYBODY, Client, Message, running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ class World:
 
     @asynccontextmanager
     async def editor(
-        self, *, capabilities: Message | None = None, info: Message | None = None, **options: Any
+        self, *, capabilities: Message | None = None, info: Message | None = ANYBODY, **options: Any
     ) -> AsyncGenerator[Client]:
         """Run the server with a client that has said hello."""
         settings: Message = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autopilot_ls.scripted_model import message, patch
-from tests.protocol.client import FULL, ServerError
+from tests.protocol.client import FULL, VSCODE, ServerError
 from tests.protocol.test_story import by_title, run
 
 OLD = "".join(f"line {number}\n" for number in range(1, 21))
@@ -148,7 +148,7 @@ async def test_what_is_ticked_in_the_editor_stays_in_the_editor_and_the_agent_kn
     world: Any,
 ) -> None:
     place = world([patch(PATCH, call_id="c1"), message("I see."), message("I see.")])
-    async with place.editor() as client:
+    async with place.editor(info=VSCODE) as client:
         one, two = await begin(place, client)
         client.open(two)
 

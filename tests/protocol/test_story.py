@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autopilot_ls.scripted_model import command, flood, http_error, message, patch, question
-from tests.protocol.client import FULL, ServerError, memory, until
+from tests.protocol.client import FULL, VSCODE, ServerError, memory, until
 
 PATCH = """*** Begin Patch
 *** Update File: sum.py
@@ -228,7 +228,7 @@ async def test_new_file_is_decided_from_any_document_of_the_workspace(world: Any
 async def test_preview_is_an_edit_where_it_is_confirmed_else_a_document(world: Any) -> None:
     place = world([patch(PATCH, call_id="c1"), message("Done.")])
     path = place.write("sum.py", TEXT)
-    async with place.editor() as client:
+    async with place.editor(info=VSCODE) as client:
         client.open(path)
         await client.execute("autopilot.turn.start", {"text": "Fix total"})
         await client.wait_method(

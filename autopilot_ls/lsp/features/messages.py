@@ -64,7 +64,7 @@ class Messages:
     @property
     def crowded(self) -> bool:
         """Whether so much is said that the person cannot read it anyway."""
-        return bool(self._waiting)
+        return len(self._waiting) > LOGS
 
     def log(self, kind: types.MessageType, text: str) -> None:
         """Write to the editor's log; soon, where much is written."""
@@ -112,6 +112,15 @@ class Messages:
         params = types.ShowMessageParams(
             types.MessageType.Error, one_line(shown, profile.error_width or 1_000)
         )
+        self._connection.tell(types.WINDOW_SHOW_MESSAGE, params)
+
+    def answer(self, text: str) -> None:
+        """Tell what the person asked for, where nothing shows it; in the log, where it would take keys."""
+        profile = self._connection.profile
+        if profile.family in {Family.NEOVIM, Family.HELIX}:
+            self.log(types.MessageType.Info, text)
+            return
+        params = types.ShowMessageParams(types.MessageType.Info, one_line(text, 1_000))
         self._connection.tell(types.WINDOW_SHOW_MESSAGE, params)
 
     async def waiting(self, text: str, *, loud: bool = False) -> str:

@@ -19,7 +19,7 @@ import anyio.to_thread
 from lsprotocol import types
 
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.convert import canonical, content, to_uri
+from autopilot_ls.lsp.convert import canonical, content, to_path, to_uri
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.confirmed import PlaceOf, Plan, outcome, plan_of
 from autopilot_ls.lsp.features.messages import Messages
@@ -124,8 +124,9 @@ class Preview:
         return shown, uri, unified_diff(approval.files, root=root)
 
     async def show_document(self, uri: str) -> bool:
-        """Have the editor show a document; tells whether it did."""
+        """Have the editor show a document, or else say where it is; tells whether it showed it."""
         if not self._connection.profile.show_document:
+            self._messages.answer(f"Autopilot: it is in {to_path(uri) or uri}")
             return False
         params = types.ShowDocumentParams(uri, take_focus=True)
         try:

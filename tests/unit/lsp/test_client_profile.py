@@ -45,6 +45,13 @@ def test_only_editors_that_are_known_to_handle_it_get_message_requests(
     assert found.message_requests is (family is Family.VSCODE)
 
 
+def test_only_an_editor_that_asks_before_it_applies_gets_edits_to_be_confirmed() -> None:
+    # Sublime Text announces annotations too, and applies everything at once.
+    assert profile("Visual Studio Code", FULL).confirms_edits
+    assert not profile("Sublime Text LSP", FULL).confirms_edits
+    assert not profile(None, FULL).confirms_edits
+
+
 def test_client_without_capabilities_gets_nothing_it_did_not_ask_for() -> None:
     found = profile("Visual Studio Code", {})
     assert found.encoding == "utf-16"

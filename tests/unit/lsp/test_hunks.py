@@ -248,7 +248,7 @@ async def applied(
 
 async def test_what_the_person_ticked_in_the_preview_is_the_decision(tmp_path: Path) -> None:
     async with standing_in(tmp_path) as place:
-        editor = place.editor()
+        editor = place.editor("Visual Studio Code")
         texts = {
             "one.py": ONE.replace("line 2\n", "LINE 2\n", 1),
             "two.py": ONE.replace("line 10\n", "new\nline 10\n", 1).replace("\n", "\r\n"),
@@ -272,7 +272,7 @@ async def test_an_editor_that_lies_about_what_it_applied_decides_nothing(
     tmp_path: Path, texts: dict[str, str]
 ) -> None:
     async with standing_in(tmp_path) as place:
-        editor = place.editor()
+        editor = place.editor("Visual Studio Code")
         await applied(place, editor, texts)
         said = ("Nothing of the preview was applied", "cannot be told from the text")
         await until(
@@ -287,7 +287,7 @@ async def test_an_editor_that_lies_about_what_it_applied_decides_nothing(
 
 async def test_a_preview_that_was_closed_decides_nothing(tmp_path: Path) -> None:
     async with standing_in(tmp_path) as place:
-        editor = place.editor()
+        editor = place.editor("Visual Studio Code")
         await applied(place, editor, {"one.py": ONE.replace("line 2\n", "X\n", 1)}, said=False)
         await until(lambda: not editor.view._preview._offered)
         assert list(place.backend.state.pending) == ["apr-1"]
