@@ -1,42 +1,28 @@
-"""One editor of the shared process: its connection, its settings, and who it is for the supervisor.
+"""One editor of the shared process: its connection, from the first byte to the exit code.
 
-Whatever goes wrong here ends this connection only. Not aware of how connections are accepted. `daemon`
-stands above; `pool`, `greeting` and `lsp` below.
+Whatever goes wrong here ends this connection only. Light, as `lsp.main` is: the rest is loaded once
+`initialize` is answered. Not aware of how connections are accepted. `daemon` stands above; `host`, `greeting`
+and `lsp` below.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import anyio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.hosting import Place
 from autopilot_ls.lsp.main import EDITOR_READS, serve_connection
-from autopilot_ls.lsp.service import serve
 from autopilot_ls.lsp.transport import Outbox, open_socket
-from autopilot_ls.model.text import count
-from autopilot_ls.settings.tree import Settings
 from autopilot_ls.shared import greeting
-from autopilot_ls.shared.pool import Hosted, Pool
-from autopilot_ls.shared.window import Scope, WindowView, backend_of
 from autopilot_ls.supervisor.caller import CALLER, Caller
-from autopilot_ls.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from autopilot_ls.lsp.main import Service
-
-_LOG: Final = logging.getLogger(__name__)
-
-ENDED_UNEXPECTEDLY: Final = 3
-"""The exit code for an editor whose supervisor has failed."""
+    from autopilot_ls.settings.tree import Settings
+    from autopilot_ls.shared.host import SharedHost
+    from autopilot_ls.shared.pool import Pool
 
 
 class _Pieces:
@@ -65,34 +51,23 @@ class _Pieces:
 
 
 class Client:
-    """One editor; see the module's docstring. It is the `Host` of its connection."""
+    """One editor; see the module's docstring."""
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Callable[[], Pool],
+        caller: Caller,
         *,
-        environment: Mapping[str, str],
-        cwd: Path,
         said: str,
         applied: Callable[[Settings], None],
     ) -> None:
-        """Create it; `serve` does the rest.
-
-        Args:
-            pool: The supervisors.
-            environment: What the editor's forwarder was started with.
-            cwd: The folder it was started in.
-            said: What to tell the editor at the beginning.
-            applied: Called with its settings whenever they were loaded.
-        """
-        self.environment = environment
-        self.said = said
+        """Create it; `serve` does the rest. Arguments are those of `SharedHost`."""
         self.connection = Connection()
         self._pool = pool
-        self._caller = Caller(environment, cwd)
+        self._caller = caller
+        self._said = said
         self._applied = applied
-        self._settings: Settings | None = None
-        self._left_behind = ""
+        self._host: SharedHost | None = None
 
     @property
     def label(self) -> str:
@@ -112,67 +87,25 @@ class Client:
             lost=connection.lost,
             drained=connection.drained,
         )
-        outbox = _Pieces(inner, lambda: (self._left_behind, connection.exit_code))
+        outbox = _Pieces(inner, self._last)
         connection.open(outbox)
         try:
             await serve_connection(connection, outbox, self._load)
         finally:
             await outbox.close(EDITOR_READS)
 
+    def _last(self) -> tuple[str, int]:
+        """Return what is to be said at the end, and the exit code."""
+        said = "" if self._host is None else self._host.left_behind
+        return said, self.connection.exit_code
+
     def _load(self) -> Service:
+        from autopilot_ls.shared.host import SharedHost
+
         # What is loaded stays; collections that need not look at it are short.
         gc.freeze()
         gc.enable()
-        return partial(serve, host=self)
-
-    # Its `Host` -----------------------------------------------------------------------------------
-
-    def apply(self, settings: Settings) -> None:
-        """Take the settings that are this editor's own."""
-        before, self._settings = self._settings, settings
-        if before is None or before.mode is not settings.mode:
-            self._caller.mode = settings.mode
-        self._caller.model, self._caller.effort = settings.codex.model, settings.codex.effort
-        self._applied(settings)
-
-    @asynccontextmanager
-    async def supervisor(self, settings: Settings) -> AsyncGenerator[Place]:
-        """See `Host`."""
-        async with self._pool.use(settings) as hosted, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, hosted)
-            supervisor = hosted.supervisor
-            scope = Scope(supervisor, self._caller, lambda: self.connection.folders)
-            try:
-                yield Place(
-                    backend_of(supervisor, scope, settings, hosted.tasks),
-                    lambda view: supervisor.attach(WindowView(view, scope)),
-                    hosted.tasks,
-                )
-            finally:
-                tasks.cancel_scope.cancel()
-                if self._pool.users(hosted) == 1:
-                    self._left_behind = _left_behind(supervisor)
-
-    async def _watch(self, hosted: Hosted) -> None:
-        """Have the editor start again when its supervisor has failed, as if the process had."""
-        await hosted.ended.wait()
-        _LOG.warning("The connection of %s is given up with its supervisor.", self.label)
-        self.connection.stop(ENDED_UNEXPECTEDLY)
-
-
-def _left_behind(supervisor: Supervisor) -> str:
-    """Return what goes on without the editor, in words."""
-    running = [
-        snapshot
-        for session_id in supervisor.live_sessions()
-        if (snapshot := supervisor.snapshot(session_id)).active_turn is not None
-    ]
-    if not running:
-        return ""
-    waiting = len(supervisor.approvals())
-    waits = f", {count(waiting, 'approval')} waiting" if waiting else ""
-    places = ", ".join(sorted({snapshot.cwd for snapshot in running})[:3])
-    return (
-        f"autopilot-ls: {count(len(running), 'turn')} still running in the background (in {places}){waits}. "
-        "It is there when an editor connects again; `autopilot-ls daemon --stop` ends it."
-    )
+        self._host = SharedHost(
+            self._pool, self.connection, self._caller, said=self._said, applied=self._applied
+        )
+        return self._host.serve

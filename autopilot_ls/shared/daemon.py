@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from autopilot_ls.settings.tree import Settings
     from autopilot_ls.shared.clients import Client
     from autopilot_ls.shared.pool import Pool
+    from autopilot_ls.supervisor.caller import Caller
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -250,19 +251,16 @@ class Daemon:
         try:
             async with self._loading:
                 # In a thread, because others may be served meanwhile.
-                make_client, make_pool = await asyncio.to_thread(_load)
+                make_client, make_caller = await asyncio.to_thread(_load)
         except Exception:
             await _answer(
                 connected, greeting.REFUSED, message="the shared process cannot be loaded"
             )
             raise
-        if self._pool is None:
-            self._pool = make_pool(self._tasks, lambda: self._idle_seconds)
         await _answer(connected, greeting.WELCOME, version=__version__, pid=os.getpid())
         client = make_client(
-            self._pool,
-            environment=_texts(hello.get("environ")),
-            cwd=Path(str(hello.get("cwd") or "/")),
+            self._supervisors,
+            make_caller(_texts(hello.get("environ")), Path(str(hello.get("cwd") or "/"))),
             said=str(hello.get("said") or ""),
             applied=self._apply,
         )
@@ -272,6 +270,13 @@ class Daemon:
                 await client.serve(connected)
         finally:
             self._clients.remove(client)
+
+    def _supervisors(self) -> Pool:
+        if self._pool is None:
+            from autopilot_ls.shared.pool import Pool
+
+            self._pool = Pool(self._tasks, lambda: self._idle_seconds)
+        return self._pool
 
     def _apply(self, settings: Settings) -> None:
         self._idle_seconds = settings.shared.idle_seconds
@@ -301,13 +306,13 @@ class Daemon:
         }
 
 
-def _load() -> tuple[type[Client], type[Pool]]:
+def _load() -> tuple[type[Client], type[Caller]]:
     from autopilot_ls.lsp.protocol import quiet_pygls
     from autopilot_ls.shared.clients import Client
-    from autopilot_ls.shared.pool import Pool
+    from autopilot_ls.supervisor.caller import Caller
 
     quiet_pygls()
-    return Client, Pool
+    return Client, Caller
 
 
 async def _hello(connected: socket.socket) -> dict[str, object] | None:

@@ -1,7 +1,8 @@
 """On whose behalf something is done: the environment agents get, and what new sessions are like.
 
 In a process of its own, a client has none of this: the process's environment and the settings count. In a
-shared one, each client's tasks carry their `Caller` with them. Not aware of how clients come and go.
+shared one, each client's tasks carry their `Caller` with them. Not aware of how clients come and go. Light: used before
+`initialize` is answered.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from autopilot_ls.model.approvals import Mode
+if TYPE_CHECKING:
+    from autopilot_ls.model.approvals import Mode
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from tests.bench import (
     pipeline,
     policy,
     review,
+    shared,
     startup,
 )
 from tests.bench.machine import describe, load, spin
@@ -82,6 +83,7 @@ Part = tuple[str, Callable[[Path, Sizes], list[Figure]]]
 
 PARTS: tuple[Part, ...] = (
     ("start-up and memory", lambda folder, sizes: startup.measure(folder, sizes.starts)),
+    ("shared process", lambda folder, sizes: shared.measure(folder, sizes.starts)),
     ("layers", lambda _, sizes: pipeline.figures(sizes.layers)),
     ("flood", lambda folder, sizes: flood.measure(folder, sizes.flood)),
     (

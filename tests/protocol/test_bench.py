@@ -17,6 +17,8 @@ FIGURES = [
     "processor time until then",
     "memory at the reply of initialize",
     "memory with the supervisor loaded",
+    "the same through a shared process that runs",
+    "through one that has to be started",
     "one delta through wire, adapter, trace and state",
     "flood, opted-in client: deltas taken",
     "flood, opted-in client: processor per delta",
