@@ -94,6 +94,18 @@ def test_the_way_to_the_shared_process_is_light() -> None:
     assert done.stdout == "set() False\n", done.stderr
 
 
+def test_the_shared_process_answers_initialize_before_it_loads_the_rest() -> None:
+    program = (
+        "import sys\n"
+        "import autopilot_ls.shared.clients, autopilot_ls.shared.daemon, autopilot_ls.lsp.protocol\n"
+        "print({name.split('.')[0] for name in sys.modules} & {'pydantic', 'anyio', 'watchfiles'})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
 def test_a_person_who_starts_the_server_by_hand_is_told(tmp_path: Path) -> None:
     import os
 
