@@ -231,10 +231,6 @@ class StandIn:
     async def list_models(self, cwd: Path) -> tuple[ModelInfo, ...]:
         raise NotImplementedError
 
-    async def to_save(self, approval_id: str, hunks: Iterable[str] | None) -> tuple[str, ...]:
-        del approval_id, hunks
-        return ()
-
     async def decide(
         self,
         approval_id: str,
