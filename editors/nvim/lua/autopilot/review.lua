@@ -10,17 +10,20 @@ local server = require('autopilot.server')
 local M = {}
 
 local SHOWN = 20 -- lines of a hunk that are shown as virtual ones
+local KEPT = 5000 -- hunks whose lines are kept
 
 local marks = vim.api.nvim_create_namespace('autopilot.review')
 local diagnostics ---@type integer? The namespace of the server's diagnostics.
-local details = {} ---@type table<string, { old: string[], new: string[], at?: integer }> By the id of the hunk.
-local asked = {} ---@type table<string, true> What was asked for and is on its way.
+local details = {} ---@type table<string, { old: string[], new: string[], at?: integer }> By the key of the hunk.
+local asked = {} ---@type table<string, true> The keys of what was asked for.
+local drawn = {} ---@type table<integer, table<string, { mark: integer, look: string }>> By buffer and id.
 
 ---@class autopilot.ShownHunk
 ---@field buffer integer
 ---@field first integer From 0.
 ---@field last integer
 ---@field id string
+---@field key string Another one when it holds something else.
 ---@field data table What the server gave with the diagnostic.
 ---@field problem boolean Whether it cannot be accepted as it is.
 
@@ -38,6 +41,7 @@ local function hunks_in(buffer)
         first = each.lnum,
         last = ends,
         id = id,
+        key = data.changeId and id .. each.message or id,
         data = data,
         problem = problem,
       })
@@ -86,11 +90,12 @@ end
 
 local function place(hunk, row, options)
   options.strict = false
-  vim.api.nvim_buf_set_extmark(hunk.buffer, marks, row, 0, options)
+  return vim.api.nvim_buf_set_extmark(hunk.buffer, marks, row, 0, options)
 end
 
+--- Returns the mark that stands for the hunk.
 local function show(hunk)
-  local detail = details[hunk.id] or { old = {}, new = {} }
+  local detail = details[hunk.key] or { old = {}, new = {} }
   local pending = hunk.data.hunkId ~= nil
   local standing = pending and detail.old or detail.new
   local sign_hl = pending and 'AutopilotPending' or 'AutopilotUnreviewed'
@@ -102,7 +107,7 @@ local function show(hunk)
       priority = 200,
     })
   end
-  place(hunk, hunk.first, { virt_text = { label(hunk) }, virt_text_pos = 'right_align' })
+  local mark = place(hunk, hunk.first, { virt_text = { label(hunk) }, virt_text_pos = 'right_align' })
   local other = pending and virtual(hunk, detail.new, 'AutopilotAdded', '+')
     or virtual(hunk, detail.old, 'AutopilotRemoved', '-')
   if #other > 0 then
@@ -112,6 +117,25 @@ local function show(hunk)
     local above = not pending or (#standing == 0 and not appended)
     place(hunk, above and hunk.first or hunk.last, { virt_lines = other, virt_lines_above = above })
   end
+  return mark
+end
+
+--- What a hunk looks like, its place aside.
+local function look(hunk)
+  return table.concat({ hunk.last - hunk.first, label(hunk)[1], details[hunk.key] and hunk.key or '' }, ' ')
+end
+
+--- Whether all that is shown in a buffer has its place and its look already: marks move with the text.
+local function is_drawn(buffer, hunks)
+  local there = drawn[buffer] or {}
+  for _, hunk in ipairs(hunks) do
+    local known = there[hunk.id]
+    local row = known and vim.api.nvim_buf_get_extmark_by_id(buffer, marks, known.mark, {})[1]
+    if row ~= hunk.first or known.look ~= look(hunk) then
+      return false
+    end
+  end
+  return vim.tbl_count(there) == #hunks
 end
 
 ---@param buffer integer
@@ -119,11 +143,14 @@ local function decorate(buffer)
   if not vim.api.nvim_buf_is_loaded(buffer) then
     return
   end
+  local hunks = config.get().inline and hunks_in(buffer) or {}
+  if is_drawn(buffer, hunks) then
+    return
+  end
   vim.api.nvim_buf_clear_namespace(buffer, marks, 0, -1)
-  if config.get().inline then
-    for _, hunk in ipairs(hunks_in(buffer)) do
-      show(hunk)
-    end
+  drawn[buffer] = {}
+  for _, hunk in ipairs(hunks) do
+    drawn[buffer][hunk.id] = { mark = show(hunk), look = look(hunk) }
   end
 end
 
@@ -133,53 +160,46 @@ local function decorate_all()
   end
 end
 
-local function got(id, detail)
-  details[id] = detail
-  asked[id] = nil
-end
-
 --- Ask for what the hunks hold, if some are new.
+---@param hunks autopilot.ShownHunk[]
 local function ask(hunks)
-  local patches, folders = false, {}
+  local patches, folders = {}, {}
   for _, hunk in ipairs(hunks) do
-    if not details[hunk.id] and not asked[hunk.id] then
-      asked[hunk.id] = true
+    if not asked[hunk.key] then
+      asked[hunk.key] = true
       if hunk.data.hunkId then
-        patches = true
+        patches[hunk.id] = hunk.key
       else
-        folders[hunk.data.cwd] = true
+        folders[hunk.data.cwd] = folders[hunk.data.cwd] or {}
+        folders[hunk.data.cwd][hunk.id] = hunk.key
       end
     end
   end
-  if patches then
+  if next(patches) then
     server.run('autopilot.approval.list', {}, function(result)
       for _, approval in ipairs(result.approvals) do
         for _, file in ipairs(approval.files or {}) do
           for _, hunk in ipairs(file.hunks or {}) do
-            got(hunk.id, { old = hunk.oldLines, new = hunk.newLines, at = hunk.oldStart })
+            local key = patches[hunk.id]
+            if key then
+              details[key] = { old = hunk.oldLines, new = hunk.newLines, at = hunk.oldStart }
+            end
           end
         end
       end
       decorate_all()
     end)
   end
-  for folder in pairs(folders) do
+  for folder, keys in pairs(folders) do
     server.run('autopilot.changes.list', { cwd = folder }, function(result)
       for _, change in ipairs(result.changes) do
-        got(change.id, { old = change.old, new = change.new })
+        local key = keys[change.id]
+        if key then
+          details[key] = { old = change.old, new = change.new }
+        end
       end
       decorate_all()
     end)
-  end
-end
-
-local function forget_gone()
-  local there = {}
-  for _, hunk in ipairs(hunks_in(nil)) do
-    there[hunk.id] = true
-  end
-  for id in pairs(details) do
-    details[id] = there[id] and details[id] or nil
   end
 end
 
@@ -189,7 +209,7 @@ local due = {} ---@type table<integer, true>
 ---@param client vim.lsp.Client
 function M.start(client)
   diagnostics = vim.lsp.diagnostic.get_namespace(client.id)
-  details, asked = {}, {}
+  details, asked, drawn = {}, {}, {}
   if config.get().inline then
     -- The signs of the review stand for those of hunks; failures keep theirs.
     local loud = { severity = { min = vim.diagnostic.severity.ERROR } }
@@ -205,10 +225,12 @@ function M.start(client)
       vim.schedule(function()
         due[event.buf] = nil
         if vim.api.nvim_buf_is_valid(event.buf) and vim.api.nvim_buf_is_loaded(event.buf) then
+          if vim.tbl_count(asked) > KEPT then
+            details, asked = {}, {}
+          end
           ask(hunks_in(event.buf))
           decorate(event.buf)
         end
-        forget_gone()
       end)
     end,
   })
