@@ -130,6 +130,15 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             editor.terminal.type("]a")
             editor.wait("vim.fn.line('.')", lambda line: line == second)
             pictures.take(editor.terminal, "one-accepted")
+            # The whole patch as one diff.
+            do(editor, "Autopilot preview")
+            editor.wait("vim.bo.filetype", lambda kind: kind == "diff")
+            editor.wait(
+                BUFFER, lambda lines: "+        cost = item.price * item.count" in str(lines)
+            )
+            pictures.take(editor.terminal, "preview")
+            do(editor, "edit basket.py")
+            editor.wait("vim.fn.line('.')", lambda line: line == second)
             # Side by side: as it is, and as it would be.
             do(editor, "Autopilot diff")
             editor.wait("#vim.api.nvim_list_tabpages()", lambda count: count == 2)
@@ -164,7 +173,7 @@ def test_a_task_from_the_first_word_to_the_undo() -> None:
             assert editor.lua("vim.bo.filetype") == "markdown"
             editor.wait(BUFFER, lambda lines: "Done, with what you said." in str(lines))
             pictures.take(editor.terminal, "transcript")
-            do(editor, "bprevious")
+            do(editor, "edit basket.py")
             editor.wait("vim.fn.expand('%:t')", lambda name: name == "basket.py")
 
             do(editor, "Autopilot undo")
