@@ -102,9 +102,11 @@ class Client:
     def _load(self) -> Service:
         from autopilot_ls.shared.host import SharedHost
 
-        # What is loaded stays; collections that need not look at it are short.
-        gc.freeze()
-        gc.enable()
+        if not gc.isenabled():
+            # What is loaded stays; collections that need not look at it are short. Only once, since what
+            # earlier editors left would never be collected.
+            gc.freeze()
+            gc.enable()
         self._host = SharedHost(
             self._pool, self.connection, self._caller, said=self._said, applied=self._applied
         )
