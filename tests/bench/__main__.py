@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bench import (
     baselines,
     flood,
+    hud,
     keystroke,
     latency,
     neovim,
@@ -43,6 +44,7 @@ class Sizes:
     hunks: int
     requests: int
     typing: keystroke.Size
+    hud: hud.Size
     neovim: neovim.Size
 
 
@@ -60,6 +62,7 @@ FULL = Sizes(
     1_000,
     1_000,
     keystroke.Size(50_000, 500, 600, 0.04),
+    hud.Size(5.0, 400, 0.02),
     neovim.Size(400, 0.02),
 )
 QUICK = Sizes(
@@ -76,6 +79,7 @@ QUICK = Sizes(
     100,
     20,
     keystroke.Size(50_000, 500, 12, 0.0),
+    hud.Size(0.5, 20, 0.02),
     neovim.Size(25, 0.05),
 )
 
@@ -96,6 +100,7 @@ PARTS: tuple[Part, ...] = (
     ("policy", lambda folder, sizes: policy.measure(folder, sizes.verdicts, sizes.loads)),
     ("review", lambda folder, sizes: review.measure(folder, 50, sizes.hunks, sizes.requests)),
     ("keystroke", lambda folder, sizes: keystroke.measure(folder, sizes.typing)),
+    ("hud", lambda folder, sizes: hud.measure(folder, sizes.hud)),
     ("neovim", lambda folder, sizes: neovim.measure(folder, sizes.neovim)),
 )
 

@@ -42,6 +42,7 @@ class Plan:
         together: Deltas of one write, 0 for as many as a pipe holds; Codex writes each by itself.
         hunks: Hunks of each patch; 0 for one in a file of three lines.
         lines: Lines of the file that many hunks are in, see `large_text`.
+        mixed: Whether other events come between the deltas: items, plans, tokens, warnings.
     """
 
     rate: int = 0
@@ -52,6 +53,7 @@ class Plan:
     together: int = 1
     hunks: int = 0
     lines: int = 0
+    mixed: bool = False
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Report:
 class Deltas:
     """Many delta lines, encoded beforehand, all of the same length."""
 
-    def __init__(self, turn: str) -> None:
+    def __init__(self, turn: str, *, mixed: bool = False) -> None:
         lines: list[bytes] = []
         for number in range(BLOCK_LINES):
             # A line end is two characters in JSON, so that all lines are of one length.
@@ -77,7 +79,7 @@ class Deltas:
             params = {"threadId": THREAD, "turnId": turn, "itemId": ITEM, "delta": word}
             lines.append(encode({"method": "item/agentMessage/delta", "params": params}))
         self.size = len(lines[0])
-        self._singles = lines
+        self._singles = mixture(turn, lines) if mixed else lines
         self.block = memoryview(b"".join(lines))
         if len(self.block) != self.size * BLOCK_LINES:
             raise AssertionError("delta lines differ in length")
@@ -91,6 +93,43 @@ class Deltas:
         """Return that many lines together, others for another number."""
         place = number % (BLOCK_LINES - count + 1) * self.size
         return self.block[place : place + count * self.size]
+
+
+def mixture(turn: str, deltas: list[bytes]) -> list[bytes]:
+    """Return as many lines as there are deltas, half of which are others: items, plans, tokens, warnings."""
+    placed: dict[str, object] = {"threadId": THREAD, "turnId": turn}
+    lines: list[bytes] = []
+    for number in range(len(deltas) // 16):
+        item = {"type": "reasoning", "id": f"rs_{number}", "summary": [], "content": []}
+        done = {**item, "summary": [f"**Thought {number}**"]}
+        said = {
+            **placed,
+            "itemId": item["id"],
+            "delta": f"**Thinks of {number}**",
+            "summaryIndex": 0,
+        }
+        tokens = {"totalTokens": number, "inputTokens": number}
+        steps = [{"step": f"step {number}", "status": "inProgress"}]
+        others: list[tuple[str, dict[str, object]]] = [
+            ("item/started", {**placed, "item": item, "startedAtMs": 0}),
+            ("item/reasoning/summaryTextDelta", said),
+            ("turn/plan/updated", {**placed, "explanation": None, "plan": steps}),
+            (
+                "thread/tokenUsage/updated",
+                {**placed, "tokenUsage": {"total": tokens, "last": tokens}},
+            ),
+            ("turn/diff/updated", {**placed, "diff": f"diff --git a/f{number} b/f{number}\n"}),
+            (
+                "guardianWarning",
+                {"threadId": THREAD, "message": f"Something odd, number {number}."},
+            ),
+            ("item/completed", {**placed, "item": done, "completedAtMs": 0}),
+            ("some/newThing", {"threadId": THREAD}),
+        ]
+        encoded = [encode({"method": method, "params": params}) for method, params in others]
+        for place, line in enumerate(encoded):
+            lines += [deltas[number * 16 + place], line]
+    return lines + deltas[len(lines) :]
 
 
 class Agent:
@@ -194,7 +233,7 @@ class Agent:
         self.notify("turn/started", threadId=THREAD, turn=turn_state(self.turn, "inProgress"))
         item = message_item("")
         self.notify("item/started", **self.placed(item=item, startedAtMs=now_ms()))
-        deltas = Deltas(self.turn)
+        deltas = Deltas(self.turn, mixed=plan.mixed)
         report = Report(began=time.monotonic_ns())
         self.flood(plan, report, deltas)
         report.emitted = time.monotonic_ns()

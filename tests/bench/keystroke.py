@@ -61,7 +61,7 @@ def measure(folder: Path, size: Size) -> list[Figure]:
         path = ours.client.cwd / patched_name(0)
         text = large_text(size.lines)
         path.write_text(text, "utf-8")
-        _open(ours.client, path, text)
+        open_document(ours.client, path, text)
         argument = {"text": json.dumps(vars(Plan(approvals=1, hunks=size.hunks, lines=size.lines)))}
         ours.client.execute("autopilot.turn.start", argument)
         with ours.shown:
@@ -70,15 +70,15 @@ def measure(folder: Path, size: Size) -> list[Figure]:
             raise RuntimeError(f"the hunks were not shown: {ours.counts}")
         pid = ours.client.process.pid
         before = processor_time(pid)
-        keys = _press(ours.client, path, size)
+        keys = press(ours.client, path, size)
         work = (processor_time(pid) - before) / size.keys * 1000
         ours.client.execute(
             "autopilot.approval.decide", {"approvalId": ours.approval, "decision": "decline"}
         )
     with LspClient(BARE, folder) as bare:
         bare.initialize()
-        _open(bare, path, text)
-        least = _press(bare, path, size)
+        open_document(bare, path, text)
+        least = press(bare, path, size)
     worst, other = percentile(keys, 0.99), percentile(least, 0.99)
     return [
         Figure(
@@ -96,7 +96,8 @@ def measure(folder: Path, size: Size) -> list[Figure]:
     ]
 
 
-def _open(client: LspClient, path: Path, text: str) -> None:
+def open_document(client: LspClient, path: Path, text: str) -> None:
+    """Open a document, and return when the server has taken it."""
     item = {"uri": path.as_uri(), "languageId": "", "version": 1, "text": text}
     client.notify("textDocument/didOpen", {"textDocument": item})
     _settle(client)
@@ -110,7 +111,7 @@ def _settle(client: LspClient) -> int:
     return client.answered.pop(number)
 
 
-def _press(client: LspClient, path: Path, size: Size) -> list[float]:
+def press(client: LspClient, path: Path, size: Size) -> list[float]:
     """Type at the middle, at the end, and new lines at the top that move everything; in milliseconds."""
     took: list[float] = []
     kinds = (

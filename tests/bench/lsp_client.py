@@ -39,7 +39,7 @@ class LspClient:
         command: Sequence[str],
         cwd: Path,
         *,
-        opted_in: bool = False,
+        opted_in: bool | Json = False,
         options: Mapping[str, object] | None = None,
         stderr: Path | None = None,
     ) -> None:
@@ -92,6 +92,11 @@ class LspClient:
             self.process.wait()
             self._reader.join(5)
             self._errors.close()
+            for pipe in (self.process.stdin, self.process.stdout):
+                # What could not be sent any more is of no interest.
+                with suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
 
     # -- sending
 
@@ -142,7 +147,7 @@ class LspClient:
             },
         }
         if self.opted_in:
-            capabilities["experimental"] = {"autopilot": True}
+            capabilities["experimental"] = {"autopilot": self.opted_in}
         params = {
             "processId": os.getpid(),
             "clientInfo": {"name": "bench", "version": "0"},
@@ -187,6 +192,7 @@ class LspClient:
                 self._condition.notify_all()
             return
         if "id" in message:
+            self.arrivals.append((arrived, method))
             self._send({"id": message["id"], "result": None})
             return
         self.arrivals.append((arrived, method))

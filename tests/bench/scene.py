@@ -61,7 +61,9 @@ _S = TypeVar("_S", bound=Scene)
 
 
 @contextmanager
-def scene(kind: type[_S], folder: Path, *, opted_in: bool, relayed: bool = False) -> Generator[_S]:
+def scene(
+    kind: type[_S], folder: Path, *, opted_in: bool | Json, relayed: bool = False
+) -> Generator[_S]:
     """Set a scene of this kind up in an empty folder; with the relay in the server's place if wanted."""
     workspace, state = folder / "workspace", folder / "state"
     home, reports = folder / "home", folder / "reports.jsonl"

@@ -41,6 +41,10 @@ FIGURES = [
     "code actions in a very large patch, at a hunk: p99",
     "code actions in a very large patch, elsewhere: p99",
     "key pressed, 50,000 lines with 500 hunks: p99",
+    "messages to our clients, flood of everything",
+    "key pressed, flood of everything: p99",
+    "messages to a client with all events, flood of everything",
+    "messages to a plain client, flood of everything",
     "key pressed in Neovim, during the flood: p99",
     "messages to Neovim, during the flood",
 ]
