@@ -12,7 +12,7 @@ from tests.bench.hud import watch
 from tests.bench.lsp_client import Json
 from tests.bench.scene import Scene, scene
 
-SECONDS = 3.0
+SECONDS = 2.0
 MOST = 35
 """Messages of all kinds within any second."""
 
