@@ -180,7 +180,7 @@ class History:
         reference, current = self.weave.reference(), self.weave.current()
         opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
         before, made_by = self._reviewed_by_one_turn(reference)
-        weave = Weave.begin(before, whole=True)
+        weave = Weave.begin(before, whole=True, first_id=self.weave.next_id)
         weave.steps = list(self.weave.steps)
         weave.revision = self.weave.revision
         if made_by is not None:
@@ -358,6 +358,8 @@ class History:
         """
         if taken.after is not None and self.shapes[-1] != taken.after:
             raise Touched
+        if not self.weave.knows(taken.lines):
+            raise Touched  # It was text, and is one piece since.
         weave = copy.deepcopy(self.weave)
         complete = weave.redo(taken.lines, step)
         if taken.before is not None:

@@ -126,9 +126,9 @@ class Weave:
         return Weave(self.whole, list(self.steps), lines, self.next_id, self.revision)
 
     @classmethod
-    def begin(cls, text: bytes, *, whole: bool = False) -> Weave:
-        """Return the weave of a text that is nobody's change."""
-        weave = cls(whole)
+    def begin(cls, text: bytes, *, whole: bool = False, first_id: int = 0) -> Weave:
+        """Return the weave of a text that is nobody's change; its lines are named from an id on."""
+        weave = cls(whole, next_id=first_id)
         weave.lines = [weave._line(data, None) for data in weave._split(text)]
         return weave
 
@@ -394,8 +394,13 @@ class Weave:
         self._mend_joints()
         return Undone(number, tuple(hidden), tuple(shown))
 
+    def knows(self, undone: Undone) -> bool:
+        """Tell whether all lines that were taken back are in it, which they are not in another weave."""
+        here = {line.id for line in self.lines}
+        return here.issuperset(undone.hidden) and all(name in here for name, _, _ in undone.shown)
+
     def redo(self, undone: Undone, step: Step) -> bool:
-        """Do again what was taken back, where the person has not changed it since.
+        """Do again what was taken back, where the person has not changed it since; it must be known.
 
         Returns:
             Whether every line could be brought back to what it was.

@@ -172,7 +172,7 @@ class ReviewDesk:
             raise InvalidRequest(
                 "None of these changes is open any more.", advice="List them anew."
             )
-        placing = Placing(opened.review.folder, self._documents)
+        placing = self._placing(opened)
         outcome = await opened.review.undo(ids, placing.place)
         turns = {turn for item in chosen for turn in item.change.turns}
         return self._done(opened, outcome, placing, turns, f"{by} took back changes of yours in")
@@ -197,7 +197,7 @@ class ReviewDesk:
             raise InvalidRequest(
                 "That turn, or a later one, is still at work.", advice="Stop it first."
             )
-        placing = Placing(opened.review.folder, self._documents)
+        placing = self._placing(opened)
         outcome = await opened.review.go_back(turn, placing.place)
         said = f"{by} took back all that you changed since the turn that is undone, in"
         return self._done(opened, outcome, placing, {each.name for each in later}, said)
@@ -210,11 +210,18 @@ class ReviewDesk:
             AutopilotError: The workspace cannot be looked at.
         """
         opened = await self._of(workspace)
-        placing = Placing(opened.review.folder, self._documents)
+        placing = self._placing(opened)
         outcome = await opened.review.redo(undo_id, placing.place)
         said = f"{by} put changes of yours, that had been taken back, into place again in"
         turns = {turn.name for turn in opened.review.turns}
         return self._done(opened, outcome, placing, turns, said)
+
+    def _placing(self, opened: OpenReview) -> Placing:
+        async def ready() -> None:
+            if self._reviews is not None:
+                await self._reviews.keep_safe(opened)
+
+        return Placing(opened.review.folder, self._documents, ready)
 
     def _done(
         self,

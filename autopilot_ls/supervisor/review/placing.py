@@ -7,7 +7,7 @@ aware of histories; the supervisor stands above, `edits.placing` and `edits.snap
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,11 +36,13 @@ class Placing:
     Attributes:
         folder: The workspace.
         documents: Gives what is open in the editors.
+        ready: Called right before anything is written.
         reasons: Why files were left out, a sentence each.
     """
 
     folder: Path
     documents: Callable[[], Iterable[OpenDocument]]
+    ready: Callable[[], Awaitable[None]]
     reasons: list[str] = field(default_factory=list[str])
 
     @property
@@ -52,6 +54,9 @@ class Placing:
         chosen = {path: pair for path, pair in files.items() if self._is_free(path, pair[0])}
         if not chosen:
             return frozenset()
+        await self.ready()
+        # The person may have typed meanwhile.
+        chosen = {path: pair for path, pair in chosen.items() if self._is_free(path, pair[0])}
         return await anyio.to_thread.run_sync(self._write, chosen)
 
     def _is_free(self, path: str, now: Content) -> bool:

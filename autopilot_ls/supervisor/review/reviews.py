@@ -177,6 +177,11 @@ class Reviews:
             await self._write(opened)
             await anyio.sleep(SAVE_PAUSE)
 
+    async def keep_safe(self, opened: OpenReview) -> None:
+        """Store a review now: what is about to be written must be known as ours after a crash."""
+        if opened.unsaved.is_set():
+            await self._write(opened)
+
     async def _write(self, opened: OpenReview) -> None:
         opened.unsaved = anyio.Event()
         data = to_bytes(opened.review, opened.dumps)

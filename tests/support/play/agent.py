@@ -48,6 +48,7 @@ class Proposal:
     """A patch that the agent waits for, or was allowed to write.
 
     Attributes:
+        at: What its files held when it was proposed.
         before: What its files held when it was accepted.
         shown: What accepting promises, by name.
     """
@@ -56,6 +57,7 @@ class Proposal:
     item: str
     pieces: list[Piece]
     turn: int
+    at: dict[str, bytes | None]
     accepted: bool = False
     before: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
     shown: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from autopilot_ls.edits.lines import split
+from autopilot_ls.edits.merge import Merged
 from autopilot_ls.model.events import Event
 from autopilot_ls.runtimes.base import AccountInfo
-from autopilot_ls.supervisor.views import OpenDocument
+from autopilot_ls.supervisor.views import OpenDocument, PutOutcome
 from tests.support.play.disk import Disk
 
 
@@ -24,6 +26,7 @@ class Buffer:
     Attributes:
         loaded: The text that was loaded or saved last.
         base: The bytes that the disk had then.
+        saved: What was saved last, None when nothing was since it was loaded.
         crlf: Whether it is saved with CR LF, though the text has LF only.
     """
 
@@ -32,6 +35,7 @@ class Buffer:
     base: bytes | None
     crlf: bool = False
     undo: list[str] = field(default_factory=list[str])
+    saved: str | None = None
 
     @property
     def dirty(self) -> bool:
@@ -59,7 +63,8 @@ class Editor:
         self.buffers: dict[str, Buffer] = {}
         self.told: set[str] = set()
         self.typed = 0
-        self.faults: list[str] = []
+        self.puts = 0
+        self.took: Callable[[str, str, str], None] = lambda _name, _before, _after: None
 
     # As a view ----------------------------------------------------------------------------------
 
@@ -85,8 +90,24 @@ class Editor:
 
     def open_documents(self) -> Iterable[OpenDocument]:
         return [
-            OpenDocument(self.disk.path(name), buffer.text) for name, buffer in self.buffers.items()
+            OpenDocument(
+                self.disk.path(name), buffer.text, put=partial(self.put, name), saved=buffer.saved
+            )
+            for name, buffer in self.buffers.items()
         ]
+
+    async def put(self, name: str, merged: Merged) -> PutOutcome:
+        """Take an edit into a buffer, as an editor that is asked to by the server."""
+        self.puts += 1
+        if self.puts % 7 == 0:
+            return "failed"
+        buffer = self.buffers.get(name)
+        if buffer is None or buffer.text != merged.before:
+            return "stale"
+        buffer.undo.append(buffer.text)
+        buffer.text = merged.after
+        self.took(name, merged.before, merged.after)
+        return "done"
 
     # As the person uses it ----------------------------------------------------------------------
 
@@ -121,7 +142,7 @@ class Editor:
         if text != buffer.text:
             buffer.undo.append(buffer.text)
         buffer.text = buffer.loaded = text
-        buffer.base, buffer.crlf = data, crlf
+        buffer.base, buffer.crlf, buffer.saved = data, crlf, None
 
     def discard(self, name: str) -> None:
         buffer = self.buffers[name]
@@ -174,5 +195,5 @@ class Editor:
             return None
         self.disk.write(name, data)
         save = Save(self.disk.path(name), buffer.loaded, buffer.text)
-        buffer.loaded, buffer.base = buffer.text, data
+        buffer.loaded, buffer.base, buffer.saved = buffer.text, data, buffer.text
         return save

@@ -21,6 +21,7 @@ from autopilot_ls.edits.history import ABSENT, Content
 from autopilot_ls.edits.lines import split
 from autopilot_ls.model.approvals import (
     Approval,
+    ChangeKind,
     Decision,
     DecisionKind,
     Mark,
@@ -40,7 +41,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
 )
 from autopilot_ls.model.items import CommandExecution, ItemStatus
-from autopilot_ls.model.review import chosen, units_of
+from autopilot_ls.model.review import chosen, expanded, units_of
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import ApprovalWithdrawn, RuntimeEvent
 from autopilot_ls.settings.tree import ReviewSettings, Settings
@@ -50,7 +51,9 @@ from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
 from tests.support.play.agent import Patcher, Proposal
 from tests.support.play.disk import ALL, NEW, TEXTS, Disk, picked, tokens
 from tests.support.play.editor import Editor, Save
+from tests.support.play.killing import Kept
 from tests.support.play.ledger import Ledger
+from tests.support.play.shift import Shift
 from tests.support.play.stage import Stage
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime
 
@@ -81,6 +84,8 @@ class Play:
         self.disk = Disk(root / "work")
         self.editor = Editor(self.disk, like_vim=False, heard=self.heard)
         self.ledger = Ledger(self.disk, self.editor)
+        self.editor.took = self.took
+        self.killed: Kept | None = None
         self.stage = Stage(self.disk, real)
         self.patcher = Patcher(self.disk)
         self.settings = Settings(
@@ -165,8 +170,10 @@ class Play:
                     raise Violation(f"internal error: {error}") from error
                 self.done[f"{name}: {type(error).__name__}"] += 1
             await self.stage.quiet()
+            if self.killed is not None:
+                await self.revive()
         self.saw_unsaid = bool(self.saves) and (self.saw_unsaid or name in LOOKING)
-        if name != "during":
+        if name not in ("during", "kill"):
             self.armed = None
         self.check(name)
 
@@ -209,6 +216,13 @@ class Play:
         name, *numbers = step
         getattr(self, f"quick_{name}")(*numbers)
 
+    def took(self, name: str, before: str, after: str) -> None:
+        """The editor has taken accepted hunks into a buffer."""
+        gone = tokens([before]) - tokens([after]) - self.ledger.accepted
+        if gone:
+            self.faults.append(f"{gone} went from the unsaved text of {name}")
+        self.ledger.texts[name] = (after, True)
+
     # What is heard --------------------------------------------------------------------------------
 
     def heard(self, event: Event) -> None:
@@ -240,12 +254,22 @@ class Play:
         proposal = self._proposal(approval.id)
         files = chosen(approval, decision.hunks)
         proposal.before, proposal.shown = {}, {}
+        olds = proposal.at
         for file in files:
             name = self._name(file.path)
+            if decision.in_editor or file.path in decision.merged:
+                self.ledger.accepted |= tokens(
+                    line for hunk in file.hunks for line in hunk.old_lines
+                )
+                continue
             old = proposal.before[name] = self.disk.data(name)
             lines = split(old or b"")
+            shift = Shift(olds.get(name) or b"", old or b"")
             for hunk in reversed(file.hunks):
-                start = hunk.old_start - 1
+                start = shift.of(hunk.old_start - 1, len(hunk.old_lines))
+                if start is None:
+                    self.faults.append(f"a hunk of {name} goes where the person saved something")
+                    continue
                 if lines[start : start + len(hunk.old_lines)] != [
                     line.encode() for line in hunk.old_lines
                 ]:
@@ -328,6 +352,19 @@ class Play:
             if name in self.editor.buffers:
                 self.editor.type(name, where, how)
 
+    async def do_touch(self, which: int, where: int, how: int, save: int) -> None:
+        """The person types into a file that a waiting patch is about, and may save it."""
+        approval = self._waiting(which)
+        proposal = None if approval is None else self.proposals.get(approval.native_key)
+        if proposal is None:
+            return
+        number = TEXTS.index(proposal.pieces[where % len(proposal.pieces)].name)
+        self.quick_type(number, where, how)
+        if save % 3 == 0:
+            self.quick_save(number, 1)
+            if save % 2:
+                await self.do_notify()
+
     async def do_take_back(self, file: int) -> None:
         name = picked(TEXTS, file)
         with self.ledger.deed():
@@ -366,6 +403,10 @@ class Play:
             for token in tokens([save.loaded]) - tokens([save.text]):
                 self.ledger.taken.pop(token, None)
         if save is not None and stale:
+            # Who saves over what they have not seen takes out what was in it.
+            for token, (_, where) in list(self.ledger.taken.items()):
+                if where == name and token not in tokens([save.text]):
+                    del self.ledger.taken[token]
             # What an editor had read long ago cannot be told from what it has just read.
             self.ledger.copied |= tokens([save.loaded]) - before
 
@@ -525,7 +566,8 @@ class Play:
             return
         self.keys += 1
         key = f"k{self.keys}"
-        self.proposals[key] = Proposal(key, f"i{self.keys}", pieces, self.turns)
+        at = {piece.name: self.disk.data(piece.name) for piece in pieces}
+        self.proposals[key] = Proposal(key, f"i{self.keys}", pieces, self.turns, at)
         action = PatchAction(changes=tuple(piece.proposed(self.disk) for piece in pieces))
         agent.ask(action, key, f"i{self.keys}")
 
@@ -579,14 +621,43 @@ class Play:
         )
         kind = kinds[how % len(kinds)]
         hunks = self._subset(approval, bits) if how % len(kinds) in (1, 2) else None
-        await self.supervisor.decide(approval.id, kind, decided_by="me", hunks=hunks)
+        in_editor = bool(hunks) and how // 6 % 5 == 4 and self._preview(approval, hunks or [])
+        merge = how // 6 % 2 == 1 and not in_editor
+        await self.supervisor.decide(
+            approval.id, kind, decided_by="me", hunks=hunks, in_editor=in_editor, merge=merge
+        )
+
+    def _preview(self, approval: Approval, hunks: Sequence[str]) -> bool:
+        """Make the hunks in the editor, as its preview does; tells whether that is possible."""
+        files = chosen(approval, expanded(approval, hunks))
+        olds = self._proposal(approval.id).at
+        names = [self._name(file.path) for file in files]
+        for name, file in zip(names, files, strict=True):
+            self.editor.open(name)
+            buffer = self.editor.buffers.get(name)
+            plain = file.kind is ChangeKind.UPDATE and file.move_to is None and file.hunks
+            if not plain or buffer is None or buffer.text.encode() != olds[name]:
+                return False
+        with self.ledger.deed():
+            for name, file in zip(names, files, strict=True):
+                buffer = self.editor.buffers[name]
+                lines = [line.decode() for line in split(buffer.text.encode())]
+                for hunk in reversed(file.hunks):
+                    start = hunk.old_start - 1
+                    lines[start : start + len(hunk.old_lines)] = hunk.new_lines
+                buffer.undo.append(buffer.text)
+                buffer.text = "".join(lines)
+        return True
 
     async def do_mark(self, which: int, bits: int, how: int) -> None:
         approval = self._waiting(which)
         if approval is not None:
             mark = (Mark.ACCEPT, Mark.ACCEPT, Mark.REJECT, None)[how % 4]
             hunks = self._subset(approval, bits)
-            await self.supervisor.mark(approval.id, hunks, mark, marked_by="me", message="No.")
+            merge = how // 4 % 3 == 2
+            await self.supervisor.mark(
+                approval.id, hunks, mark, marked_by="me", message="No.", merge=merge
+            )
 
     async def do_look(self) -> None:
         if not self.session_id:
@@ -709,6 +780,56 @@ class Play:
         quick = ("type", "type", "save", "outside")[which % 4]
         given = numbers[:2] if quick == "save" else numbers
         self.armed = (left % 8, (quick, *given))
+
+    async def do_kill(self, left: int) -> None:
+        """Have the server killed in the middle of the next step."""
+        self.armed = (left % 15, ("kill",))
+
+    def quick_kill(self) -> None:
+        if (self.root / "state").exists():
+            self.killed = Kept.of(self.root, self.disk, self.editor, self.ledger)
+
+    async def revive(self) -> None:
+        """Go on as after a kill: with what was on disk and in the editor at that moment."""
+        kept, self.killed = self.killed, None
+        assert kept is not None
+        kept.shelve()
+        self.deaf = True
+        self.attachment.detach()
+        await self.close()
+        kept.bring_back(self.editor)
+        lost = kept.must - tokens(self.disk.all().values())
+        if lost:
+            raise Violation(f"a kill at that moment loses {sorted(lost)}")
+        self._forget()
+        self.ledger.touch(set(ALL))
+        self.ledger.copied |= tokens(self.disk.all().values())
+        for proposal in self.proposals.values():
+            proposal.accepted = False
+        self.ledger.begin()
+        await self.open()
+        self._remember()
+        self.deaf = False
+        if self.session_id:
+            self.reopening = True
+            await self.supervisor.resume(self.session_id)
+            await self.stage.quiet()
+            self.reopening = False
+
+    def _remember(self) -> None:
+        """Know of the session what its record says."""
+        self.state = SessionState(self.session_id)
+        self.decided.clear()
+        try:
+            events = list(self.supervisor.store.read_events(self.session_id))
+        except AutopilotError:
+            self.session_id = ""
+            return
+        for event in events:
+            self.state.apply(event)
+            if isinstance(event.body, ApprovalResolved):
+                self.decided[event.body.approval_id] += 1
+        self.turns = self.state.turn_count
 
     async def do_store(self) -> None:
         assert self.stage.reviews is not None

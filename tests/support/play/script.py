@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.support.play.play import Script, Step
 
@@ -34,6 +34,7 @@ WEIGHTS = {
     "undo_turn": 3,
     "redo": 3,
     "during": 6,
+    "kill": 2,
     "store": 2,
     "restart": 1,
     "crash": 1,
@@ -41,8 +42,25 @@ WEIGHTS = {
 NUMBERS = {
     "type": 3, "save": 3, "take_back": 1, "close": 2, "open": 1, "look_up": 1, "outside": 3,
     "mode": 1, "command": 1, "write": 3, "ask": 1, "apply": 3, "decide": 3, "mark": 3, "keep": 1,
-    "undo": 1, "undo_turn": 1, "redo": 1, "during": 5, "crash": 1,
+    "undo": 1, "undo_turn": 1, "redo": 1, "during": 5, "crash": 1, "kill": 1, "touch": 4,
 }  # fmt: skip
+
+PROPOSE = ("mode", 0)
+SOME = 1
+"""How a decision takes some hunks; the mode of a play's turn asks about them."""
+
+PLOTS: Sequence[Sequence[str | Step]] = (
+    (("turn",), PROPOSE, "ask", "touch", "decide", "look"),
+    (("turn",), PROPOSE, "ask", "touch", "some", "look"),
+    (("turn",), PROPOSE, "ask", "kill", "some", "turn"),
+    (("turn",), PROPOSE, "ask", "during", "some"),
+    (("turn",), PROPOSE, "ask", ("decide", 0, 0, 0), "apply", "look"),
+    (("turn",), PROPOSE, "ask", ("decide", 0, 0, 0), "during", "apply"),
+    (("turn",), "command", "write", "write", "look", ("end",), "type", "save", "undo_turn", "redo"),
+    (("turn",), "command", "write", "look", "kill", "undo", "look"),
+    (("turn",), "command", "write", ("end",), "kill", "undo_turn", "look", "redo"),
+)
+"""What is done one after the other more often than by chance, so that it comes to something."""
 
 
 def make(seed: int, length: int) -> list[Step]:
@@ -52,14 +70,27 @@ def make(seed: int, length: int) -> list[Step]:
     # A few files only, so that what is done to them meets.
     files = [chance.randrange(60) for _ in range(chance.choice((1, 2, 2, 3, 6)))]
     script: list[Step] = [] if chance.randrange(3) == 0 else [("turn",)]
-    for name in chance.choices(names, weights, k=length - len(script)):
-        numbers = [chance.randrange(60) for _ in range(NUMBERS.get(name, 0))]
-        if name in ("type", "save", "outside", "write", "look_up", "close", "open", "take_back"):
-            numbers[0] = chance.choice(files)
-        if name == "during":
-            numbers[2] = chance.choice(files)
-        script.append((name, *numbers))
-    return script
+    while len(script) < length:
+        chosen: Sequence[str | Step] = chance.choices(names, weights)
+        if chance.randrange(15) == 0:
+            chosen = chance.choice(PLOTS)
+        script += [_step(chance, part, files) for part in chosen]
+    return script[:length]
+
+
+def _step(chance: random.Random, part: str | Step, files: Sequence[int]) -> Step:
+    """Return a step with numbers, if it has none yet."""
+    if isinstance(part, tuple):
+        return part
+    if part == "some":
+        return ("decide", 0, SOME + 6 * chance.randrange(10), chance.randrange(60))
+    name = part
+    numbers = [chance.randrange(60) for _ in range(NUMBERS.get(name, 0))]
+    if name in ("type", "save", "outside", "write", "look_up", "close", "open", "take_back"):
+        numbers[0] = chance.choice(files)
+    if name == "during":
+        numbers[2] = chance.choice(files)
+    return (name, *numbers)
 
 
 def shrunk(script: Script, fails: Callable[[Script], bool], tries: int = 400) -> list[Step]:

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import anyio
 import anyio.to_thread
 
+from autopilot_ls.edits.placing import Staged
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor import supervisor as supervisor_module
 from autopilot_ls.supervisor.composition import make_reviews
@@ -125,6 +126,13 @@ class Stage:
         async def nothing(_supervisor: Supervisor) -> None:
             pass
 
+        unchanged = Staged._require_unchanged
+
+        def between_files(staged: Staged, path: Path) -> None:
+            if not self.real:
+                self.before_thread()
+            unchanged(staged, path)
+
         handler = _Listener(self.problems)
         log = logging.getLogger("autopilot_ls")
         with contextlib.ExitStack() as patches:
@@ -134,6 +142,7 @@ class Stage:
             put(patch.object(Supervisor, "follow_policies", nothing))
             put(patch.object(Supervisor, "tidy", nothing))
             put(patch.object(session_review, "living_descendants", lambda _pid: frozenset()))
+            put(patch.object(Staged, "_require_unchanged", between_files))
             put(patch.object(os, "fsync", lambda _descriptor: None))
             if self.real:
                 for name in ("begin_turn", "end_turn"):

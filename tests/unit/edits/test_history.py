@@ -172,3 +172,27 @@ def test_any_history_can_be_stored_shown_kept_and_taken_back(
     if all(step.author is Author.AGENT for _, step in then):
         history.undo_steps(of_agent, PERSON)
         assert history.current() == first
+
+
+def test_what_was_taken_back_of_a_text_is_not_done_again_in_a_binary() -> None:
+    history = History.begin(text(b"a\nb\n"))
+    history.advance(text(b"a\nagent\nb\n"), AGENT)
+    taken = history.undo([each.part.id for each in history.unreviewed()], PERSON)
+    for binary in (b"\0a", b"\0b", b"\0c"):
+        history.advance(text(binary), AGENT)
+    history = load(dump(history))
+    with pytest.raises(Touched):
+        history.redo(taken, PERSON)
+    assert history.current() == text(b"\0c")
+
+
+def test_a_binary_that_one_turn_made_of_its_own_reviewed_text_goes_with_the_turn() -> None:
+    history = History.begin(ABSENT)
+    history.advance(text(b"a\n"), AGENT, reviewed=True)
+    history.advance(text(b"\0a"), AGENT)
+    assert kinds(history) == [(FILE, "whole")]
+    both = load(dump(history))
+    both.undo({FILE}, PERSON)
+    assert both.current() == text(b"a\n")
+    history.undo_steps(of_agent, PERSON)
+    assert history.current() == ABSENT

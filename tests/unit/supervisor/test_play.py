@@ -145,6 +145,22 @@ FOUND: dict[str, Script] = {
         ("look",),
         ("write", 18, 20, 52),
     ),
+    "what was taken back is not done again in a file that is binary since": (
+        ("turn",),
+        ("write", 50, 45, 19),
+        ("look",),
+        ("undo", 34),
+        ("write", 2, 8, 28),
+        ("redo", 26),
+    ),
+    "what an undo has lying ready when the server is killed goes, though nothing was stored before": (
+        ("turn",),
+        ("write", 48, 46, 40),
+        ("command", 43),
+        ("end",),
+        ("kill", 48),
+        ("undo_turn", 2),
+    ),
     "what another program writes while a turn begins is no agent's": (
         ("turn",),
         ("outside", 1, 45, 30),
