@@ -8,6 +8,7 @@ Not aware of pytest; `script` makes scripts.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import shutil
 from collections import Counter
@@ -16,6 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
+from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT, Content
 from autopilot_ls.edits.lines import split
@@ -264,6 +266,10 @@ class Play:
                 continue
             old = proposal.before[name] = self.disk.data(name)
             lines = split(old or b"")
+            if file.kind is not ChangeKind.ADD:
+                touched = {key: value for key, value in proposal.at.items() if key == name}
+                part = dataclasses.replace(proposal, at=touched)
+                self._require_as_proposed(part, decision)
             shift = Shift(olds.get(name) or b"", old or b"")
             for hunk in reversed(file.hunks):
                 start = shift.of(hunk.old_start - 1, len(hunk.old_lines))
@@ -295,6 +301,7 @@ class Play:
         if proposal is None or not decision.kind.accepts:
             return
         proposal.accepted = True
+        self._require_as_proposed(proposal, decision)
         for piece in proposal.pieces:
             dirty = [
                 name
@@ -308,6 +315,16 @@ class Play:
             if piece.move_to is not None:
                 proposal.before[piece.move_to] = self.disk.data(piece.move_to)
                 proposal.shown[piece.move_to] = piece.new
+
+    def _require_as_proposed(self, proposal: Proposal, decision: Decision) -> None:
+        """Nothing is accepted for files that are not what they were, but for what a person saved."""
+        for name, data in proposal.at.items() if not self.fired else ():
+            now = self.disk.data(name)
+            buffer = self.editor.buffers.get(name)
+            saved = None if buffer is None else buffer.saved
+            mine = decision.hunks is not None and saved is not None and is_clean(saved, now)
+            if now != data and not mine:
+                self.faults.append(f"accepted, though {name} was changed since it was proposed")
 
     def _is_unsaved(self, name: str) -> bool:
         def plain(text: str) -> str:
@@ -566,7 +583,8 @@ class Play:
             return
         self.keys += 1
         key = f"k{self.keys}"
-        at = {piece.name: self.disk.data(piece.name) for piece in pieces}
+        names = [name for piece in pieces for name in (piece.name, piece.move_to) if name]
+        at = {name: self.disk.data(name) for name in names}
         self.proposals[key] = Proposal(key, f"i{self.keys}", pieces, self.turns, at)
         action = PatchAction(changes=tuple(piece.proposed(self.disk) for piece in pieces))
         agent.ask(action, key, f"i{self.keys}")
