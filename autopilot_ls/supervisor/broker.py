@@ -3,17 +3,17 @@
 Judges each request by the policy, keeps those that wait for a person, takes the first decision and
 refuses later ones with a reason, and answers *cancel* when the request can no longer be decided.
 A decision is on disk before the agent hears it. Not aware of how an agent words requests, nor of
-editors. `session` stands above; the policy, `decisions`, `patches`, `runaway` and `record` below.
+editors. `session` stands above; the policy, `arriving`, `answering`, `decisions`, `patches`,
+`runaway` and `record` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-import anyio
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 
@@ -29,7 +29,6 @@ from autopilot_ls.model.approvals import (
     Verdict,
 )
 from autopilot_ls.model.errors import (
-    AgentDied,
     AgentError,
     ApprovalAlreadyResolved,
     ApprovalNotFound,
@@ -46,11 +45,12 @@ from autopilot_ls.model.events import (
     HunksMarked,
     Notice,
 )
-from autopilot_ls.model.ids import new_approval_id
 from autopilot_ls.model.review import completed, marked
 from autopilot_ls.policy.limits import Limits
 from autopilot_ls.presentation.approvals import is_limited
 from autopilot_ls.runtimes.base import RuntimeApproval, RuntimeEvent
+from autopilot_ls.supervisor.answering import Answer, Answering
+from autopilot_ls.supervisor.arriving import Arriving
 from autopilot_ls.supervisor.decisions import (
     POLICY,
     cancel,
@@ -66,12 +66,6 @@ from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.runaway import Runaway
-
-CANCEL_GRACE: Final = 5.0
-"""Seconds that all answers of a general cancel have to reach the agent."""
-
-Answer = Callable[[str, Decision], Awaitable[bool]]
-"""Sends a decision to the agent; tells whether its message was told as well."""
 
 
 @dataclass(slots=True)
@@ -124,18 +118,15 @@ class Broker:
         self._patches = patches
         self._runaway = runaway
         self._partials = Partials(record, patches)
-        self._answer = answer
         self._tasks = tasks
         self._open: dict[str, _Open] = {}
-        self._arriving: dict[str, RuntimeApproval] = {}
-        self._process = 0
-        self._sending = 0
-        self._all_sent = anyio.Event()
+        self._arriving = Arriving(patches, tasks, self._announce)
+        self.answering = Answering(answer, tasks, self._failed)
 
     @property
     def has_open(self) -> bool:
         """Whether a request of the agent is being read, waits, or its answer is on its way."""
-        return bool(self._open or self._arriving or self._sending)
+        return bool(self._open) or self._arriving.is_busy or self.answering.is_busy
 
     @property
     def _workspace(self) -> Path:
@@ -164,26 +155,7 @@ class Broker:
 
         A patch whose reading would hold up the event loop is read beside it, and heard of then.
         """
-        approval_id = new_approval_id()
-        if self._patches.is_quick(message.action):
-            files = self._patches.examine(approval_id, message.action)
-            self._announce(approval_id, message, files)
-        else:
-            self._arriving[approval_id] = message
-            self._tasks.start_soon(self._examine, approval_id, message)
-
-    async def _examine(self, approval_id: str, message: RuntimeApproval) -> None:
-        try:
-            files = await self._patches.examine_aside(approval_id, message.action)
-        except Exception as error:  # noqa: BLE001 reason: a fault here must not leave the agent waiting
-            files = self._patches.unreadable(approval_id, message.action, str(error))
-        if self._arriving.pop(approval_id, None) is None:
-            self._patches.forget(approval_id)
-            return
-        try:
-            self._announce(approval_id, message, files)
-        except TraceFull:
-            return  # The session is being stopped for it, which declines what is open.
+        self._arriving.take(message)
 
     def _announce(
         self, approval_id: str, message: RuntimeApproval, files: tuple[FileChange, ...]
@@ -210,11 +182,6 @@ class Broker:
         if is_limited(approval):
             entry.limits = self._runaway.limits
         self._follow(approval.id, approval.verdict)
-
-    def _arrive_at_once(self) -> None:
-        """Announce what is still being read without its files: it is about to be cancelled."""
-        for approval_id in list(self._arriving):
-            self._announce(approval_id, self._arriving.pop(approval_id), ())
 
     def _follow(self, approval_id: str, verdict: Verdict) -> None:
         entry = self._open.get(approval_id)
@@ -344,22 +311,14 @@ class Broker:
             raise
 
     async def _carry_out(self, entry: _Open, decision: Decision, prepared: Prepared) -> None:
-        process = self._process
+        process = self.answering.process
         self._resolve(entry, decision)
-        if not self._sending:
-            self._all_sent = anyio.Event()
-        self._sending += 1
-        try:
-            with CancelScope(shield=True):
-                await self._record.sync()
-                reply = await self._partials.reply(entry.approval, decision, prepared)
-                told = await self._send(entry, reply, process)
-                if told and decision.hunks is not None:
-                    self._record.tell(FactsTold(approval_ids=(entry.approval.id,), how="inTurn"))
-        finally:
-            self._sending -= 1
-            if not self._sending:
-                self._all_sent.set()
+        with self.answering.one(), CancelScope(shield=True):
+            await self._record.sync()
+            reply = await self._partials.reply(entry.approval, decision, prepared)
+            told = await self.answering.send(entry.approval.native_key, reply, process)
+            if told and decision.hunks is not None:
+                self._record.tell(FactsTold(approval_ids=(entry.approval.id,), how="inTurn"))
 
     async def mark(
         self,
@@ -399,12 +358,6 @@ class Broker:
         if decision is None:
             return None
         return await self.decide(approval_id, decision, merge=merge)
-
-    async def _send(self, entry: _Open, decision: Decision, process: int) -> bool:
-        # Another process may use the same key for another request.
-        if process != self._process:
-            raise AgentDied("The agent's process has ended; the decision is recorded only.")
-        return await self._answer(entry.approval.native_key, decision)
 
     def _require_still_allowed(self, entry: _Open, decision: Decision) -> None:
         """Judge again before an accept goes out: the mode or a grant may have changed meanwhile."""
@@ -478,25 +431,22 @@ class Broker:
 
         This overtakes an accept whose patch is being checked at the moment.
         """
-        for approval_id, message in list(self._arriving.items()):
-            if message.key == key:
-                del self._arriving[approval_id]
-                self._announce(approval_id, message, ())
+        self._arriving.finish(key)
         for entry in list(self._open.values()):
             if entry.approval.native_key == key:
                 self._resolve(entry, cancel("The agent withdrew the request."))
 
     def void(self, message: str) -> None:
         """Cancel everything open without telling the agent, because it is gone."""
-        self._process += 1
-        self._arrive_at_once()
+        self.answering.gone()
+        self._arriving.finish()
         for entry in list(self._open.values()):
             self._resolve(entry, cancel(message))
 
     def cancelled(self) -> list[ApprovalResolved]:
         """Give up everything open without recording it; returns the facts that say so."""
-        self._process += 1
-        self._arriving.clear()
+        self.answering.gone()
+        self._arriving.drop()
         self._open.clear()
         now = self._record.now()
         return [
@@ -517,40 +467,20 @@ class Broker:
         Raises:
             TraceFull: It cannot be recorded; the session is being stopped.
         """
-        self._arrive_at_once()
+        self._arriving.finish()
         entries = list(self._open.values())
         if not entries:
             return
         decision = Decision(kind=DecisionKind.CANCEL, decided_by=decided_by, message=message)
-        process = self._process
+        process = self.answering.process
         for entry in entries:
             self._resolve(entry, decision)
         await self._record.sync()
-        sent = [anyio.Event() for _ in entries]
-        for entry, done in zip(entries, sent, strict=True):
-            self._tasks.start_soon(self._send_aside, entry, decision, process, done)
-        with anyio.move_on_after(CANCEL_GRACE):
-            for done in sent:
-                await done.wait()
+        keys = [entry.approval.native_key for entry in entries]
+        await self.answering.send_all(keys, decision, process)
 
-    async def sent(self) -> None:
-        """Wait until no decision is on its way to the agent; this has a limit."""
-        with anyio.move_on_after(CANCEL_GRACE):
-            while self._sending:
-                await self._all_sent.wait()
-
-    async def _send_aside(
-        self, entry: _Open, decision: Decision, process: int, done: anyio.Event
-    ) -> None:
-        try:
-            with CancelScope(shield=True):
-                await self._send(entry, decision, process)
-        except AutopilotError:
-            return  # It is cancelled all the same: by the agent itself, or by the end of its process.
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
-            self._note("error", AgentError.code, f"Internal error while cancelling: {error!r}.")
-        finally:
-            done.set()
+    def _failed(self, error: Exception) -> None:
+        self._note("error", AgentError.code, f"Internal error while cancelling: {error!r}.")
 
     def judge_again(self, *, mode_changed: bool = False) -> None:
         """Judge what waits anew, by a changed mode or policy: what no longer asks is answered at once.

@@ -382,7 +382,7 @@ class Session:
         runtime = self._active()
         ended = self._turn.ended
         await self.broker.cancel_all(by, message)
-        await self.broker.sent()
+        await self.broker.answering.sent()
         with anyio.move_on_after(INTERRUPT_GRACE):
             try:
                 if self.record.state.active_turn_id is not None:

@@ -457,7 +457,7 @@ async def test_a_patch_whose_second_file_fails_is_restored() -> None:
             second.write_text("z = 1\n")
             return await original(key, decision)  # pyright: ignore[reportArgumentType]
 
-        stage.supervisor._sessions[stage.session_id].broker._answer = change_and_answer
+        stage.supervisor._sessions[stage.session_id].broker.answering.answer = change_and_answer
         await stage.decide(approval)
         settled = await stage.view.saw(FilesSettled)
         await stage.ended()

@@ -316,7 +316,7 @@ async def test_an_answer_never_reaches_another_process_that_uses_the_same_key(
 async def test_an_agent_that_does_not_take_answers_cannot_hold_up_an_interrupt(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopilot_ls.supervisor.broker.CANCEL_GRACE", 0.05)
+    monkeypatch.setattr("autopilot_ls.supervisor.answering.CANCEL_GRACE", 0.05)
     released = anyio.Event()
 
     async def stuck(_self: PlayedRuntime, _key: str, _decision: Decision) -> None:
