@@ -264,17 +264,13 @@ class History:
             for shape in self.shapes:
                 shape.kept = True
 
-    def keep_what_is_in(self, text: bytes | None) -> None:
-        """Take as reviewed what another version of the file has as well, such as a commit's.
-
-        Args:
-            text: The other version's content; None when it has no such file.
-        """
+    def keep_what_is_in(self, other: Content) -> None:
+        """Take as reviewed what another version of the file has as well, such as a commit's."""
         now = self.current()
-        if text == (None if now.kind == "absent" else now.data):
+        if other == now:
             self.keep({FILE, MODE})
-        elif text is not None and not self.weave.whole:
-            self.weave.keep_what_is_in(text)
+        elif other.kind == now.kind == "file" and not self.weave.whole:
+            self.weave.keep_what_is_in(other.data)
 
     # Taking back ------------------------------------------------------------------------------
 
@@ -319,7 +315,7 @@ class History:
             changed = [
                 self.shapes[at].step or 0
                 for at in range(first, len(out))
-                if self.shapes[at].kind != self.shapes[at - 1].kind
+                if not out[at] and self.shapes[at].kind != self.shapes[at - 1].kind
             ]
             # Where a person made another file in between, what was in the one before does not belong in it.
             if (

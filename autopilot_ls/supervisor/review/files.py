@@ -21,15 +21,13 @@ from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.attribution import PATCH, Evidence, attribute, is_in
 from autopilot_ls.supervisor.review.saving import Saved, take_saved
-from autopilot_ls.supervisor.review.values import Snapshots
+from autopilot_ls.supervisor.review.values import LINK_MODE, Snapshots
 
 MAX_FILES: Final = 2_000
 """Files whose history is kept at most; what changes beyond it is counted and told."""
 
 BATCH: Final = 32 * 1024 * 1024
 """Bytes of contents that are read at once."""
-
-LINK_MODE: Final = 0o120000
 
 
 class Files:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,10 @@ import anyio.to_thread
 from autopilot_ls.edits.baselines.baselines import Baselines
 from autopilot_ls.edits.baselines.values import Baseline, Changes, Side
 from autopilot_ls.edits.contents import MAX_CONTENT
+from autopilot_ls.edits.history import ABSENT, Content
 from autopilot_ls.model.errors import AgentError, BaselineUnavailable, WireError
 from autopilot_ls.supervisor.review.attribution import is_in
-from autopilot_ls.supervisor.review.values import Heads
+from autopilot_ls.supervisor.review.values import LINK_MODE, Heads
 from autopilot_ls.wire.tools import run_tool
 
 GIT_LIMIT: Final = 10.0
@@ -81,9 +82,9 @@ class GitSnapshots:
                 found[folder] = head
         return found
 
-    async def committed(self, heads: Heads, paths: Collection[str]) -> Mapping[str, bytes | None]:
-        """Return what commits hold at paths, None where they have none; without those not known."""
-        found: dict[str, bytes | None] = {}
+    async def committed(self, heads: Heads, paths: Collection[str]) -> Mapping[str, Content]:
+        """Return what commits hold at paths; without those of which that is not known."""
+        found: dict[str, Content] = {}
         by_folder: dict[str, list[str]] = {}
         for path in paths:
             around = [folder for folder in heads if is_in(path, folder)]
@@ -92,15 +93,34 @@ class GitSnapshots:
                 by_folder.setdefault(max(around, key=len), []).append(path)
         for folder, left in by_folder.items():
             for at in range(0, len(left), COMMITTED_AT_ONCE):
-                asked = left[at : at + COMMITTED_AT_ONCE]
-                names = [path[len(folder) + 1 :] if folder else path for path in asked]
-                feed = b"".join(os.fsencode(f"{heads[folder]}:./{name}") + b"\n" for name in names)
-                output = await self._git(
-                    folder, "cat-file", "--batch", feed=feed, most=MAX_COMMITTED
-                )
-                if output is not None:
-                    found.update(zip(asked, _blobs(output), strict=False))
+                names = {
+                    (path[len(folder) + 1 :] if folder else path): path
+                    for path in left[at : at + COMMITTED_AT_ONCE]
+                }
+                held = await self._held(folder, heads[folder], list(names))
+                found.update({names[name]: content for name, content in held.items()})
         return found
+
+    async def _held(self, folder: str, head: str, names: Sequence[str]) -> Mapping[str, Content]:
+        """Return what a commit holds of some files of its repository, whose names count from a folder."""
+        listed = await self._git(
+            folder, "--literal-pathspecs", "ls-tree", "-z", head, "--", *names, most=MAX_COMMITTED
+        )
+        if listed is None:
+            return {}
+        modes = dict(_listed(listed))
+        there = [name for name in names if name in modes]
+        held = {name: ABSENT for name in names if name not in modes}
+        if there:
+            feed = b"".join(os.fsencode(f"{head}:./{name}") + b"\n" for name in there)
+            output = await self._git(folder, "cat-file", "--batch", feed=feed, most=MAX_COMMITTED)
+            blobs = () if output is None else _blobs(output)
+            for name, data in zip(there, blobs, strict=False):
+                if data is not None:
+                    is_link = modes[name] == LINK_MODE
+                    executable = not is_link and bool(modes[name] & 0o100)
+                    held[name] = Content("link" if is_link else "file", data, executable)
+        return held
 
     async def _git(
         self, folder: str, *arguments: str, feed: bytes = b"", most: int = MAX_CONTENT
@@ -144,6 +164,15 @@ def _nested(workspace: Path, paths: Collection[str]) -> tuple[str, ...]:
                 found[folder] = None
             folder = os.path.dirname(folder)  # noqa: PTH120 reason: as above
     return tuple(found)
+
+
+def _listed(output: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the names of files, with their modes, that `git ls-tree -z` listed."""
+    for entry in output.split(b"\0"):
+        fields, _, name = entry.partition(b"\t")
+        mode, _, rest = fields.partition(b" ")
+        if rest.startswith(b"blob "):
+            yield os.fsdecode(name), int(mode, 8)
 
 
 def _blobs(output: bytes) -> Iterator[bytes | None]:

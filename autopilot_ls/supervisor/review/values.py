@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from autopilot_ls.edits.baselines.values import Baseline, Changes, Side
-from autopilot_ls.edits.history import Unreviewed
+from autopilot_ls.edits.history import Content, Unreviewed
+
+LINK_MODE: Final = 0o120000
+"""What git says a link is."""
 
 Heads = Mapping[str, str]
 """Commits that are checked out, by the folder of their repository relative to the workspace: the workspace's
@@ -74,6 +77,6 @@ class Snapshots(Protocol):
         """Return which commits are checked out in the workspace, and in what is nested around paths."""
         ...
 
-    async def committed(self, heads: Heads, paths: Collection[str]) -> Mapping[str, bytes | None]:
-        """Return what commits hold at paths, None where they have none; without those not known."""
+    async def committed(self, heads: Heads, paths: Collection[str]) -> Mapping[str, Content]:
+        """Return what commits hold at paths; without those of which that is not known."""
         ...

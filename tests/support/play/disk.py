@@ -148,10 +148,10 @@ class MemorySnapshots:
 
     async def committed(
         self, heads: Mapping[str, str], paths: Iterable[str]
-    ) -> Mapping[str, bytes | None]:
+    ) -> Mapping[str, Content]:
         del heads
         held = self.commits[-1]
-        return {path: held[path].data if path in held else None for path in paths}
+        return {path: held.get(path, ABSENT) for path in paths}
 
 
 def picked(choices: Sequence[str], number: int) -> str:

@@ -137,6 +137,14 @@ FOUND: dict[str, Script] = {
         ("undo", 11),
         ("write", 26, 15, 6),
     ),
+    "a file that the agent deleted again after an undo comes back": (
+        ("turn",),
+        ("command", 9),
+        ("write", 53, 17, 3),
+        ("look",),
+        ("undo", 46),
+        ("write", 53, 42, 12),
+    ),
     "a file that the agent made with consent, and then made binary, goes with its turn": (
         ("turn",),
         ("ask", 44),
