@@ -769,8 +769,8 @@ class Play:
                 continue
             if name in done.outcome.touched and now.get(name, ABSENT).kind == "link":
                 continue  # A whole that was kept in between is not gone back from.
-            if name in done.outcome.left and self.editor.buffers:
-                continue  # It is a link to what is open with unsaved changes.
+            if name in done.outcome.left and (self.editor.buffers or self.fired):
+                continue  # It is a link to what is open with unsaved changes, or one file was too fast.
             if index and self.ledger.taken_back.get(name, -1) >= since:
                 continue  # What was taken back may be of a turn before.
             if now.get(name, ABSENT) != baseline.get(name, ABSENT):
@@ -825,6 +825,9 @@ class Play:
         for proposal in self.proposals.values():
             proposal.accepted = False
         self.ledger.begin()
+        # What lay ready is only a copy.
+        files = {name: data for name, data in self.disk.all().items() if ".autopilot-" not in name}
+        self.ledger.must_disk = tokens(files.values())
         await self.open()
         self._remember()
         self.deaf = False

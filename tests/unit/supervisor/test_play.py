@@ -145,6 +145,15 @@ FOUND: dict[str, Script] = {
         ("undo", 46),
         ("write", 53, 42, 12),
     ),
+    "a patch that shows again when the next one over it was brought back is applied": (
+        ("turn",),
+        ("ask", 54),
+        ("decide", 0, 0, 0),
+        ("apply", 30, 22, 24),
+        ("ask", 35),
+        ("decide", 0, 0, 0),
+        ("apply", 31, 49, 36),
+    ),
     "a file that the agent made with consent, and then made binary, goes with its turn": (
         ("turn",),
         ("ask", 44),
