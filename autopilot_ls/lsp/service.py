@@ -19,7 +19,8 @@ from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.hosting import Host, Place
 from autopilot_ls.lsp.jobs import Jobs
-from autopilot_ls.lsp.view import EditorView, warm_up
+from autopilot_ls.lsp.view import EditorView
+from autopilot_ls.lsp.warming import warm_up
 from autopilot_ls.model.errors import AutopilotError
 
 _log = logging.getLogger(__name__)

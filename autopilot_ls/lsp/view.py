@@ -7,16 +7,13 @@ then. Not aware of agents. `service` stands above, the features below.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from lsprotocol import types
 
 from autopilot_ls.edits.line_edits import LineEdit
-from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.commands import Commands, response
 from autopilot_ls.lsp.configuration import Configuration
@@ -29,7 +26,7 @@ from autopilot_ls.lsp.features.findings import Findings
 from autopilot_ls.lsp.features.hover import hover_at
 from autopilot_ls.lsp.features.lenses import Lenses
 from autopilot_ls.lsp.features.merging import Merging
-from autopilot_ls.lsp.features.messages import REJECT, SHOW, Messages
+from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.features.notifications import Notifications
 from autopilot_ls.lsp.features.policy_files import PolicyFilesShown
 from autopilot_ls.lsp.features.preview import Preview
@@ -39,12 +36,14 @@ from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.features.statuses import Statuses
 from autopilot_ls.lsp.features.transcript import Transcripts
 from autopilot_ls.lsp.features.unsaved import UnsavedTasks
+from autopilot_ls.lsp.features.waiting import WaitingApprovals
+from autopilot_ls.lsp.features.whereabouts import Whereabouts
 from autopilot_ls.lsp.frames import Frames
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.policy_commands import PolicyCommands
 from autopilot_ls.lsp.review_commands import ReviewCommands
 from autopilot_ls.lsp.turn_params import TurnStartParams
-from autopilot_ls.model.approvals import Approval, DecisionKind, Outcome
+from autopilot_ls.model.approvals import Approval
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
     ApprovalRequested,
@@ -62,22 +61,12 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.model.text import count, one_line
-from autopilot_ls.presentation.approvals import alarm as alarm_of
-from autopilot_ls.presentation.approvals import title as title_of
 from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.supervisor.policies import policy_files
-from autopilot_ls.supervisor.requests import Reference
 from autopilot_ls.supervisor.views import OpenDocument
 from autopilot_ls.trace.redaction import Redactor
 
 _log = logging.getLogger(__name__)
-
-LEFT_TO_PERSON: Final = 1.0
-"""Seconds after which an approval that the policy meant to decide counts as left to the person."""
-
-
-MAX_ORIGINS: Final = 200
-"""Sessions whose beginning is remembered."""
 
 
 class EditorView:
@@ -101,13 +90,10 @@ class EditorView:
         self._settings = settings
         redact = Redactor(settings.trace.redact).redact
         folder = settings.state_folder / "sessions"
-        self._waiting: dict[str, Approval] = {}
-        # Where work was begun, and where the person was last: failures are shown there.
-        self._origins: dict[str, tuple[str, int]] = {}
-        self._last: tuple[str, int] | None = None
         self._frames = Frames(self._frame, lambda: connection.congested, room=connection.pace.wait)
-        self._statuses = Statuses(backend, redact, self._waiting.keys)
+        self._statuses = Statuses(backend, redact, self._asked)
         self._diagnostics = Diagnostics(connection)
+        self._whereabouts = Whereabouts(messages, self._diagnostics)
         self._progress = Progress(connection, jobs, backend.snapshot, redact)
         self._notifications = Notifications(connection, self._statuses)
         self._transcripts = Transcripts(
@@ -117,7 +103,12 @@ class EditorView:
             connection, backend, jobs, redact, lambda: self._settings.transcript.follow_seconds
         )
         self._preview = Preview(
-            connection, messages, jobs, folder, self._applied, place=self._diagnostics.pending.place
+            connection,
+            messages,
+            jobs,
+            folder,
+            self._applied,
+            place=self._diagnostics.pending.place,
         )
         self._merging = Merging(connection)
         self._lenses = Lenses(connection, jobs, self._diagnostics)
@@ -127,6 +118,20 @@ class EditorView:
         self._findings = Findings(connection, backend, self._diagnostics)
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         self._saving = Saving(connection, backend, self._unsaved)
+        self._waiting = WaitingApprovals(
+            connection,
+            backend,
+            jobs,
+            messages,
+            diagnostics=self._diagnostics,
+            lenses=self._lenses,
+            notifications=self._notifications,
+            preview=self._preview,
+            transcripts=self._transcripts,
+            unsaved=self._unsaved,
+            says=lambda: self._settings.approvals.show_message,
+            mark=self._frames.mark,
+        )
         files = policy_files(settings)
         self._policies = PolicyFilesShown(
             connection,
@@ -149,11 +154,11 @@ class EditorView:
             transcripts=self._transcripts,
             policies=PolicyCommands(connection, backend, files, self._policies.look_again),
             changes=ReviewCommands(connection, backend, lambda: self.name, self._unreviewed.undone),
-            started=self._started,
+            started=self._whereabouts.started,
         )
         self._actions = CodeActions(
             connection,
-            self,
+            self._waiting,
             self._diagnostics,
             unsaved=self._unsaved,
             policies=self._policies,
@@ -162,24 +167,16 @@ class EditorView:
             findings=self._findings,
         )
 
+    # Those that are made before what they lead to.
+
+    def _asked(self) -> Collection[str]:
+        return self._waiting.ids()
+
+    async def _applied(self, approval: Approval, hunks: Sequence[str]) -> str:
+        return await self._waiting.applied(approval, hunks)
+
     def _session_folders(self) -> list[str]:
-        return [self.folder(session_id) for session_id in self._backend.live_sessions()]
-
-    def _started(self, session_id: str, references: Sequence[Reference]) -> None:
-        place = self._last
-        if references:
-            place = (references[0].path, references[0].start_line or 0)
-        if place is not None:
-            self._origins[session_id] = place
-            if len(self._origins) > MAX_ORIGINS:
-                del self._origins[next(iter(self._origins))]
-
-    def _failed(self, session_id: str, message: str) -> None:
-        """Show that a session's work failed, where the person sees it."""
-        self._messages.error(message)
-        place = self._origins.get(session_id, self._last)
-        if place is not None and not self._messages.crowded:
-            self._diagnostics.show_failure(session_id, place[0], place[1], message)
+        return [self._waiting.folder(session_id) for session_id in self._backend.live_sessions()]
 
     async def _start_saved(self, task: TurnStartParams) -> object:
         return await self._commands.turns.start_now(task)
@@ -193,7 +190,7 @@ class EditorView:
             if turn is not None:
                 self._progress.begin(session_id, turn.id)
         for approval in self._backend.approvals():
-            self._ask(approval)
+            self._waiting.ask(approval)
         for document in self._connection.documents:
             self._follow_transcript(document)
             self._policies.look(document)
@@ -271,12 +268,11 @@ class EditorView:
         self._findings.happened(session_id, event.body)
         match event.body:
             case ApprovalRequested() | ApprovalResolved() | HunksMarked() as body:
-                self._approval_changed(session_id, body)
+                self._waiting.changed(session_id, body)
             case SessionCreated():
                 self._policies.look_again()
             case ModeChanged():
-                for approval in self._waiting.values():
-                    self._diagnostics.show(approval, self._alarm(approval))
+                self._waiting.mode_changed()
             case TurnStarted():
                 self._diagnostics.clear_failures()
                 self._progress.begin(session_id, event.turn_id or "")
@@ -301,7 +297,9 @@ class EditorView:
         turn = snapshot.turns[-1] if snapshot.turns else None
         closing = self._progress.end(session_id, snapshot, turn)
         if body.status is TurnStatus.FAILED:
-            self._failed(session_id, body.error or "The turn failed; the transcript has more.")
+            self._whereabouts.failed(
+                session_id, body.error or "The turn failed; the transcript has more."
+            )
         elif closing:
             self._messages.log(types.MessageType.Info, closing)
 
@@ -310,125 +308,10 @@ class EditorView:
             return  # The turn's end is next, and says it.
         last = body.stderr.strip().splitlines()[-1:]
         said = f" Its last words: {last[0]}" if last else ""
-        self._failed(
+        self._whereabouts.failed(
             session_id,
             f"The agent's process ended unexpectedly.{said} Start the next turn to bring it up again.",
         )
-
-    # Approvals ------------------------------------------------------------------------------------
-
-    def _approval_changed(
-        self, session_id: str, body: ApprovalRequested | ApprovalResolved | HunksMarked
-    ) -> None:
-        match body:
-            case ApprovalRequested():
-                self._requested(body.approval)
-            case ApprovalResolved():
-                self._resolved(session_id, body)
-            case HunksMarked():
-                self._marked(body)
-
-    def _requested(self, approval: Approval) -> None:
-        if approval.verdict.outcome is Outcome.ASK:
-            self._ask(approval)
-        else:
-            loop = asyncio.get_running_loop()
-            loop.call_later(LEFT_TO_PERSON, self._left_to_person, approval)
-
-    def _left_to_person(self, approval: Approval) -> None:
-        """The policy would have decided; where that was refused, the person must."""
-        if self._connection.left.is_set():
-            return
-        if any(waiting.id == approval.id for waiting in self._backend.approvals()):
-            self._ask(approval)
-
-    def _ask(self, approval: Approval) -> None:
-        if approval.id in self._waiting:
-            return
-        self._waiting[approval.id] = approval
-        alarm = self._alarm(approval)
-        self._diagnostics.show(approval, alarm)
-        self._lenses.changed()
-        self._notifications.asked(approval)
-        self._notifications.status_changed(approval.session_id)
-        self._frames.mark(approval.session_id)
-        if alarm or not self._notifications.enabled:
-            self._jobs.start(lambda: self._say_waiting(approval, alarm))
-
-    def _alarm(self, approval: Approval) -> str:
-        return alarm_of(approval, self._backend.snapshot(approval.session_id).mode)
-
-    def _resolved(self, session_id: str, body: ApprovalResolved) -> None:
-        self._unsaved.forget_decision(body.approval_id)
-        if self._waiting.pop(body.approval_id, None) is not None:
-            self._diagnostics.clear(body.approval_id)
-            self._lenses.changed()
-            self._preview.forget(body.approval_id)
-            self._notifications.decided(session_id, body.approval_id, body.decision)
-
-    def _marked(self, body: HunksMarked) -> None:
-        approval = self._waiting.get(body.approval_id)
-        if approval is None:
-            return
-        approval = approval.model_copy(update={"marks": body.marks})
-        self._waiting[approval.id] = approval
-        self._diagnostics.update(approval)
-        self._lenses.changed()
-        self._preview.marked(approval, self.folder(approval.session_id))
-        self._notifications.asked(approval)
-
-    async def _say_waiting(self, approval: Approval, alarm: str) -> None:
-        text = f"Autopilot waits for your decision: {title_of(approval)}"
-        if alarm:
-            # Short, since some editors show the beginning only.
-            text = f"{alarm}, waits for you: {title_of(approval)}"
-        if not self._settings.approvals.show_message:
-            self._messages.log(types.MessageType.Info, text)
-            return
-        chosen = await self._messages.waiting(text, loud=bool(alarm))
-        if approval.id not in self._waiting:
-            return
-        if chosen == SHOW:
-            path = await self._transcripts.open(approval.session_id, follow=True)
-            await self._preview.show_document(path.as_uri())
-        elif chosen == REJECT:
-            try:
-                await self._backend.decide(approval.id, DecisionKind.DECLINE, decided_by=self.name)
-            except AutopilotError as error:
-                self._messages.log(types.MessageType.Warning, str(error))
-
-    async def _applied(self, approval: Approval, hunks: Sequence[str]) -> str:
-        """Take what the person applied of a patch in the editor for the decision; returns a message."""
-        try:
-            decision = await self._backend.decide(
-                approval.id,
-                DecisionKind.ACCEPT,
-                decided_by=self.name,
-                hunks=hunks,
-                in_editor=True,
-            )
-        except AutopilotError as error:
-            return str(error)
-        accepted = len(decision.hunks or ())
-        return f"{count(accepted, 'hunk')} accepted in the editor; save to write them to disk."
-
-    # What code actions look up ---------------------------------------------------------------------
-
-    def approvals(self) -> Sequence[Approval]:
-        """Return the approvals that the person is asked about, oldest first."""
-        return tuple(self._waiting.values())
-
-    def folder(self, session_id: str) -> str:
-        """Return the folder that a session works in."""
-        return self._backend.snapshot(session_id).cwd
-
-    def transcript_session(self, key: str) -> str | None:
-        """Return the session whose transcript has this canonical path."""
-        return self._transcripts.session_of(key)
-
-    def transcript_line(self, approval: Approval) -> int | None:
-        """Return the line at which an approval stands in its transcript."""
-        return self._transcripts.line(approval.session_id, approval.id)
 
     # Frames -----------------------------------------------------------------------------------------
 
@@ -464,10 +347,8 @@ class EditorView:
         self._diagnostics.changed(document, edits)
         self._policies.look(document)
         self._preview.document_changed()
-        if self._follow_transcript(document) or document.path is None:
-            return
-        if self._last is None or self._last[0] != document.path:
-            self._last = (document.path, 0)
+        if not self._follow_transcript(document):
+            self._whereabouts.seen(document)
 
     def _follow_transcript(self, document: Document) -> bool:
         session_id = self._transcripts.session_of(document.key)
@@ -527,14 +408,18 @@ class EditorView:
     ) -> Sequence[types.Command | types.CodeAction]:
         """See `Features`."""
         document = self._connection.documents.get(params.text_document.uri)
-        if document is not None and document.path and not self._follow_transcript(document):
-            self._last = (document.path, params.range.start.line)
+        if document is not None and not self._follow_transcript(document):
+            self._whereabouts.seen(document, params.range.start.line)
         return self._actions.at(params)
 
     async def hover(self, params: types.HoverParams) -> types.Hover | None:
         """See `Features`."""
         return hover_at(
-            self._connection, self._diagnostics, self.folder, self._unreviewed.hovers, params
+            self._connection,
+            self._diagnostics,
+            self._waiting.folder,
+            self._unreviewed.hovers,
+            params,
         )
 
     async def code_lenses(self, params: types.CodeLensParams) -> Sequence[types.CodeLens]:
@@ -551,33 +436,3 @@ class EditorView:
     async def execute(self, name: str, arguments: Sequence[object]) -> object:
         """See `Features`."""
         return await self._commands.execute(name, arguments)
-
-
-def warm_up(connection: Connection) -> None:
-    """Have the code made that turns the first messages of each kind into JSON."""
-    start = types.Position(0, 0)
-    place = types.Range(start, start)
-    samples = (
-        types.PublishDiagnosticsParams(
-            "file:///", [types.Diagnostic(place, "", types.DiagnosticSeverity.Hint, data={})]
-        ),
-        types.ProgressParams("", types.WorkDoneProgressBegin("")),
-        types.ProgressParams("", types.WorkDoneProgressReport()),
-        types.ProgressParams("", types.WorkDoneProgressEnd()),
-        types.CodeAction("", command=types.Command("", "")),
-    )
-    structured: dict[str, object] = {
-        "jsonrpc": "2.0",
-        "id": 0,
-        "method": types.TEXT_DOCUMENT_CODE_ACTION,
-        "params": {
-            "textDocument": {"uri": ""},
-            "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
-            "context": {"diagnostics": []},
-        },
-    }
-    for sample in samples:
-        connection.server.protocol.plain(sample)
-    connection.server.protocol.structure_message(structured)
-    for method in methods.COMMANDS:
-        method.params_model().model_rebuild()

@@ -86,7 +86,9 @@ class Preview:
         self._folder = folder
         self._applied = applied
         self._diffs: dict[str, _Diff] = {}
+        # Approvals whose edit is being looked at; and whose outcome is being found out: was it decided?
         self._offered: set[str] = set()
+        self._taken: dict[str, asyncio.Future[bool]] = {}
         self._news = asyncio.Event()
 
     async def show(
@@ -176,6 +178,9 @@ class Preview:
         self._news.set()
 
     async def _offer(self, approval: Approval, plan: Plan) -> None:
+        taken = self._taken.get(approval.id)
+        if taken is not None and await asyncio.shield(taken):
+            return  # What was applied before has decided it.
         if approval.id in self._offered:
             return  # It is being looked at.
         self._offered.add(approval.id)
@@ -184,17 +189,26 @@ class Preview:
             answer = await self._connection.ask(
                 types.WORKSPACE_APPLY_EDIT, params, limit=EDIT_LIMIT
             )
-            if member(answer, "applied") is True:
-                await self._take(approval, plan)
         except ClientFailed:
             return
         finally:
             self._offered.discard(approval.id)
+        if member(answer, "applied") is True:
+            await self._take(approval, plan)
 
     async def _take(self, approval: Approval, plan: Plan) -> None:
         """Find out what the person applied, and have it be their choice."""
-        await self._settled()
-        units = await outcome(self._connection, plan)
+        taken = self._taken[approval.id] = asyncio.get_running_loop().create_future()
+        decided = False
+        try:
+            await self._settled()
+            decided = await self._decide(approval, await outcome(self._connection, plan))
+        finally:
+            taken.set_result(decided)
+            del self._taken[approval.id]
+
+    async def _decide(self, approval: Approval, units: Sequence[str] | None) -> bool:
+        """Have these be accepted, and say what came of it; tells whether there was anything to decide."""
         if units is None:
             self._messages.error(
                 "What was applied of the preview cannot be told from the text, so nothing is decided: "
@@ -206,6 +220,7 @@ class Preview:
             )
         else:
             self._messages.log(types.MessageType.Info, await self._applied(approval, units))
+        return bool(units)
 
     async def _settled(self) -> None:
         """Wait until the editor has told its changes, which it may do after its answer."""

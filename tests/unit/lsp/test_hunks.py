@@ -308,3 +308,19 @@ async def test_a_preview_that_was_closed_decides_nothing(tmp_path: Path) -> None
 def test_a_text_tells_which_hunks_were_made(text: str, units: tuple[str, ...] | None) -> None:
     pieces = (_Piece("h1", "a\n", "b\n", "B\n"), _Piece("h2", "", "", "x\n"))
     assert made(pieces, "c\n", text) == units
+
+
+async def test_a_preview_is_shown_again_while_the_last_is_still_being_read(tmp_path: Path) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor("Visual Studio Code")
+        # Applied with nothing ticked; the text may still change, so it is not read at once.
+        await applied(place, editor, {})
+        (approval,) = place.backend.approvals()
+        shown, _, _ = await editor.view._preview.show(approval, str(place.root), "edit")
+        assert shown == "edit"
+        await until(
+            lambda: (
+                len([m for m in editor.messages if m.get("method") == "workspace/applyEdit"]) == 2
+            )
+        )
+        assert place.backend.approvals() == (approval,)

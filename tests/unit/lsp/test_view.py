@@ -66,7 +66,7 @@ async def test_editor_that_comes_later_sees_what_waits_and_what_runs(tmp_path: P
 async def test_what_the_policy_decides_is_not_asked_unless_it_stays_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopilot_ls.lsp.view.LEFT_TO_PERSON", 0.05)
+    monkeypatch.setattr("autopilot_ls.lsp.features.waiting.LEFT_TO_PERSON", 0.05)
     path = tmp_path / "a.py"
     async with standing_in(tmp_path) as place:
         editor = place.editor()
