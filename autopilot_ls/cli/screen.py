@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Final, TextIO
 
@@ -20,6 +21,9 @@ _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE: Final = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 # Terminals that know these draw everything in between at once.
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+
+_PATIENCE: Final = 1.0
+"""Seconds to wait for what is being drawn when the terminal is given back."""
 
 _STYLES: Final = {
     "plain": Style.PLAIN,
@@ -51,6 +55,8 @@ class Screen:
         self._colour = wants_colour(self._stream)
         self._shown: list[str] = []
         self._inside = False
+        # What is drawn in a thread must not come after the terminal was given back.
+        self._writing = threading.Lock()
         self._before: list[int | list[bytes | int]] | None = None
 
     @property
@@ -84,8 +90,14 @@ class Screen:
 
         if not self._inside:
             return
+        # A terminal that is stopped lets the thread hang; then there is nobody to see it.
+        taken = self._writing.acquire(timeout=_PATIENCE)
         self._inside = False
-        self._write(_LEAVE)
+        try:
+            self._write(_LEAVE)
+        finally:
+            if taken:
+                self._writing.release()
         if self._before is not None:
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
             self._before = None
@@ -96,6 +108,11 @@ class Screen:
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines; what has not changed is not written again. May block as the terminal does."""
+        with self._writing:
+            if self._inside:
+                self._draw(lines)
+
+    def _draw(self, lines: Sequence[Line]) -> None:
         wanted = [drawn(line, colour=self._colour) for line in lines]
         parts: list[str] = [] if self._shown else ["\x1b[H\x1b[2J"]
         for number in range(max(len(wanted), len(self._shown))):

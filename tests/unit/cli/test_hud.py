@@ -139,6 +139,9 @@ def test_only_what_changed_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     screen = Screen(stream)
+    screen.show([(("never", "plain"),)])
+    assert stream.getvalue() == "", "the terminal is not ours yet"
+    screen.enter()
     screen.show([(("one", "plain"),), (("two", "bold"),)])
     assert "\x1b[H\x1b[2J" in stream.getvalue()
     stream.seek(0)
@@ -151,6 +154,10 @@ def test_only_what_changed_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     stream.truncate(0)
     screen.show([])
     assert stream.getvalue().count("\x1b[K") == 2
+    screen.leave()
+    before = stream.getvalue()
+    screen.show([(("late", "plain"),)])
+    assert stream.getvalue() == before
 
 
 def test_nothing_reaches_the_terminal_as_a_sequence() -> None:
