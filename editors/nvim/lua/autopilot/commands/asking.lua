@@ -1,0 +1,55 @@
+--- What the subcommands share: the text they are about, and the session.
+
+local say = require('autopilot.say')
+local server = require('autopilot.server')
+local state = require('autopilot.state')
+
+local M = {}
+
+---@class autopilot.Call
+---@field text string What stands behind the subcommand.
+---@field bang boolean
+---@field range? { first: integer, last: integer } Lines from 1.
+
+---@class autopilot.Subcommand
+---@field run fun(call: autopilot.Call)
+---@field complete? fun(lead: string): string[]
+
+--- The text behind the command, or what the person types then.
+function M.with_text(call, prompt, callback)
+  if call.text ~= '' then
+    return callback(call.text)
+  end
+  vim.ui.input({ prompt = prompt }, function(text)
+    if text and vim.trim(text) ~= '' then
+      callback(text)
+    end
+  end)
+end
+
+function M.with_session(callback)
+  server.with(function()
+    local view = state.current()
+    if view then
+      callback(view)
+    else
+      say.info('There is no open session (:Autopilot ask, :Autopilot resume)')
+    end
+  end)
+end
+
+--- A subcommand that asks something of the current session.
+---@param command autopilot.Command
+---@param done? fun(result: table)
+---@return autopilot.Subcommand
+function M.about_session(command, done)
+  return {
+    run = function()
+      M.with_session(function(view)
+        server.run(command, { sessionId = view.sessionId }, done)
+      end)
+    end,
+  }
+end
+
+return M

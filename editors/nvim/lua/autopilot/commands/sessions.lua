@@ -1,0 +1,122 @@
+--- The subcommands about sessions: choose, resume, read and name them, take their turns back.
+
+local asking = require('autopilot.commands.asking')
+local say = require('autopilot.say')
+local server = require('autopilot.server')
+local state = require('autopilot.state')
+
+---@type table<string, autopilot.Subcommand>
+local subcommands = {}
+
+--- Let the person choose a recorded session.
+local function pick(prompt, callback)
+  server.run('autopilot.session.list', {}, function(result)
+    vim.ui.select(result.sessions, {
+      prompt = prompt,
+      kind = 'autopilot.session',
+      format_item = function(each)
+        local when = os.date('%Y-%m-%d %H:%M', math.floor(each.updatedAt))
+        local where = vim.fn.fnamemodify(each.cwd, ':~')
+        return ('%s  %s  %s (%s)'):format(when, each.title, where, each.state)
+      end,
+    }, function(each)
+      if each then
+        callback(each.id, each)
+      end
+    end)
+  end)
+end
+
+local function open_session(result)
+  state.chosen = result.sessionId
+  local client = server.client()
+  if client then
+    state.refresh(client)
+  end
+end
+
+subcommands.fork = asking.about_session('autopilot.session.fork', open_session)
+subcommands.compact = asking.about_session('autopilot.session.compact')
+subcommands.archive = asking.about_session('autopilot.session.archive', function()
+  say.info('Archived')
+end)
+
+subcommands.rename = {
+  run = function(call)
+    asking.with_text(call, 'Title: ', function(text)
+      asking.with_session(function(view)
+        server.run('autopilot.session.rename', { sessionId = view.sessionId, title = text })
+      end)
+    end)
+  end,
+}
+
+local function resume(id)
+  server.run('autopilot.session.resume', { sessionId = id }, open_session)
+end
+
+subcommands.resume = {
+  run = function(call)
+    if call.text ~= '' then
+      resume(call.text)
+    else
+      pick('Resume', resume)
+    end
+  end,
+}
+
+local function transcript(id)
+  vim.cmd.edit(vim.fn.fnameescape(('autopilot:/transcript/%s.md'):format(id)))
+end
+
+subcommands.sessions = {
+  run = function()
+    pick('Session', function(id)
+      local choices = { 'Read its transcript', 'Resume it', 'Delete its record' }
+      vim.ui.select(choices, { prompt = 'What with it' }, function(_, index)
+        if index == 1 then
+          transcript(id)
+        elseif index == 2 then
+          resume(id)
+        elseif index == 3 then
+          server.run('autopilot.session.delete', { sessionId = id }, function()
+            say.info('Deleted')
+          end)
+        end
+      end)
+    end)
+  end,
+}
+
+subcommands.transcript = {
+  run = function()
+    asking.with_session(function(view)
+      transcript(view.sessionId)
+    end)
+  end,
+}
+
+local function taken_back(result)
+  for _, why in ipairs(result.left or {}) do
+    say.warn(why)
+  end
+  say.info(('%d files changed'):format(#(result.written or {})))
+end
+
+subcommands.undo = {
+  run = function(call)
+    asking.with_session(function(view)
+      local turn = call.text ~= '' and call.text or nil
+      server.run('autopilot.turn.undo', { sessionId = view.sessionId, turn = turn }, taken_back)
+    end)
+  end,
+}
+
+subcommands.redo = {
+  run = function()
+    local view = state.current()
+    server.run('autopilot.turn.redo', { cwd = view and view.cwd or vim.fn.getcwd() }, taken_back)
+  end,
+}
+
+return subcommands
