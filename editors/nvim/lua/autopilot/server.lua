@@ -100,7 +100,7 @@ function M.on_init(client)
       callback(client)
     end
   end)
-  require('autopilot.review').start(client)
+  require('autopilot.hunks').start(client)
 end
 
 --- Start the process; its end is told here first, because Neovim's own message about it stops the keyboard.

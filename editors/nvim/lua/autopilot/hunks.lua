@@ -1,0 +1,244 @@
+--- The hunks in the text: where they stand, and how they are shown: signs, and the lines before or after them.
+--- Where they stand is what the server's diagnostics say, so they move with what is typed; what they hold is
+--- asked for when it is not known yet. Not aware of decisions, which stand above in `review`.
+
+local config = require('autopilot.config')
+local server = require('autopilot.server')
+
+local M = {}
+
+local SHOWN = 20 -- lines of a hunk that are shown as virtual ones
+local KEPT = 5000 -- hunks whose lines are kept
+
+local marks = vim.api.nvim_create_namespace('autopilot.review')
+local diagnostics ---@type integer? The namespace of the server's diagnostics.
+local details = {} ---@type table<string, { old: string[], new: string[], at?: integer }> By the key of the hunk.
+local asked = {} ---@type table<string, true> The keys of what was asked for.
+local drawn = {} ---@type table<integer, table<string, { mark: integer, look: string }>> By buffer and id.
+
+---@class autopilot.ShownHunk
+---@field buffer integer
+---@field first integer From 0.
+---@field last integer
+---@field id string
+---@field key string Another one when it holds something else.
+---@field data table What the server gave with the diagnostic.
+---@field said string The first line of what the server says of it.
+---@field problem boolean Whether it cannot be accepted as it is.
+
+--- The hunks of a buffer, or of all buffers, in the order of the text.
+---@param buffer? integer
+---@return autopilot.ShownHunk[]
+function M.all(buffer)
+  local found = {}
+  for _, each in ipairs(diagnostics and vim.diagnostic.get(buffer, { namespace = diagnostics }) or {}) do
+    local data = vim.tbl_get(each, 'user_data', 'lsp', 'data')
+    local id = type(data) == 'table' and (data.hunkId or data.changeId)
+    if id then
+      local ends = each.end_col == 0 and each.end_lnum > each.lnum and each.end_lnum - 1 or each.end_lnum
+      local problem = data.hunkId ~= nil and each.severity == vim.diagnostic.severity.WARN
+      table.insert(found, {
+        buffer = each.bufnr,
+        first = each.lnum,
+        last = ends,
+        id = id,
+        key = data.changeId and id .. each.message or id,
+        data = data,
+        said = each.message:match('[^\n]*'),
+        problem = problem,
+      })
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.buffer ~= b.buffer then
+      return vim.api.nvim_buf_get_name(a.buffer) < vim.api.nvim_buf_get_name(b.buffer)
+    end
+    return a.first < b.first
+  end)
+  return found
+end
+
+local function chomp(line)
+  return (line:gsub('[\r\n]+$', ''))
+end
+
+local function virtual(hunk, lines, highlight, sign)
+  local tab = (' '):rep(vim.bo[hunk.buffer].tabstop)
+  local shown = {}
+  for index = 1, math.min(#lines, SHOWN) do
+    local text = chomp(lines[index]):gsub('\t', tab)
+    -- Code stays under code: the sign takes the place of a space where there is one.
+    text = text:sub(1, 2) == '  ' and sign .. text:sub(2) or sign .. ' ' .. text
+    local padding = (' '):rep(vim.o.columns - vim.fn.strdisplaywidth(text))
+    table.insert(shown, { { text .. padding, highlight } })
+  end
+  if #lines > SHOWN then
+    table.insert(shown, { { ('  … %d more lines'):format(#lines - SHOWN), 'AutopilotDim' } })
+  end
+  return shown
+end
+
+--- How a hunk is labelled: a text and its highlight.
+---@param hunk autopilot.ShownHunk
+---@return { [1]: string, [2]: string }
+function M.label(hunk)
+  if hunk.problem then
+    return { ' ⚠ look at its diagnostic ', 'AutopilotWarn' }
+  elseif hunk.data.mark == 'accept' then
+    return { ' ✔ accept ', 'AutopilotGood' }
+  elseif hunk.data.mark == 'reject' then
+    return { ' ✘ reject ', 'AutopilotBad' }
+  end
+  return hunk.data.hunkId and { ' ● pending ', 'AutopilotPending' }
+    or { ' ○ to review ', 'AutopilotUnreviewed' }
+end
+
+local function place(hunk, row, options)
+  options.strict = false
+  return vim.api.nvim_buf_set_extmark(hunk.buffer, marks, row, 0, options)
+end
+
+--- Returns the mark that stands for the hunk.
+local function show(hunk)
+  local detail = details[hunk.key] or { old = {}, new = {} }
+  local pending = hunk.data.hunkId ~= nil
+  local standing = pending and detail.old or detail.new
+  local sign_hl = pending and 'AutopilotPending' or 'AutopilotUnreviewed'
+  for row = hunk.first, hunk.last do
+    place(hunk, row, {
+      sign_text = '┃',
+      sign_hl_group = sign_hl,
+      line_hl_group = #standing > 0 and (pending and 'AutopilotRemoved' or 'AutopilotAdded') or nil,
+      priority = 200,
+    })
+  end
+  local mark = place(hunk, hunk.first, { virt_text = { M.label(hunk) }, virt_text_pos = 'right_align' })
+  local other = pending and virtual(hunk, detail.new, 'AutopilotAdded', '+')
+    or virtual(hunk, detail.old, 'AutopilotRemoved', '-')
+  if #other > 0 then
+    -- What comes in place of lines stands below them, what was there before above; what is inserted goes
+    -- before the line, unless it is the end of the file.
+    local appended = hunk.last + 1 == vim.api.nvim_buf_line_count(hunk.buffer) and detail.at ~= hunk.first + 1
+    local above = not pending or (#standing == 0 and not appended)
+    place(hunk, above and hunk.first or hunk.last, { virt_lines = other, virt_lines_above = above })
+  end
+  return mark
+end
+
+--- What a hunk looks like, its place aside.
+local function look(hunk)
+  return table.concat({ hunk.last - hunk.first, M.label(hunk)[1], details[hunk.key] and hunk.key or '' }, ' ')
+end
+
+--- Whether all that is shown in a buffer has its place and its look already: marks move with the text.
+local function is_drawn(buffer, hunks)
+  local there = drawn[buffer] or {}
+  for _, hunk in ipairs(hunks) do
+    local known = there[hunk.id]
+    local row = known and vim.api.nvim_buf_get_extmark_by_id(buffer, marks, known.mark, {})[1]
+    if row ~= hunk.first or known.look ~= look(hunk) then
+      return false
+    end
+  end
+  return vim.tbl_count(there) == #hunks
+end
+
+---@param buffer integer
+local function decorate(buffer)
+  if not vim.api.nvim_buf_is_loaded(buffer) then
+    return
+  end
+  local hunks = config.get().inline and M.all(buffer) or {}
+  if is_drawn(buffer, hunks) then
+    return
+  end
+  vim.api.nvim_buf_clear_namespace(buffer, marks, 0, -1)
+  drawn[buffer] = {}
+  for _, hunk in ipairs(hunks) do
+    drawn[buffer][hunk.id] = { mark = show(hunk), look = look(hunk) }
+  end
+end
+
+local function decorate_all()
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    decorate(vim.api.nvim_win_get_buf(window))
+  end
+end
+
+--- Ask for what the hunks hold, if some are new.
+---@param hunks autopilot.ShownHunk[]
+local function ask(hunks)
+  local patches, folders = {}, {}
+  for _, hunk in ipairs(hunks) do
+    if not asked[hunk.key] then
+      asked[hunk.key] = true
+      if hunk.data.hunkId then
+        patches[hunk.id] = hunk.key
+      else
+        folders[hunk.data.cwd] = folders[hunk.data.cwd] or {}
+        folders[hunk.data.cwd][hunk.id] = hunk.key
+      end
+    end
+  end
+  if next(patches) then
+    server.run('autopilot.approval.list', {}, function(result)
+      for _, approval in ipairs(result.approvals) do
+        for _, file in ipairs(approval.files or {}) do
+          for _, hunk in ipairs(file.hunks or {}) do
+            local key = patches[hunk.id]
+            if key then
+              details[key] = { old = hunk.oldLines, new = hunk.newLines, at = hunk.oldStart }
+            end
+          end
+        end
+      end
+      decorate_all()
+    end)
+  end
+  for folder, keys in pairs(folders) do
+    server.run('autopilot.changes.list', { cwd = folder }, function(result)
+      for _, change in ipairs(result.changes) do
+        local key = keys[change.id]
+        if key then
+          details[key] = { old = change.old, new = change.new }
+        end
+      end
+      decorate_all()
+    end)
+  end
+end
+
+local due = {} ---@type table<integer, true>
+
+--- Follow what the server shows from now on.
+---@param client vim.lsp.Client
+function M.start(client)
+  diagnostics = vim.lsp.diagnostic.get_namespace(client.id)
+  details, asked, drawn = {}, {}, {}
+  if config.get().inline then
+    -- The signs of the review stand for those of hunks; failures keep theirs.
+    local loud = { severity = { min = vim.diagnostic.severity.ERROR } }
+    vim.diagnostic.config({ signs = loud, underline = loud, virtual_text = loud }, diagnostics)
+  end
+  vim.api.nvim_create_autocmd({ 'DiagnosticChanged', 'BufWinEnter' }, {
+    group = vim.api.nvim_create_augroup('autopilot.review', {}),
+    callback = function(event)
+      if due[event.buf] then
+        return
+      end
+      due[event.buf] = true
+      vim.schedule(function()
+        due[event.buf] = nil
+        if vim.api.nvim_buf_is_valid(event.buf) and vim.api.nvim_buf_is_loaded(event.buf) then
+          if vim.tbl_count(asked) > KEPT then
+            details, asked = {}, {}
+          end
+          ask(M.all(event.buf))
+          decorate(event.buf)
+        end
+      end)
+    end,
+  })
+end
+
+return M
