@@ -59,6 +59,10 @@ class Features(Protocol):
         """A document was saved."""
         ...
 
+    def folders_changed(self) -> None:
+        """The workspace folders are others now."""
+        ...
+
     def configuration_changed(self, pushed: object) -> None:
         """The settings may be others now."""
         ...
@@ -261,6 +265,8 @@ class Connection:
         come = [path for folder in event.added if (path := to_path(folder.uri))]
         kept = [path for path in self.folders if path not in gone]
         self.folders = [*kept, *(path for path in come if path not in kept)]
+        if self._features is not None:
+            self._features.folders_changed()
 
     def configuration_changed(self, settings: object) -> None:
         """See `Endpoint`."""

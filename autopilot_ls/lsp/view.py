@@ -189,8 +189,7 @@ class EditorView:
             turn = self._backend.snapshot(session_id).active_turn
             if turn is not None:
                 self._progress.begin(session_id, turn.id)
-        for approval in self._backend.approvals():
-            self._waiting.ask(approval)
+        self.folders_changed()
         for document in self._connection.documents:
             self._follow_transcript(document)
             self._policies.look(document)
@@ -373,6 +372,11 @@ class EditorView:
         self._lenses.document_saved(document)
         self._policies.look(document)
         self._unsaved.look_again(document.key)
+
+    def folders_changed(self) -> None:
+        """See `Features`. The editor may be concerned with more of what waits."""
+        for approval in self._backend.approvals():
+            self._waiting.ask(approval)
 
     def configuration_changed(self, pushed: object) -> None:
         """See `Features`."""

@@ -227,6 +227,11 @@ async def test_a_window_on_another_folder_is_not_bothered_but_can_ask() -> None:
             assert len((await two.execute("autopilot.approval.list", named))["approvals"]) == 1
             shown = {"$/progress", "textDocument/publishDiagnostics", "window/showMessage"}
             assert not shown & set(two.methods())
+            added = [{"uri": here.workspace.as_uri(), "name": "work"}]
+            two.notify(
+                "workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": []}}
+            )
+            await hints(two, any_left=True)
             await two.execute(
                 "autopilot.approval.decide", {"approvalId": approval["id"], "decision": "accept"}
             )
