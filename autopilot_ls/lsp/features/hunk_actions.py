@@ -17,7 +17,7 @@ from autopilot_ls.lsp.features.actions import Offer, UnsavedText, accepting
 from autopilot_ls.lsp.features.approval_actions import MAX_REASON
 from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.model.approvals import Approval, ChangeKind, Mark
-from autopilot_ls.model.review import expanded, units_of
+from autopilot_ls.model.review import units_of
 from autopilot_ls.model.text import count, one_line
 from autopilot_ls.presentation.approvals import relative
 
@@ -80,20 +80,30 @@ def offers(
     found += _of_rest(approval, unfit)
     if unsaved is None:
         return found
-    return [way for offer in found for way in _ways(approval, offer, unsaved)]
+    left = undecided(approval)
+    return [way for offer in found for way in _ways(approval, offer, unsaved, left)]
 
 
-def completes(approval: Approval, hunks: Iterable[str]) -> bool:
-    """Tell whether every hunk of a patch has its choice when these have one."""
-    chosen = {choice.hunk_id for choice in approval.marks} | set(expanded(approval, hunks))
-    return all(unit.id in chosen for unit in units_of(approval))
+def undecided(approval: Approval) -> list[tuple[str, str]]:
+    """Return the hunks of a patch that have no choice yet, each with the id of its file."""
+    chosen = {choice.hunk_id for choice in approval.marks}
+    return [(unit.id, unit.file_id) for unit in units_of(approval) if unit.id not in chosen]
 
 
-def _ways(approval: Approval, offer: Offer, unsaved: UnsavedText) -> Iterable[Offer]:
+def completes(left: Iterable[tuple[str, str]], hunks: Collection[str]) -> bool:
+    """Tell whether nothing is undecided any more when these hunks, or files, have their choice."""
+    return all(hunk in hunks or file in hunks for hunk, file in left)
+
+
+def _ways(
+    approval: Approval, offer: Offer, unsaved: UnsavedText, left: Iterable[tuple[str, str]]
+) -> Iterable[Offer]:
     """Yield the ways to carry out an offer; with the last choice, files are written."""
     hunks, choice = cast("list[str]", offer.argument["hunks"]), offer.argument["mark"]
-    others = any(one.mark is Mark.ACCEPT and one.hunk_id not in hunks for one in approval.marks)
-    if choice == "none" or not completes(approval, hunks) or (choice == "reject" and not others):
+    if choice == "none" or not completes(left, hunks):
+        return [offer]
+    others = (one for one in approval.marks if one.hunk_id not in hunks)
+    if choice == "reject" and not any(one.mark is Mark.ACCEPT for one in others):
         return [offer]
     return accepting(offer, unsaved)
 

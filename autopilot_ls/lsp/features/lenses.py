@@ -8,7 +8,7 @@ a second. Not aware of decisions. `view` stands above; `hunk_actions` has what i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lsprotocol import types
@@ -19,7 +19,7 @@ from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.actions import UnsavedText
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
-from autopilot_ls.lsp.features.hunk_actions import completes, mark
+from autopilot_ls.lsp.features.hunk_actions import completes, mark, undecided
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.lsp.jobs import Jobs
@@ -55,17 +55,19 @@ class Lenses:
             return []
         lenses: list[types.CodeLens] = []
         unfit: dict[str, frozenset[str]] = {}
-        unsaved: dict[str, UnsavedText | None] = {}
+        unsaved: dict[str, tuple[UnsavedText | None, Sequence[tuple[str, str]]]] = {}
         for shown, place in self._diagnostics.pending.in_file(document)[:MAX_HUNKS]:
             approval = shown.approval
             first = approval.id not in unfit
             if first:
                 unfit[approval.id] = self._diagnostics.pending.unfit(approval.id)
-                unsaved[approval.id] = self._diagnostics.pending.unsaved(approval.id)
-            wrong, typed = unfit[approval.id], unsaved[approval.id]
+                typed = self._diagnostics.pending.unsaved(approval.id)
+                unsaved[approval.id] = typed, undecided(approval) if typed else ()
+            wrong, (typed, left) = unfit[approval.id], unsaved[approval.id]
             buttons: list[_Button] = []
             if shown.total > 1:
-                buttons += _of_hunk(shown, typed, ready=shown.unit.id not in wrong)
+                last = typed if completes(left, (shown.unit.id,)) else None
+                buttons += _of_hunk(shown, last, ready=shown.unit.id not in wrong)
             if first:
                 buttons += _of_patch(approval, shown.total, typed, ready=not wrong)
             where = types.Range(place.start, place.start)
@@ -134,8 +136,7 @@ def _of_hunk(shown: ShownHunk, unsaved: UnsavedText | None, *, ready: bool) -> I
         yield button(f"{said}: take back", "none")
         return
     if ready and not unit.file.problem:
-        last = unsaved is not None and completes(approval, [unit.id])
-        yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved if last else None)
+        yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved)
     yield button(f"✗ reject {what}", "reject")
 
 
