@@ -106,16 +106,16 @@ class Survey:
 
     def _contents(self) -> Iterator[bytes]:
         plan, tally = self._plan, self.tally
+        limits, read = self._limits, self._reader.read
         for path in sorted(plan.indexed | plan.new | plan.forced):
             if not storable(path, 0):
                 self._watch(path, self._reader.look(path, "name"))
                 continue
             if self._is_beyond(path):
                 continue
-            left = self._limits.read_bytes - tally.read
-            found = self._reader.read(path, min(self._limits.file_bytes, max(left, 0)))
-            if isinstance(found, Content) and storable(path, found.mode):
-                yield from self._keep(path, found)
+            found = read(path, min(limits.file_bytes, max(limits.read_bytes - tally.read, 0)))
+            if isinstance(found, Content) and (found.mode != LINK or storable(path, LINK)):
+                yield self._keep(path, found)
             elif isinstance(found, Content):
                 self._watch(path, self._reader.look(path, "name"))
             elif found is None:
@@ -143,7 +143,8 @@ class Survey:
             self._watch(path, self._reader.look(path, reason))
         return True
 
-    def _keep(self, path: bytes, found: Content) -> Iterator[bytes]:
+    def _keep(self, path: bytes, found: Content) -> bytes:
+        # One piece for each file: with many small ones, the pieces cost more than what is copied.
         self._marks += 1
         self.tally.read += len(found.data)
         self.tally.kept[path] = (found.mode, self._marks)
@@ -151,9 +152,7 @@ class Survey:
             self.tally.fresh.add(path)
         if not found.steady:
             self.tally.unsteady.append(path)
-        yield b"blob\nmark :%d\ndata %d\n" % (self._marks, len(found.data))
-        yield found.data
-        yield b"\n"
+        return b"blob\nmark :%d\ndata %d\n%b\n" % (self._marks, len(found.data), found.data)
 
     def _watch(self, path: bytes, known: Stat | None) -> None:
         self._drop(path)

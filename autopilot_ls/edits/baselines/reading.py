@@ -10,9 +10,8 @@ import errno
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from autopilot_ls.edits.baselines.watched import Stat
 
@@ -26,8 +25,7 @@ PLAIN: Final = 0o100644
 EXECUTABLE: Final = 0o100755
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What a file holds.
 
     Attributes:
