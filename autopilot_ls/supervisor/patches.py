@@ -299,9 +299,7 @@ class Patches:
             del self._patches[key]
         root = self._workspace()
         try:
-            # The last one first: what was written over an earlier patch, and is brought back, shows that one.
-            found = await looked(lambda: [_settle(key, patch, root) for key, patch in due[::-1]])
-            return found[::-1]
+            return await looked(lambda: [_settle(key, patch, root) for key, patch in due])
         except DecisionRefused as error:
             return [_untold(key, patch, error) for key, patch in due]
 

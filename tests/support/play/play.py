@@ -347,7 +347,12 @@ class Play:
             return  # After a crash it is known only what can still be seen.
         if outcome in wanted and now != wanted[outcome]:
             self.faults.append(f"settled as {outcome}, which is not so: {settled.detail}")
-        if outcome == "different" and now == proposal.shown:
+        alone = not any(
+            other is not proposal and other.accepted and other.shown.keys() & now.keys()
+            for other in self.proposals.values()
+        )
+        # Where another one was written over it and is brought back in the same moment, it shows again.
+        if alone and outcome == "different" and now == proposal.shown:
             self.faults.append(f"settled as different, though all is applied: {settled.detail}")
         if outcome != "applied":
             self.ledger.forget(set(now))

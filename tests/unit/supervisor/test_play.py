@@ -145,7 +145,7 @@ FOUND: dict[str, Script] = {
         ("undo", 46),
         ("write", 53, 42, 12),
     ),
-    "a patch that shows again when the next one over it was brought back is applied": (
+    "two patches of one file of which the last one is brought back": (
         ("turn",),
         ("ask", 54),
         ("decide", 0, 0, 0),
@@ -153,6 +153,22 @@ FOUND: dict[str, Script] = {
         ("ask", 35),
         ("decide", 0, 0, 0),
         ("apply", 31, 49, 36),
+    ),
+    "two patches that both make a file, of which one is written": (
+        ("turn",),
+        ("ask", 34),
+        ("mode", 4),
+        ("ask", 34),
+        ("apply", 59, 53, 20),
+    ),
+    "a patch that does nothing over one that is brought back": (
+        ("turn",),
+        ("ask", 17),
+        ("decide", 0, 0, 0),
+        ("apply", 43, 31, 12),
+        ("ask", 6),
+        ("outside", 54, 1, 37),
+        ("mark", 35, 52, 21),
     ),
     "a file that the agent made with consent, and then made binary, goes with its turn": (
         ("turn",),
