@@ -111,8 +111,8 @@ class MemorySnapshots:
 
     async def take(self) -> Baseline:
         files = self.disk.all()
-        name = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
-        name += hashlib.sha1(b"".join(content.data for content in files.values())).hexdigest()
+        whole = [(path, content, content.data) for path, content in sorted(files.items())]
+        name = hashlib.sha1(repr(whole).encode(errors="surrogateescape")).hexdigest()
         self.seen[name] = files
         return Baseline(name, self.disk.now, len(files))
 
