@@ -308,7 +308,9 @@ class Play:
                 for name in (piece.name, piece.move_to)
                 if name in self.editor.buffers and self._is_unsaved(name)
             ]
-            if dirty:
+            if (
+                dirty and not self.fired
+            ):  # What is typed while the answer is on its way stays unsaved.
                 self.faults.append(f"accepted over unsaved changes of {dirty}")
             proposal.before[piece.name] = self.disk.data(piece.name)
             proposal.shown[piece.name] = None if piece.move_to else piece.new
