@@ -232,6 +232,15 @@ class VSCode:
         bench.see(bench.status())
         return bench
 
+    def keep_pictures(self) -> None:
+        """Keep a picture of each window, for who looks into a failure."""
+        folder = ARTIFACTS / "vscode"
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, context in enumerate(self.browser.contexts):
+            for page in context.pages:
+                with suppress(PlaywrightError):
+                    page.screenshot(path=folder / f"failed-{self.world.root.name}-{number}.png")
+
     def _asked(self, request: object) -> None:
         url = str(getattr(request, "url", ""))
         if not re.match(r"(https?|wss?)://127\.0\.0\.1:|data:|blob:|vscode-", url):
@@ -326,7 +335,11 @@ def vscode(
             )
             try:
                 editor = VSCode(world, url, folder, process, browser)
-                yield editor
+                try:
+                    yield editor
+                except BaseException:
+                    editor.keep_pictures()
+                    raise
                 assert not editor.outside, f"asked for outside this machine: {editor.outside}"
             finally:
                 browser.close()

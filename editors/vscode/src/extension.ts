@@ -28,7 +28,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const store = new Store();
   const transcripts = new Transcripts();
   const server = new Server(settings, log, (name, argument) => override(name, argument));
-  const review = new Review(store);
+  const review = new Review(server, store);
   const openTranscript = async (id: string): Promise<void> => transcripts.open(id);
   const show = async (id: string): Promise<void> => {
     await commands.executeCommand('autopilot.showApproval', id);

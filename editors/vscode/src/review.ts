@@ -1,9 +1,10 @@
-// Patches and changes in VS Code's own diff editors. The texts before and after are documents that the
-// server makes. Knows nothing of decisions.
+// Patches and changes in VS Code's own diff editors, one file or many. The texts before and after are
+// documents that the server makes and names. Knows nothing of decisions.
 
 import * as path from 'node:path';
 import { commands, Uri } from 'vscode';
-import type { ChangesList, ChangeShown, FileChange } from './generated';
+import type { ChangesList } from './generated';
+import type { Caller } from './protocol';
 import type { Store } from './store';
 import { count } from './text';
 
@@ -15,21 +16,40 @@ interface Pair {
 }
 
 export class Review {
-  constructor(private readonly store: Store) {}
+  constructor(
+    private readonly caller: Caller,
+    private readonly store: Store,
+  ) {}
 
-  /** Shows a pending patch: one file in a diff editor, several in the one for many. */
+  /** Shows a pending patch, or one file of it. */
   async showPatch(approvalId: string, only?: number): Promise<void> {
-    const approval = this.store.approval(approvalId);
-    if (approval === undefined) return;
-    const pairs = approval.files.map((file, index) => pairOf(approvalId, file, index));
-    const title = this.store.waits(approvalId)?.pending.title ?? 'Proposed change';
-    await open(title, only === undefined ? pairs : pairs.slice(only, only + 1), 'proposed');
+    const waiting = this.store.waits(approvalId);
+    if (waiting === undefined) return;
+    const { sessionId } = waiting.session;
+    const { documents } = await this.caller.call('autopilot.approval.list', { sessionId });
+    const files = documents.find(each => each.approvalId === approvalId)?.files ?? [];
+    const pairs = files.map(file => ({
+      file: Uri.file(file.path),
+      before: file.before === null ? undefined : Uri.parse(file.before),
+      after: file.after === null ? undefined : Uri.parse(file.after),
+    }));
+    const shown = only === undefined ? pairs : pairs.slice(only, only + 1);
+    await open(waiting.pending.title, shown, 'proposed');
   }
 
   /** Shows what was changed without asking: all files, or one. */
   async showChanges(list: ChangesList, uri?: string): Promise<void> {
-    const pairs = filesOf(list).filter(each => uri === undefined || each.file.toString() === uri);
-    await open(`Changes to review in ${count(pairs.length, 'file')}`, pairs, 'since the baseline');
+    const files = new Map<string, Pair>();
+    for (const change of list.changes) {
+      if (uri !== undefined && change.uri !== uri) continue;
+      const file = Uri.parse(change.uri);
+      files.set(change.uri, {
+        file,
+        before: change.kind === 'add' ? undefined : Uri.parse(change.before),
+        after: change.kind === 'delete' ? undefined : file,
+      });
+    }
+    await open(`Changes in ${count(files.size, 'file')}`, [...files.values()], 'to review');
   }
 }
 
@@ -43,32 +63,7 @@ async function open(title: string, pairs: readonly Pair[], what: string): Promis
   }
   const { file, before, after } = first;
   const label = `${path.basename(file.path)} (${what})`;
-  const options = { preview: true };
   if (before !== undefined && after !== undefined) {
-    await commands.executeCommand('vscode.diff', before, after, label, options);
-  } else await commands.executeCommand('vscode.open', after ?? before ?? file, options, label);
-}
-
-/** The documents of a file in a pending patch, as the server names them. */
-function pairOf(approvalId: string, file: FileChange, index: number): Pair {
-  const target = file.moveTo ?? file.path;
-  const document = (side: string, name: string): Uri =>
-    Uri.from({
-      scheme: 'autopilot',
-      path: `/approval/${approvalId}/${side}/${index}/${path.basename(name)}`,
-    });
-  return {
-    file: Uri.file(target),
-    before: file.kind === 'add' ? undefined : document('before', file.path),
-    after: file.kind === 'delete' ? undefined : document('after', target),
-  };
-}
-
-function filesOf(list: ChangesList): readonly Pair[] {
-  const byFile = new Map<string, ChangeShown>();
-  for (const change of list.changes) byFile.set(change.uri, change);
-  return [...byFile.values()].map(change => {
-    const file = Uri.parse(change.uri);
-    return { file, before: undefined, after: change.kind === 'delete' ? undefined : file };
-  });
+    await commands.executeCommand('vscode.diff', before, after, label, { preview: true });
+  } else await commands.executeCommand('vscode.open', after ?? before ?? file, { preview: true }, label);
 }

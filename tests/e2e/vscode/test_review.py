@@ -149,6 +149,15 @@ def test_what_a_command_changed_is_kept_and_undone(package: Path) -> None:
             bench.show()
             _ask(bench, "Change three files")
             bench.see(bench.row("Changes", "c.txt"))
+            bench.chord("r")
+            bench.see(bench.page.locator(".multiDiffEditor"))
+            expect(bench.page.locator(".multiDiffEntry .header-content")).to_have_count(
+                3, timeout=WAIT
+            )
+            bench.see(bench.page.locator(".multiDiffEntry .view-line").filter(has_text="old"))
+            bench.shot("three-files")
+            bench.row("Changes", "c.txt").first.click()
+            bench.see(bench.page.locator(".tab.active").filter(has_text="c.txt (to review)"))
             bench.act(bench.row("Changes", "a.txt"), "Keep")
             bench.miss(bench.row("Changes", "a.txt"))
             bench.act(bench.row("Changes", "b.txt"), "Undo")

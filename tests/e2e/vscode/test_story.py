@@ -82,6 +82,10 @@ def test_a_task_from_its_beginning_to_its_undoing(package: Path) -> None:
             # One hunk is accepted and the other rejected.
             bench.see(bench.row("Approvals", "Change area.py"))
             assert here.read("made.txt") == "made 1\nmade 2\nmade 3\n"
+            bench.row("Approvals", "Change area.py").first.click()
+            bench.see(bench.page.locator(".monaco-diff-editor .line-insert"))
+            bench.see(bench.page.locator(".editor-actions .action-label[aria-label^=Accept]"))
+            bench.shot("diff")
             bench.act(bench.row("Approvals", "Hunk 1"), "Accept")
             bench.see(bench.row("Approvals", re.compile("Hunk 1.*accepted")))
             assert here.read("area.py") == LINES
@@ -110,6 +114,12 @@ def test_a_task_from_its_beginning_to_its_undoing(package: Path) -> None:
             bench.see(bench.status().filter(has_text="read-only"))
 
             # The transcript, and the turn undone.
+            bench.chord("t")
+            told = bench.page.locator(".editor-instance .view-line").filter(
+                has_text="mind the names"
+            )
+            bench.see(told)
+            bench.shot("transcript")
             bench.see(bench.row("Changes", "made.txt"))
             bench.chord("u")
             bench.see(bench.toast("the turn is undone"))
