@@ -3,7 +3,7 @@
 import { Uri } from 'vscode';
 import type { Approval, FileChange, HunkMark } from './generated';
 import type { Store, Waiting } from './store';
-import { count, since } from './text';
+import { count, minutesSince } from './text';
 import type { Node } from './tree';
 
 const ICONS: Readonly<Record<string, string>> = {
@@ -22,7 +22,7 @@ export function approvalNodes(store: Store): readonly Node[] {
 
 function approvalNode({ session, pending }: Waiting, approval: Approval | undefined, many: boolean): Node {
   const id = pending.id;
-  const parts = [pending.alarm, many ? session.title : '', since(pending.requestedAt)];
+  const parts = [pending.alarm, many ? session.title : '', minutesSince(pending.requestedAt)];
   return {
     id,
     label: pending.title,

@@ -67,6 +67,15 @@ export async function activate(context: ExtensionContext): Promise<void> {
     await sessions.load();
   }
 
+  /** Tells the server the mode of new sessions where it is another now. */
+  async function takeMode(): Promise<void> {
+    const { mode } = settings;
+    if (server.sent === undefined || server.sent.mode === mode) return;
+    await server.call('autopilot.mode.set', { mode });
+    server.sent = { ...server.sent, mode };
+    store.setMode(mode);
+  }
+
   const badge = (value: number, noun: string): { value: number; tooltip: string } | undefined =>
     value === 0 ? undefined : { value, tooltip: count(value, noun) };
   const trees = [
@@ -119,7 +128,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }),
     server.onDidChangeState(state => {
       store.setServer(state);
-      if (state === 'ready') snapshot().catch(failed);
+      if (state !== 'ready') return;
+      const late = settings.fixed !== server.sent?.fixed;
+      (late ? server.restart() : takeMode().then(snapshot)).catch(failed);
     }),
     server.on('autopilot/status', ({ status }) => {
       if (differs(store.session(status.sessionId), status)) changes.refresh();
@@ -137,12 +148,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
       server.restart().catch(failed);
     }),
     workspace.onDidChangeConfiguration(event => {
-      if (settings.needsRestart(section => event.affectsConfiguration(section))) void offerRestart();
-      else if (event.affectsConfiguration('autopilot.mode') && store.server === 'ready') {
-        server.call('autopilot.mode.set', { mode: settings.mode }).then(() => {
-          store.setMode(settings.mode);
-        }, failed);
-      }
+      if (!event.affectsConfiguration('autopilot') || store.server !== 'ready') return;
+      if (settings.fixed !== server.sent?.fixed) void offerRestart();
+      else takeMode().catch(failed);
     }),
     ...register({ server, store, approvals, review, changes, sessions, transcripts, log }),
   );

@@ -11,7 +11,7 @@ import {
   type LanguageClientOptions,
 } from 'vscode-languageclient/node';
 import { failed } from './failures';
-import type { Commands, Notifications } from './generated';
+import type { Commands, Mode, Notifications } from './generated';
 import { locate } from './locate';
 import { errorOf, Unanswered, type Caller, type CommandName } from './protocol';
 import type { Settings } from './settings';
@@ -31,6 +31,8 @@ export class Server implements Caller, Disposable {
   private client: LanguageClient | undefined;
   private ends: number[] = [];
   private gone = false;
+  /** The settings that the server was started with. */
+  sent: { readonly fixed: string; readonly mode: Mode } | undefined;
 
   constructor(
     private readonly settings: Settings,
@@ -55,6 +57,8 @@ export class Server implements Caller, Disposable {
       this.states.fire('missing');
       return;
     }
+    // Where the editor runs elsewhere, the person's settings may come late: what was sent is known later.
+    this.sent = { fixed: this.settings.fixed, mode: this.settings.mode };
     this.log.info(`The server is ${program.command}, from ${program.from}.`);
     this.states.fire('starting');
     const args = [...program.args, '--stdio', ...(this.settings.shared ? ['--remote=auto'] : [])];

@@ -5,7 +5,7 @@ import { EventEmitter, type Disposable } from 'vscode';
 import type { SessionSummary } from './generated';
 import type { Caller } from './protocol';
 import { runs, type Store } from './store';
-import { count, since } from './text';
+import { count, minutesSince } from './text';
 import type { Node } from './tree';
 
 const SHOWN = 100;
@@ -64,7 +64,7 @@ export class Sessions implements Disposable {
       description: [
         live?.mode ?? summary.mode,
         count(summary.turns, 'turn'),
-        `${since(summary.updatedAt)} ago`,
+        `${minutesSince(summary.updatedAt) || 'a moment'} ago`,
       ].join(' · '),
       tooltip: [summary.title, summary.cwd, `${summary.runtime}, ${summary.state}`].join('\n'),
       icon,

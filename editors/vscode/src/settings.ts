@@ -57,11 +57,9 @@ export class Settings {
     return this.configuration.get('approvals.showMessage', true);
   }
 
-  /** Tells whether a change needs a new server to be felt. */
-  needsRestart(affects: (section: string) => boolean): boolean {
-    return this.names.some(
-      ({ name, machine }) => machine && name !== 'mode' && affects(`${SECTION}.${name}`),
-    );
+  /** All that only a new server can take; another text after a change means that it must be started anew. */
+  get fixed(): string {
+    return JSON.stringify([{ ...this.initial, mode: undefined }, this.command, this.shared]);
   }
 
   private get configuration(): WorkspaceConfiguration {

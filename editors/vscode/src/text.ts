@@ -24,13 +24,19 @@ export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
-  if (minutes < 10) return `${minutes} min ${whole % 60} s`;
+  if (minutes < 10 && whole % 60 > 0) return `${minutes} min ${whole % 60} s`;
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** The time that has gone by since a moment, which is in seconds since the epoch. */
 export function since(moment: number): string {
   return duration(Date.now() / 1000 - moment);
+}
+
+/** The same in whole minutes, for what has buttons and so is not to be drawn each second. */
+export function minutesSince(moment: number): string {
+  const seconds = Date.now() / 1000 - moment;
+  return seconds < 60 ? '' : duration(Math.floor(seconds / 60) * 60);
 }
 
 export function changed(file: { added: number; removed: number }): string {

@@ -48,6 +48,7 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
   readonly onDidChangeTreeData = this.emitter.event;
   readonly view: TreeView<Node>;
   private timer: NodeJS.Timeout | undefined;
+  private drawn = '';
 
   constructor(
     id: string,
@@ -57,11 +58,14 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
     this.view = window.createTreeView(id, { treeDataProvider: this, showCollapseAll: false });
   }
 
-  /** Draws soon what there is then. */
+  /** Draws soon what there is then, if it is something else: a button that is drawn anew loses its click. */
   refresh(): void {
     if (this.badge !== undefined) this.view.badge = this.badge();
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
+      const now = JSON.stringify(this.roots());
+      if (now === this.drawn) return;
+      this.drawn = now;
       this.emitter.fire(undefined);
     }, FRAME);
   }

@@ -145,7 +145,7 @@ def test_what_a_command_changed_is_kept_and_undone(package: Path) -> None:
             here.write(f"{name}.txt", "old\n")
         with vscode(here, package, {"autopilot.mode": "auto"}) as editor:
             bench = editor.window("changes")
-            bench.see(bench.status().filter(has_text="auto"))
+            bench.see(bench.status().filter(has_text=re.compile(r"\bauto$")))
             bench.show()
             _ask(bench, "Change three files")
             bench.see(bench.row("Changes", "c.txt"))
