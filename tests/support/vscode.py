@@ -277,20 +277,22 @@ def vscode(
     Args:
         world: Where it lives; its environment is that of the server that the extension starts.
         package: The extension's package.
-        settings: The user's settings, on top of those that keep it quiet.
+        settings: The person's settings of the extension.
         trust: Whether workspaces must be trusted first, as for a person.
     """
     root = toolchain.code_server()
     # A short path: sockets below it have short names.
     folder = Path(tempfile.mkdtemp(prefix="cs-")).resolve()
-    for name in ("home", "run", "tmp", "data/User", "ext"):
+    for name in ("home", "run", "tmp", "data/User", "data/Machine", "ext"):
         (folder / name).mkdir(parents=True)
     # The editor takes the PATH from the login shell, as it does for a person.
     (Path(world.environment["HOME"]) / ".profile").write_text(
         f"export PATH={shlex.quote(world.environment['PATH'])}\n"
     )
-    wanted = {**_SETTINGS, "security.workspace.trust.enabled": trust, **(settings or {})}
-    (folder / "data/User/settings.json").write_text(json.dumps(wanted))
+    quiet = {**_SETTINGS, "security.workspace.trust.enabled": trust}
+    (folder / "data/User/settings.json").write_text(json.dumps(quiet))
+    # The window is a browser's: what is of scope `machine` counts from where the extension runs only.
+    (folder / "data/Machine/settings.json").write_text(json.dumps(settings or {}))
     environment = {
         **world.environment,
         "TMPDIR": str(folder / "tmp"),

@@ -52,14 +52,18 @@ export class Approvals implements Disposable {
 
   private async send(sent: Sent): Promise<void> {
     const { pending, decision, details } = sent;
+    this.store.setDeciding(pending.id, true);
     try {
       await this.caller.call('autopilot.approval.decide', { approvalId: pending.id, decision, ...details });
       this.store.forget(pending.id);
     } catch (error) {
       if (error instanceof Unanswered) this.lost.set(pending.id, sent);
-      else if (error instanceof ServerError && error.code === 'decision-refused')
-        await this.refused(sent, error);
-      else failed(error);
+      else if (error instanceof ServerError && error.code === 'decision-refused') {
+        // The person may take long over it: that is not on its way.
+        this.refused(sent, error).catch(failed);
+      } else failed(error);
+    } finally {
+      this.store.setDeciding(pending.id, false);
     }
   }
 

@@ -17,18 +17,25 @@ const ICONS: Readonly<Record<string, string>> = {
 
 export function approvalNodes(store: Store): readonly Node[] {
   const many = store.all.length > 1;
-  return store.waiting.map(waiting => approvalNode(waiting, store.approval(waiting.pending.id), many));
+  return store.waiting.map(waiting => approvalNode(store, waiting, many));
 }
 
-function approvalNode({ session, pending }: Waiting, approval: Approval | undefined, many: boolean): Node {
+function approvalNode(store: Store, { session, pending }: Waiting, many: boolean): Node {
   const id = pending.id;
-  const parts = [pending.alarm, many ? session.title : '', minutesSince(pending.requestedAt)];
+  const approval = store.approval(id);
+  const deciding = store.isDeciding(id);
+  const parts = [
+    deciding ? 'deciding …' : '',
+    pending.alarm,
+    many ? session.title : '',
+    minutesSince(pending.requestedAt),
+  ];
   return {
     id,
     label: pending.title,
     description: parts.filter(part => part !== '').join(' · '),
     tooltip: [pending.title, pending.why, `Mode: ${session.mode}`].join('\n\n'),
-    icon: ICONS[pending.kind] ?? 'bell',
+    icon: deciding ? 'loading~spin' : (ICONS[pending.kind] ?? 'bell'),
     color:
       pending.risk === 'high' ? 'notificationsWarningIcon.foreground' : 'notificationsInfoIcon.foreground',
     context: `approval-${pending.kind}`,

@@ -128,9 +128,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }),
     server.onDidChangeState(state => {
       store.setServer(state);
-      if (state !== 'ready') return;
-      const late = settings.fixed !== server.sent?.fixed;
-      (late ? server.restart() : takeMode().then(snapshot)).catch(failed);
+      if (state === 'ready') takeMode().then(snapshot).catch(failed);
     }),
     server.on('autopilot/status', ({ status }) => {
       if (differs(store.session(status.sessionId), status)) changes.refresh();
@@ -149,8 +147,8 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }),
     workspace.onDidChangeConfiguration(event => {
       if (!event.affectsConfiguration('autopilot') || store.server !== 'ready') return;
-      if (settings.fixed !== server.sent?.fixed) void offerRestart();
-      else takeMode().catch(failed);
+      if (settings.fixed === server.sent?.fixed) takeMode().catch(failed);
+      else void offerRestart();
     }),
     ...register({ server, store, approvals, review, changes, sessions, transcripts, log }),
   );

@@ -57,7 +57,6 @@ export class Server implements Caller, Disposable {
       this.states.fire('missing');
       return;
     }
-    // Where the editor runs elsewhere, the person's settings may come late: what was sent is known later.
     this.sent = { fixed: this.settings.fixed, mode: this.settings.mode };
     this.log.info(`The server is ${program.command}, from ${program.from}.`);
     this.states.fire('starting');

@@ -23,6 +23,7 @@ export class Store implements Disposable {
   mode: Mode = 'propose';
   private readonly sessions = new Map<string, StatusView>();
   private readonly details = new Map<string, Approval>();
+  private readonly deciding = new Set<string>();
   private chosen: string | undefined;
 
   /** Takes the server's state; what a stopped server said is kept until it says it anew. */
@@ -66,6 +67,17 @@ export class Store implements Disposable {
     if (news.approval !== null) this.details.set(news.approvalId, news.approval);
     if (news.decision !== null) this.forget(news.approvalId);
     else this.emitter.fire();
+  }
+
+  /** A decision is on its way to the server, or no longer. */
+  setDeciding(approvalId: string, on: boolean): void {
+    if (on) this.deciding.add(approvalId);
+    else this.deciding.delete(approvalId);
+    this.emitter.fire();
+  }
+
+  isDeciding(approvalId: string): boolean {
+    return this.deciding.has(approvalId);
   }
 
   /** Takes what was chosen so far for the hunks of a patch. */
