@@ -8,7 +8,7 @@ Pure. Not aware of disks, turns or editors; `supervisor.review` stands above, `w
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -19,6 +19,9 @@ FILE: Final = "file"
 
 MODE: Final = "mode"
 """Id of a change of permissions."""
+
+MAX_WHOLES: Final = 10
+"""Earlier contents that are kept of a file which can no longer be told by lines."""
 
 ContentKind = Literal["file", "link", "absent"]
 PartKind = Literal["hunk", "add", "delete", "whole", "mode"]
@@ -176,7 +179,7 @@ class History:
             yield self.weave.at(step)
 
     def _become_whole(self) -> None:
-        """Go on as one piece; what is open until now is then one change."""
+        """Go on as one piece, with as much of the past as can be told of pieces."""
         reference, current = self.weave.reference(), self.weave.current()
         opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
         before, made_by = self._reviewed_by_one_turn(reference)
@@ -185,9 +188,37 @@ class History:
         weave.revision = self.weave.revision
         if made_by is not None:
             weave.advance(reference, made_by, reviewed=True)
-        if opened:
-            weave.advance(current, weave.steps[max(opened)])
+        alone = not any(step.author is Author.PERSON for step in self.weave.steps)
+        if opened and alone and made_by is None and reference == self.weave.at(-1):
+            self._replay(weave)
+        elif opened:
+            steps = [weave.steps[step] for step in sorted(set(opened))]
+            weave.advance(current, self._joined(steps))
         self.weave = weave
+
+    def _replay(self, weave: Weave) -> None:
+        """Bring the text into a weave of wholes as it came, one whole for each turn and author."""
+        steps = self.weave.steps
+        last = len(steps) - 1
+        ends = [
+            at
+            for at, step in enumerate(steps)
+            if at == last or (step.author, step.turn) != (steps[at + 1].author, steps[at + 1].turn)
+        ]
+        for end in ends[-MAX_WHOLES:]:
+            data = self.weave.current() if end == last else self.weave.at(end)
+            weave.advance(data, steps[end])
+
+    @staticmethod
+    def _joined(steps: Sequence[Step]) -> Step:
+        """Return the one step that stands for several which can no longer be told apart.
+
+        Whoever takes back a turn takes back nothing that may be another's, so what is unknown of one is
+        unknown of all, and what several turns made goes with the first of them only.
+        """
+        if any(step.author is Author.UNKNOWN for step in steps) and len(steps) > 1:
+            return Step(Author.UNKNOWN, steps[-1].turn)
+        return steps[-1] if steps[0].turn == steps[-1].turn else steps[0]
 
     def _reviewed_by_one_turn(self, reference: bytes) -> tuple[bytes, Step | None]:
         """Return what the file was before what is reviewed of it, and who made that, if one turn did."""

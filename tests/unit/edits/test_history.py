@@ -196,3 +196,20 @@ def test_a_binary_that_one_turn_made_of_its_own_reviewed_text_goes_with_the_turn
     assert both.current() == text(b"a\n")
     history.undo_steps(of_agent, PERSON)
     assert history.current() == ABSENT
+
+
+def test_what_became_binary_after_unknown_changes_does_not_go_with_a_later_turn() -> None:
+    history = History.begin(text(b"one\n"))
+    history.advance(text(b"one\ntyped perhaps\n"), Step(Author.UNKNOWN, "t1"))
+    history.advance(text(b"\0one\ntyped perhaps\n"), Step(Author.AGENT, "t2"))
+    history.undo_steps(lambda step: step.author is Author.AGENT and step.turn == "t2", PERSON)
+    assert b"typed perhaps" in history.current().data
+
+
+def test_turns_can_still_be_told_apart_when_a_file_became_binary() -> None:
+    history = History.begin(text(b"one\n"))
+    history.advance(text(b"one\ntwo\n"), Step(Author.UNKNOWN, "t1"))
+    history.advance(text(b"one\ntwo\nthree\n"), Step(Author.AGENT, "t2"))
+    history.advance(text(b"\0one\ntwo\nthree\n"), Step(Author.AGENT, "t2"))
+    history.undo_steps(lambda step: step.author is Author.AGENT and step.turn == "t2", PERSON)
+    assert history.current() == text(b"one\ntwo\n")
