@@ -115,7 +115,8 @@ def test_what_the_command_is_given_is_not_taken_for_a_setting_with_a_slip() -> N
 
 def test_the_lines_of_the_readme_are_taken() -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text()
-    block = readme.split("```jsonc")[1].split("```")[0]
+    chapter = readme.split("### Being told while you are away")[1]
+    block = chapter.split("```jsonc")[1].split("```")[0]
     lines = [tuple(json.loads(line)) for line in block.splitlines() if line.startswith("[")]
     assert len(lines) == 6
     for words in lines:
