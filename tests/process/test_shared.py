@@ -49,7 +49,12 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    # Whoever inherits a process may take long to fetch its end: a zombie is none that lives.
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return not stat.parent.parent.is_dir()
 
 
 @asynccontextmanager

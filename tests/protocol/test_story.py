@@ -252,6 +252,32 @@ async def test_preview_is_an_edit_where_it_is_confirmed_else_a_document(world: A
         assert document["uri"] == shown["uri"]
 
 
+async def test_preview_asked_for_before_the_end_of_the_last_one_is_heard_of_comes(
+    world: Any,
+) -> None:
+    place = world([patch(PATCH, call_id="c1"), message("Done.")])
+    path = place.write("sum.py", TEXT)
+    async with place.editor(info=VSCODE) as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Fix total"})
+        await client.wait_method(
+            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
+        )
+        preview = by_title(await client.code_actions(path, 1), "preview")
+
+        def asked(message: Any) -> bool:
+            return message.get("method") == "workspace/applyEdit"
+
+        await run(client, preview)
+        first = await client.wait_for(asked)
+        await run(client, preview)
+        since = len(client.received)
+        assert not any(asked(message) for message in client.received if message is not first)
+        client.send({"jsonrpc": "2.0", "id": first["id"], "result": {"applied": False}})
+        second = await client.wait_for(asked, since=since)
+        assert second["params"] == first["params"]
+
+
 async def test_failed_turn_says_so_once_and_not_as_a_request(world: Any) -> None:
     place = world([http_error(400, "The model does not like this."), message("Now it does.")])
     path = place.write("a.py", "x = 1\ny = x + z\n")

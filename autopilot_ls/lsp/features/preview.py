@@ -43,6 +43,9 @@ QUIET: Final = 0.3
 QUIET_LIMIT: Final = 3.0
 """Seconds to wait for that at the most."""
 
+CROSSING: Final = 2.0
+"""Seconds that the answer about an edit may take to arrive after the person closed it."""
+
 Shown = Literal["edit", "document", "none"]
 Applied = Callable[[Approval, Sequence[str]], Awaitable[str]]
 
@@ -86,8 +89,9 @@ class Preview:
         self._folder = folder
         self._applied = applied
         self._diffs: dict[str, _Diff] = {}
-        # Approvals whose edit is being looked at; and whose outcome is being found out: was it decided?
-        self._offered: set[str] = set()
+        # Approvals whose edit is being looked at, with what was asked for since and when (in the loop's
+        # time); and those whose outcome is being found out: was it decided?
+        self._offered: dict[str, tuple[Plan, float] | None] = {}
         self._taken: dict[str, asyncio.Future[bool]] = {}
         self._news = asyncio.Event()
 
@@ -181,9 +185,12 @@ class Preview:
         taken = self._taken.get(approval.id)
         if taken is not None and await asyncio.shield(taken):
             return  # What was applied before has decided it.
+        now = asyncio.get_running_loop().time
         if approval.id in self._offered:
-            return  # It is being looked at.
-        self._offered.add(approval.id)
+            # It is being looked at, unless the answer that it was closed is on its way.
+            self._offered[approval.id] = (plan, now())
+            return
+        self._offered[approval.id] = None
         try:
             params = types.ApplyWorkspaceEditParams(plan.edit, "Autopilot: review of a patch")
             answer = await self._connection.ask(
@@ -192,9 +199,11 @@ class Preview:
         except ClientFailed:
             return
         finally:
-            self._offered.discard(approval.id)
+            again = self._offered.pop(approval.id)
         if member(answer, "applied") is True:
             await self._take(approval, plan)
+        elif again is not None and now() - again[1] < CROSSING:
+            await self._offer(approval, again[0])
 
     async def _take(self, approval: Approval, plan: Plan) -> None:
         """Find out what the person applied, and have it be their choice."""

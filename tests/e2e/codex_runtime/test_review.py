@@ -53,8 +53,9 @@ async def test_the_reviewer_is_held_and_asking_is_back_after_it(tmp_path: Path) 
                 for done in session.sink.bodies(ItemCompleted)
                 if isinstance(done.item, CommandExecution)
             ]
-            assert [item.id for item in ran] == ["c1"], "what would leave the sandbox never ran"
-            assert ran[0].output.count("Read-only file system") == 2
+            # A command that ends in its first moments may not be reported; the model always hears of it.
+            assert "c2" not in [item.id for item in ran], "what would leave the sandbox never ran"
+            assert str(model.requests[1]["input"]).count("Read-only file system") == 2
             assert not (tmp_path / "work" / "written").exists()
             assert session.sink.bodies(FindingsReported)[-1].summary == "All is well."
             assert not [n for n in session.sink.bodies(Notice) if n.severity == "error"]
