@@ -185,18 +185,23 @@ class EditorView:
 
     def begin(self) -> None:
         """Show what there is already, for example in a supervisor that others use too."""
-        for session_id in self._backend.live_sessions():
-            turn = self._backend.snapshot(session_id).active_turn
-            if turn is not None:
-                self._progress.begin(session_id, turn.id)
-        self.folders_changed()
+        self._look_around()
         for document in self._connection.documents:
             self._follow_transcript(document)
             self._policies.look(document)
         self._policies.look_again()
+        self._jobs.start(self._configuration.follow)
+
+    def _look_around(self) -> None:
+        """Show what goes on, waits or is to be looked at in the editor's folders, unless it is shown."""
+        for session_id in self._backend.live_sessions():
+            turn = self._backend.snapshot(session_id).active_turn
+            if turn is not None:
+                self._progress.begin(session_id, turn.id)
+        for approval in self._backend.approvals():
+            self._waiting.ask(approval)
         self._unreviewed.begin()
         self._findings.begin()
-        self._jobs.start(self._configuration.follow)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -232,9 +237,12 @@ class EditorView:
         self._unreviewed.changed(workspace)
         if self._notifications.enabled:
             for session_id in self._backend.live_sessions():
-                self._notifications.status_changed(session_id)
-                self._frames.mark(session_id)
+                self._tell_status(session_id)
         self._contents.review_changed(workspace)
+
+    def _tell_status(self, session_id: str) -> None:
+        self._notifications.status_changed(session_id)
+        self._frames.mark(session_id)
 
     def policy_changed(self) -> None:
         """Show what there is to say about the policy's files now."""
@@ -374,9 +382,11 @@ class EditorView:
         self._unsaved.look_again(document.key)
 
     def folders_changed(self) -> None:
-        """See `Features`. The editor may be concerned with more of what waits."""
-        for approval in self._backend.approvals():
-            self._waiting.ask(approval)
+        """See `Features`. The editor may be concerned with more than before."""
+        self._look_around()
+        if self._notifications.enabled:
+            for session_id in self._backend.live_sessions():
+                self._tell_status(session_id)
 
     def configuration_changed(self, pushed: object) -> None:
         """See `Features`."""

@@ -232,10 +232,12 @@ async def test_a_window_on_another_folder_is_not_bothered_but_can_ask() -> None:
                 "workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": []}}
             )
             await hints(two, any_left=True)
+            await two.wait_method("$/progress", lambda p: p["value"]["kind"] == "begin")
             await two.execute(
                 "autopilot.approval.decide", {"approvalId": approval["id"], "decision": "accept"}
             )
             await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
+            await two.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
 
 
 async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> None:
