@@ -109,10 +109,18 @@ def _load_service(said: str) -> Service:
     from autopilot_ls.lsp.hosting import OwnProcess
     from autopilot_ls.lsp.service import serve
 
+    collect_seldom()
+    return partial(serve, host=OwnProcess(said))
+
+
+def collect_seldom() -> None:
+    """Let garbage be collected from now on, in a way that who types does not feel."""
     # What is loaded now stays; collections that need not look at it are short.
     gc.freeze()
+    # A whole collection holds a key up for ten milliseconds and more. With Python's own numbers there is one each
+    # second of a flood, and next to nothing in it: what comes and goes quickly is collected in between.
+    gc.set_threshold(2_000, 10, 100)
     gc.enable()
-    return partial(serve, host=OwnProcess(said))
 
 
 def _stop_on_signals(stop: Callable[[int], None]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from autopilot_ls.lsp.connection import Connection
-from autopilot_ls.lsp.main import EDITOR_READS, serve_connection
+from autopilot_ls.lsp.main import EDITOR_READS, collect_seldom, serve_connection
 from autopilot_ls.lsp.transport import Outbox, open_socket
 from autopilot_ls.shared import greeting
 from autopilot_ls.supervisor.caller import CALLER, Caller
@@ -103,10 +103,8 @@ class Client:
         from autopilot_ls.shared.host import SharedHost
 
         if not gc.isenabled():
-            # What is loaded stays; collections that need not look at it are short. Only once, since what
-            # earlier editors left would never be collected.
-            gc.freeze()
-            gc.enable()
+            # Only once, since what earlier editors left would never be collected.
+            collect_seldom()
         self._host = SharedHost(
             self._pool, self.connection, self._caller, said=self._said, applied=self._applied
         )

@@ -179,6 +179,7 @@ async def test_what_earlier_editors_left_is_not_kept_for_ever(
     monkeypatch.setattr(gc, "isenabled", lambda: on)
     monkeypatch.setattr(gc, "enable", enable)
     monkeypatch.setattr(gc, "freeze", lambda: frozen.append(1))
+    monkeypatch.setattr(gc, "set_threshold", lambda *_numbers: None)
     for _ in range(3):
         nothing = cast("Any", None)
         client = Client(nothing, Caller({}, Path("/")), said="", applied=nothing)
