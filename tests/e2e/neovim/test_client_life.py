@@ -31,6 +31,7 @@ PATCH: Final = """\
 *** End Patch
 """
 MODE: Final = "(require('autopilot.state').current() or {}).mode"
+ASKING: Final = "vim.tbl_map(function(r) return r.method end, vim.tbl_values(vim.lsp.get_clients()[1].requests))"
 CLIENT: Final = "(vim.lsp.get_clients()[1] or {}).id"
 
 
@@ -162,6 +163,7 @@ def test_an_answer_that_did_not_arrive_is_said_and_asked_again() -> None:
             carrier = server(editor)
             os.kill(carrier, signal.SIGSTOP)
             take(editor, ": Accept")
+            editor.wait(ASKING, lambda methods: "workspace/executeCommand" in str(methods))
             os.kill(carrier, signal.SIGKILL)
             editor.wait(
                 "table.concat(require('autopilot.say').history, ' ')",
