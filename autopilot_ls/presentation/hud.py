@@ -161,7 +161,8 @@ class Hud:
         yield from self._files(view)
         yield from self._agents(view)
         for number, message in enumerate(view.queue):
-            yield _Row(4 + number, (("  next  ", "dim"), (message.text, "plain")))
+            held: Line = (("held", "warning"),) if message.held else ()
+            yield _Row(4 + number, (("  next  ", "dim"), (message.text, "plain")), held)
         yield _Row(3, (("  ", "plain"), *self._measures(view)))
         for number, problem in enumerate(reversed(view.problems)):
             level: Tone = "bad" if problem.level == "error" else "warning"

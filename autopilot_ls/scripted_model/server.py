@@ -122,7 +122,7 @@ class ScriptedModel:
         with self._changed:
             self._scripts.setdefault(marker, deque()).extend(prepared)
 
-    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[JsonObject]:
+    def wait_for_requests(self, count: int, timeout: float = 30.0) -> list[JsonObject]:
         """Wait until this many requests have come since the start.
 
         Args:

@@ -358,7 +358,7 @@ def test_what_a_tool_asks_for_is_filled_in_by_its_schema(headless: Headless) -> 
           a_name = { type = 'string' }, b_count = { type = 'integer' }, c_sure = { type = 'boolean' },
           d_kind = { enum = { 'x', 'y' } } } }
         waits({ action = { type = 'elicitation', contentSchema = vim.json.encode(schema) } })
-        picks, texts = { 'Fill in', 'true', 'y' }, { 'Ada', '3' }
+        picks, texts = { 'Fill in', 'true', 'y' }, { 'Ada', 'three', '3' }
         require('autopilot.approvals').decide(pending)
         return asked[#asked]
         """

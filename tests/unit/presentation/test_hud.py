@@ -75,7 +75,7 @@ def busy(number: int = 1, text: str = "word") -> StatusView:
             for place in range(12)
         ),
         files_more=2,
-        queue=(QueuedMessage(id="q", text=text),),
+        queue=(QueuedMessage(id="q", text=text, held=True),),
         compactions=1,
         problems=(Problem(level="warning", code="w", text=text, at=NOW - 3),),
         agents=(
@@ -139,7 +139,7 @@ def test_all_that_goes_on_is_said_where_there_is_room() -> None:
     assert "    word11.py (new)  +3 −1" in shown
     assert row("  ▸ word  word", "7 tokens") in shown
     assert row("  · u  idle", "0 tokens") in shown
-    assert "  next  word" in shown
+    assert row("  next  word", "held") in shown
     assert "  12,345 tokens · 40 % context left · 5 h 90 % · 1 compaction" in shown
     assert row("  ! word", "3 s ago") in shown
 

@@ -24,12 +24,15 @@ function M.login(method)
     end
   end
   server.run('autopilot.account.login', argument, function(result)
-    if (result.userCode or '') ~= '' then
-      vim.fn.setreg('+', result.userCode)
-      say.info(('Enter %s (it is in the clipboard) at %s'):format(result.userCode, result.url))
+    local url, code = result.url or '', result.userCode or ''
+    if code ~= '' then
+      vim.fn.setreg('+', code)
+      say.info(('Enter %s (it is in the clipboard) at %s'):format(code, url))
+    elseif url ~= '' then
+      say.info('Log in at ' .. url)
     end
-    if (result.url or '') ~= '' then
-      vim.ui.open(result.url)
+    if url ~= '' then
+      vim.ui.open(url)
     end
   end)
 end

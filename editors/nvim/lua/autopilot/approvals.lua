@@ -16,15 +16,23 @@ function M.told(_, params)
   end
 end
 
-local function waits(id)
+--- Everything that waits, the oldest first, as the statuses say it.
+---@return autopilot.PendingApproval[]
+function M.pending()
+  local found = {}
   for _, view in pairs(require('autopilot.state').sessions) do
-    for _, approval in ipairs(view.pending or {}) do
-      if approval.id == id then
-        return true
-      end
-    end
+    vim.list_extend(found, view.pending or {})
   end
-  return false
+  table.sort(found, function(a, b)
+    return a.requestedAt < b.requestedAt
+  end)
+  return found
+end
+
+local function waits(id)
+  return vim.iter(M.pending()):any(function(approval)
+    return approval.id == id
+  end)
 end
 
 --- After a restart: say which answers did not arrive, since those approvals wait again.
@@ -120,21 +128,24 @@ local function ask(approval, questions, index)
       vim.ui.input({ prompt = question.text .. ' ' }, take)
     end
   end
-  local options = vim.tbl_map(function(option)
-    return option.label
-  end, question.options or {})
+  local options = vim.list_slice(question.options or {})
   if #options == 0 then
     return input()
   end
-  local other = 'Something else …'
+  local other = { label = 'Something else …' }
   if question.freeText then
     table.insert(options, other)
   end
-  vim.ui.select(options, { prompt = question.text }, function(choice)
-    if choice == other then
+  vim.ui.select(options, {
+    prompt = question.text,
+    format_item = function(option)
+      return option.label .. ((option.description or '') ~= '' and ': ' .. option.description or '')
+    end,
+  }, function(option)
+    if option == other then
       input()
     else
-      take(choice)
+      take(option and option.label)
     end
   end)
 end
@@ -155,13 +166,17 @@ local function fill_in(approval, title)
       if text == nil then
         return
       end
-      local value = text
       if wanted.type == 'boolean' then
-        value = text == 'true'
+        content[name] = text == 'true'
       elseif wanted.type == 'number' or wanted.type == 'integer' then
-        value = tonumber(text)
+        content[name] = tonumber(text)
+        if text ~= '' and not content[name] then
+          say.error('That is no number: ' .. text)
+          return field(index)
+        end
+      elseif text ~= '' or vim.list_contains(schema.required or {}, name) then
+        content[name] = text
       end
-      content[name] = value
       field(index + 1)
     end
     local prompt = wanted.title or wanted.description or name
@@ -235,19 +250,6 @@ local function choose(pending, approval)
       choice.run()
     end
   end)
-end
-
---- Everything that waits, as the statuses say it.
----@return autopilot.PendingApproval[]
-function M.pending()
-  local found = {}
-  for _, view in pairs(require('autopilot.state').sessions) do
-    vim.list_extend(found, view.pending or {})
-  end
-  table.sort(found, function(a, b)
-    return a.requestedAt < b.requestedAt
-  end)
-  return found
 end
 
 --- Decide on one approval.

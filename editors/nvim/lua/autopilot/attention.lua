@@ -48,6 +48,14 @@ function M.announce(view, approval)
   end
 end
 
+--- A turn has ended; why one failed says the server.
+---@param view autopilot.StatusView
+function M.ended(view)
+  if config.get().announce and view.state ~= 'failed' then
+    say.info(('%s: %s'):format(view.title, view.closing ~= '' and view.closing or view.state))
+  end
+end
+
 --- Show in the terminal's title how many wait, and the person's own title when none does.
 function M.update()
   local pending = require('autopilot.state').pending()

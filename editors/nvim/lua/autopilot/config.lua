@@ -9,7 +9,7 @@ local M = {}
 ---@field settings? autopilot.Settings The server's settings, as the README names them.
 ---@field hud? { position?: 'right'|'bottom', size?: integer } Where the HUD opens, and how wide or high.
 ---@field inline? boolean Whether hunks are shown in the text itself: signs, and the lines before or after.
----@field announce? boolean Whether a message says that an approval waits. It never takes the keyboard.
+---@field announce? boolean Whether a message says that an approval waits, or a turn has ended.
 ---@field attention? ('bell'|'osc9'|'osc777'|'title')[] How the terminal is told so, while it has not the focus.
 
 ---@type autopilot.Options

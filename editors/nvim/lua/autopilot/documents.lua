@@ -54,6 +54,9 @@ function M.read(buffer)
   local name = vim.uri_decode(vim.fs.basename(uri))
   bo.filetype = vim.filetype.match({ filename = name, buf = buffer }) or ''
   bo.modifiable = false
+  if lasting then
+    vim.wo[0][0].linebreak = true
+  end
   load(buffer)
 end
 

@@ -16,12 +16,16 @@ local function program(health)
     health.error(('%s --version fails: %s'):format(command[1], vim.trim(done.stderr or '')))
     return
   end
-  local doctor = vim.system({ command[1], 'doctor' }, { text = true, timeout = 60000 }):wait()
-  for line in vim.gsplit(vim.trim(doctor.stdout or ''), '\n') do
-    health.info(line)
+  local doctor = vim.system({ command[1], 'doctor', '--json' }, { text = true, timeout = 60000 }):wait()
+  local read, told = pcall(vim.json.decode, doctor.stdout)
+  if not read then
+    health.error('`autopilot-ls doctor` fails: ' .. vim.trim(doctor.stderr or ''))
+    return
   end
-  if doctor.code ~= 0 then
-    health.warn('`autopilot-ls doctor` found problems, see above')
+  for _, finding in ipairs(told.findings) do
+    local text = ('%s: %s'):format(finding.subject, finding.text)
+    local say = { ok = health.ok, warning = health.warn, problem = health.error }
+    say[finding.level](text, finding.advice ~= '' and { finding.advice } or nil)
   end
 end
 

@@ -10,7 +10,7 @@ local M = {}
 local NAME = 'autopilot-hud://'
 local space = vim.api.nvim_create_namespace('autopilot.hud')
 local timer ---@type uv.uv_timer_t?
-local items = {} ---@type table<integer, table> By line.
+local shown = {} ---@type autopilot.Line[]
 local drawn = {} ---@type table[] What stands in each line.
 
 local function window()
@@ -92,10 +92,10 @@ local function draw()
   end
   local info = vim.fn.getwininfo(win)[1]
   local now = {}
-  items = {}
+  shown = lines_now()
   vim.bo[buffer].modifiable = true
-  for index, line in ipairs(lines_now()) do
-    now[index], items[index] = flatten(line, info.width - info.textoff - 1), line.item
+  for index, line in ipairs(shown) do
+    now[index] = flatten(line, info.width - info.textoff - 1)
     put(buffer, index, now[index])
   end
   vim.api.nvim_buf_set_lines(buffer, #now, -1, false, {})
@@ -119,9 +119,15 @@ local function go_to_files()
 end
 
 local function act()
-  local item = items[vim.fn.line('.')]
+  local line = shown[vim.fn.line('.')] or { chunks = {} }
+  local item = line.item
   if not item then
-    return
+    local text = vim.trim(vim.iter(line.chunks):fold('', function(text, chunk)
+      return text .. chunk[1]
+    end))
+    if text ~= '' then
+      vim.lsp.util.open_floating_preview({ text }, '', { border = 'rounded', max_width = 60 })
+    end
   elseif item.kind == 'approval' then
     go_to_files()
     require('autopilot.approvals').decide(item.value)
@@ -151,9 +157,7 @@ local function make()
   end
   map('<CR>', act, 'act on this line')
   map('q', '<Cmd>close<CR>', 'close the HUD')
-  map('a', function()
-    require('autopilot.approvals').open()
-  end, 'what waits')
+  map('a', '<Cmd>Autopilot approvals<CR>', 'what waits')
   map('s', '<Cmd>Autopilot stop<CR>', 'stop the turn')
   map('m', '<Cmd>Autopilot mode<CR>', 'change the mode')
   map('t', '<Cmd>Autopilot transcript<CR>', 'read the transcript')
@@ -178,7 +182,7 @@ function M.open()
     wo.number, wo.relativenumber, wo.signcolumn, wo.foldcolumn = false, false, 'no', '0'
     wo.wrap, wo.list, wo.spell, wo.cursorline = false, false, false, true
     wo.winfixwidth, wo.winfixheight = right, not right
-    wo.statusline = ' Autopilot%=%#AutopilotDim#<CR> act  a approvals  s stop  m mode  q close '
+    wo.fillchars, wo.statusline = 'eob: ', ' <CR> act  a decide  s stop  m mode  q close'
   end
   timer = timer or assert(vim.uv.new_timer())
   timer:start(1000, 1000, vim.schedule_wrap(tick))
@@ -196,8 +200,13 @@ function M.close()
   end
 end
 
+---@return boolean
+function M.is_open()
+  return window() ~= nil
+end
+
 function M.toggle()
-  if window() then
+  if M.is_open() then
     M.close()
   else
     M.open()

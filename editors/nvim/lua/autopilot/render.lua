@@ -147,6 +147,9 @@ local function file_line(each)
 end
 
 local function foot(lines, view)
+  if (view.tokens or 0) == 0 and #(view.limits or {}) == 0 then
+    return
+  end
   heading(lines, 'Use', number(view.tokens or 0) .. ' tokens')
   if view.contextUsed and view.contextWindow and view.contextWindow > 0 then
     local share = view.contextUsed / view.contextWindow
@@ -209,10 +212,12 @@ function M.session(view, now)
       item = { kind = 'review' },
     })
   end
-  list(lines, 'Next', view.queue or {}, function(each, index)
-    local held = each.held and { ' held (:Autopilot release)', 'AutopilotWarn' } or { '' }
-    return { chunks = { { index .. ' ', 'AutopilotDim' }, { each.text }, held } }
+  local held = vim.iter(view.queue or {}):any(function(each)
+    return each.held
   end)
+  list(lines, 'Next', view.queue or {}, function(each, index)
+    return { chunks = { { index .. ' ', each.held and 'AutopilotWarn' or 'AutopilotDim' }, { each.text } } }
+  end, held and 'held: :Autopilot release' or nil)
   list(lines, 'Agents', view.agents or {}, function(each)
     return {
       chunks = {

@@ -39,6 +39,9 @@ local function take(view)
       require('autopilot.attention').announce(view, approval)
     end
   end
+  if M.is_running(before) and not M.is_running(view) then
+    require('autopilot.attention').ended(view)
+  end
   require('autopilot.files').follow(before, view)
   return true
 end
@@ -70,6 +73,14 @@ function M.refresh(client, done)
       done()
     end
   end)
+end
+
+--- A session is put away or deleted: commands are about another one.
+---@param id string
+function M.forget(id)
+  M.sessions[id] = nil
+  require('autopilot.attention').update()
+  changed(id)
 end
 
 --- The server is gone: what it said holds no more.

@@ -40,13 +40,15 @@ end
 
 --- A subcommand that asks something of the current session.
 ---@param command autopilot.Command
----@param done? fun(result: table)
+---@param done? fun(result: table, session: string)
 ---@return autopilot.Subcommand
 function M.about_session(command, done)
   return {
     run = function()
       M.with_session(function(view)
-        server.run(command, { sessionId = view.sessionId }, done)
+        server.run(command, { sessionId = view.sessionId }, done and function(result)
+          done(result, view.sessionId)
+        end)
       end)
     end,
   }

@@ -8,9 +8,12 @@ local state = require('autopilot.state')
 ---@type table<string, autopilot.Subcommand>
 local subcommands = {}
 
---- Let the person choose a recorded session.
-local function pick(prompt, callback)
-  server.run('autopilot.session.list', {}, function(result)
+--- Let the person choose a recorded session, one of those that are put away if wanted.
+local function pick(prompt, callback, archived)
+  server.run('autopilot.session.list', { archived = archived }, function(result)
+    if #result.sessions == 0 then
+      return say.info('There is none')
+    end
     vim.ui.select(result.sessions, {
       prompt = prompt,
       kind = 'autopilot.session',
@@ -37,8 +40,9 @@ end
 
 subcommands.fork = asking.about_session('autopilot.session.fork', open_session)
 subcommands.compact = asking.about_session('autopilot.session.compact')
-subcommands.archive = asking.about_session('autopilot.session.archive', function()
-  say.info('Archived')
+subcommands.archive = asking.about_session('autopilot.session.archive', function(_, id)
+  state.forget(id)
+  say.info('Archived (:Autopilot! sessions has it)')
 end)
 
 subcommands.rename = {
@@ -70,7 +74,7 @@ local function transcript(id)
 end
 
 subcommands.sessions = {
-  run = function()
+  run = function(call)
     pick('Session', function(id)
       local choices = { 'Read its transcript', 'Resume it', 'Delete its record' }
       vim.ui.select(choices, { prompt = 'What with it' }, function(_, index)
@@ -80,11 +84,12 @@ subcommands.sessions = {
           resume(id)
         elseif index == 3 then
           server.run('autopilot.session.delete', { sessionId = id }, function()
+            state.forget(id)
             say.info('Deleted')
           end)
         end
       end)
-    end)
+    end, call.bang)
   end,
 }
 

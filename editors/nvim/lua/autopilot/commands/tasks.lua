@@ -34,6 +34,9 @@ local function start(text, call, session)
   }
   server.run('autopilot.turn.start', argument, function(result)
     state.chosen, attached = result.sessionId, {}
+    if not require('autopilot.hud').is_open() then
+      say.info('The agent is at work (:Autopilot hud)')
+    end
   end)
 end
 
@@ -143,7 +146,10 @@ subcommands.queue = {
 subcommands.unqueue = {
   run = function()
     asking.with_session(function(view)
-      vim.ui.select(view.queue or {}, {
+      if #(view.queue or {}) == 0 then
+        return say.info('No message waits')
+      end
+      vim.ui.select(view.queue, {
         prompt = 'Take back',
         format_item = function(each)
           return each.text
