@@ -115,7 +115,7 @@ class EditorView:
         self._unreviewed = Unreviewed(
             connection, backend, jobs, messages, self._diagnostics, changed=self._lenses.changed
         )
-        self._findings = Findings(connection, backend, self._diagnostics)
+        self._findings = Findings(connection, backend, self._diagnostics, jobs)
         self._unsaved = UnsavedTasks(backend, self._diagnostics, messages, jobs, self._start_saved)
         self._saving = Saving(connection, backend, self._unsaved)
         self._waiting = WaitingApprovals(

@@ -175,6 +175,7 @@ class SessionRecord:
                 mode=state.mode,
                 thread_id=state.thread_id,
                 archived=state.aside.archived,
+                findings=len(state.aside.findings),
             )
         )
 

@@ -19,6 +19,8 @@ from autopilot_ls.model.base import Frozen
 from autopilot_ls.model.errors import TraceError
 from autopilot_ls.model.events import (
     Event,
+    FindingsDismissed,
+    FindingsReported,
     ModeChanged,
     SessionArchived,
     SessionCreated,
@@ -48,7 +50,7 @@ _MAX_TITLE: Final = 2_000
 _TELLING: Final = re.compile(
     rb'"body":\{"type":"'
     rb"(?:sessionCreated|sessionTitled|sessionArchived|modeChanged|threadOpened|turnStarted|"
-    rb'turnCompleted)"'
+    rb'turnCompleted|findingsReported|findingsDismissed)"'
 )
 
 
@@ -62,6 +64,7 @@ class SessionSummary(Frozen):
             cannot tell.
         thread_id: The agent's main thread.
         archived: Whether a person put it away, so that a list leaves it out.
+        findings: How many of its last review's findings nobody has dismissed.
         size_bytes: Raw frames and events together.
         in_use: Whether a process owns the session right now.
     """
@@ -77,6 +80,7 @@ class SessionSummary(Frozen):
     mode: Mode
     thread_id: str | None = None
     archived: bool = False
+    findings: int = 0
     size_bytes: int = 0
     in_use: bool = False
 
@@ -165,6 +169,7 @@ def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSumma
     title, mode, state, turns = first.body.title, first.body.mode, "idle", 0
     thread_id: str | None = None
     archived = False
+    findings: set[str] = set()
     for event in events:
         match event.body:
             case SessionTitled() as body:
@@ -175,6 +180,10 @@ def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSumma
                 mode = body.mode
             case ThreadOpened():
                 thread_id = event.thread_id
+            case FindingsReported() as body:
+                findings = {finding.id for finding in body.findings}
+            case FindingsDismissed() as body:
+                findings -= set(body.finding_ids)
             case TurnStarted():
                 turns += 1
                 state = TurnStatus.IN_PROGRESS.value
@@ -194,6 +203,7 @@ def _tell(session_id: str, events: Iterator[Event], last: Event) -> SessionSumma
         mode=mode,
         thread_id=thread_id,
         archived=archived,
+        findings=len(findings),
     )
 
 

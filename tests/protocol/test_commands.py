@@ -294,6 +294,7 @@ async def test_findings_of_a_review_are_diagnostics_that_can_be_fixed_or_dismiss
         assert first["range"]["start"]["line"] == 1
         assert first["message"].startswith("[P1] Adds wrongly\nBecause.")
         assert "\\u{202e}" in first["message"]
+        assert findings_in(client, Path("/etc/passwd")) == []
         # They move with the text, and come back when it is opened again.
         client.change(code, "# new\ndef add(a, b):\n    return a - b\n", 2)
         await until(lambda: findings_in(client, code)[0]["range"]["start"]["line"] == 2)
@@ -310,6 +311,14 @@ async def test_findings_of_a_review_are_diagnostics_that_can_be_fixed_or_dismiss
         assert "Adds wrongly" in asked(here.model.requests[-1])
         await client.execute(dismiss["command"], dismiss["arguments"][0])
         await until(lambda: len(findings_in(client, code)) == 1)
+    # They are there again after a restart, though nobody has opened their session.
+    async with here.editor() as client:
+        client.open(code)
+        await until(lambda: len(findings_in(client, code)) == 1)
+        actions = await client.code_actions(code, 0)
+        titles = {action["title"] for action in actions}
+        assert "Autopilot: fix this finding: [P3] Odd name" in titles
+        assert "Autopilot: dismiss all 2 findings" in titles
         await client.execute("autopilot.review.dismiss", {"sessionId": session})
         await until(lambda: findings_in(client, code) == [])
 

@@ -6,8 +6,10 @@ the transcript. Not aware of reviewers. `view` stands above, `diagnostics` publi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
+import anyio.to_thread
 from lsprotocol import types
 from pydantic import JsonValue
 
@@ -19,6 +21,8 @@ from autopilot_ls.lsp.documents import Document
 from autopilot_ls.lsp.features.actions import Offer
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
 from autopilot_ls.lsp.features.finding_marks import ShownFinding, title_of
+from autopilot_ls.lsp.jobs import Jobs
+from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
     Body,
     FindingsDismissed,
@@ -26,6 +30,7 @@ from autopilot_ls.model.events import (
     RuntimeStarted,
 )
 from autopilot_ls.model.findings import Finding
+from autopilot_ls.model.snapshots import SessionSnapshot
 
 MAX_FILES: Final = 100
 """Files in which the findings of one review are shown."""
@@ -34,21 +39,56 @@ MAX_SESSIONS: Final = 50
 """Sessions whose findings are shown; those of the oldest give way."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is shown of a session: the paths of the files by their keys, and how much was found in all."""
+
+    paths: dict[str, str]
+    total: int
+
+
 class Findings:
     """What one editor shows of reviews."""
 
-    def __init__(self, connection: Connection, backend: Backend, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, connection: Connection, backend: Backend, diagnostics: Diagnostics, jobs: Jobs
+    ) -> None:
         """Create the feature; nothing is shown yet."""
         self._connection = connection
         self._backend = backend
         self._diagnostics = diagnostics
-        # The files in which something of a session is shown, with the paths they are known by.
-        self._shown: dict[str, dict[str, str]] = {}
+        self._jobs = jobs
+        self._shown: dict[str, _Shown] = {}
+        self._restored: set[str] = set()
 
     def begin(self) -> None:
-        """Show what there is already."""
+        """Show what there is already, in open sessions and from an earlier time."""
         for session_id in self._backend.live_sessions():
             self.look(session_id)
+        self._jobs.start(self._restore)
+
+    async def _restore(self) -> None:
+        """Show what the last review in each of the editor's folders found, if nobody has seen to it."""
+        for summary in await anyio.to_thread.run_sync(self._backend.sessions):
+            folder = canonical(summary.cwd)
+            if (
+                not summary.findings
+                or summary.archived
+                or folder in self._restored
+                or not self._is_ours(folder)
+            ):
+                continue
+            self._restored.add(folder)
+            if not self._is_live(summary.id):
+                await self._restore_one(summary.id)
+
+    async def _restore_one(self, session_id: str) -> None:
+        try:
+            snapshot = await anyio.to_thread.run_sync(self._backend.snapshot, session_id)
+        except AutopilotError:
+            return  # It was deleted or is damaged; who opens it is told.
+        if not self._is_live(session_id):
+            self._show(session_id, snapshot)
 
     def happened(self, session_id: str, body: Body) -> None:
         """Take an event; what it changes is shown at once."""
@@ -58,7 +98,9 @@ class Findings:
 
     def look(self, session_id: str) -> None:
         """Show what a session's last review found now."""
-        snapshot = self._backend.snapshot(session_id)
+        self._show(session_id, self._backend.snapshot(session_id))
+
+    def _show(self, session_id: str, snapshot: SessionSnapshot) -> None:
         found: dict[str, list[Finding]] = {}
         paths: dict[str, str] = {}
         for finding in snapshot.findings:
@@ -66,33 +108,36 @@ class Findings:
             if key is not None and (key in found or len(found) < MAX_FILES):
                 found.setdefault(key, []).append(finding)
                 paths[key] = finding.path
-        for key, path in {**self._shown.pop(session_id, {}), **paths}.items():
+        for key, path in {**self._forget(session_id), **paths}.items():
             self._diagnostics.show_findings(key, path, session_id, found.get(key, ()))
         if paths:
-            self._shown[session_id] = paths
+            self._shown[session_id] = _Shown(paths, len(snapshot.findings))
             if len(self._shown) > MAX_SESSIONS:
                 self._hide(next(iter(self._shown)))
 
+    def _forget(self, session_id: str) -> dict[str, str]:
+        shown = self._shown.pop(session_id, None)
+        return {} if shown is None else shown.paths
+
     def _hide(self, session_id: str) -> None:
-        for key, path in self._shown.pop(session_id, {}).items():
+        for key, path in self._forget(session_id).items():
             self._diagnostics.show_findings(key, path, session_id, ())
 
     def _key(self, finding: Finding, folder: str) -> str | None:
         if not finding.path:
             return None
         key = canonical(finding.path)
-        if is_inside(key, folder) or self._connection.folder_of(finding.path) is not None:
-            return key
-        return None
+        return key if is_inside(key, folder) or self._is_ours(key) else None
+
+    def _is_ours(self, key: str) -> bool:
+        return any(is_inside(key, canonical(folder)) for folder in self._connection.folders)
 
     def offers(self, document: Document, place: types.Range) -> list[Offer]:
         """Return what may be done with the findings at a place."""
         here = self._diagnostics.findings.at(document.key, place)
         found = [offer for shown in here for offer in self._of(shown, document)]
         for session_id in dict.fromkeys(shown.session_id for shown in here):
-            total = (
-                len(self._backend.snapshot(session_id).findings) if self._is_live(session_id) else 0
-            )
+            total = self._shown[session_id].total
             if total > 1:
                 argument: dict[str, JsonValue] = {"sessionId": session_id}
                 found.append(

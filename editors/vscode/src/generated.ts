@@ -692,6 +692,7 @@ export interface SessionSummary {
   mode: Mode;
   threadId: string | null;
   archived: boolean;
+  findings: number;
   sizeBytes: number;
   inUse: boolean;
 }

@@ -24,6 +24,8 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.events import (
     Body,
     Event,
+    FindingsDismissed,
+    FindingsReported,
     ModeChanged,
     Notice,
     SessionCreated,
@@ -34,6 +36,7 @@ from autopilot_ls.model.events import (
     TurnStarted,
     TurnStatus,
 )
+from autopilot_ls.model.findings import Finding
 from autopilot_ls.model.ids import new_session_id
 from autopilot_ls.settings.tree import TraceSettings
 from autopilot_ls.trace import locks
@@ -439,6 +442,8 @@ def test_a_list_is_made_again_from_the_events(store: TraceStore) -> None:
     append(trace, created(trap), ThreadOpened(how="started"), thread="thread-1")
     append(trace, TurnStarted(), TextDelta(item_id="i", field="text", text=trap))
     append(trace, TurnCompleted(status=TurnStatus.COMPLETED), SessionTitled(title="new title"))
+    found = tuple(Finding(id=number, title="Odd") for number in "abc")
+    append(trace, FindingsReported(findings=found), FindingsDismissed(finding_ids=("a",)))
     append(trace, ModeChanged(mode=Mode.READ_ONLY, changed_by="me"), TurnStarted(), at=NOW + 7)
     trace.close()
     expected = summary_of(
@@ -449,6 +454,7 @@ def test_a_list_is_made_again_from_the_events(store: TraceStore) -> None:
         state="unknown",
         mode=Mode.READ_ONLY,
         thread_id="thread-1",
+        findings=2,
         size_bytes=trace.size_bytes,
     )
     assert store.list() == [expected]

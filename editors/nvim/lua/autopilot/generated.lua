@@ -393,6 +393,7 @@ local M = {}
 ---@field mode autopilot.Mode
 ---@field threadId? string|nil
 ---@field archived? boolean
+---@field findings? integer
 ---@field sizeBytes? integer
 ---@field inUse? boolean
 
