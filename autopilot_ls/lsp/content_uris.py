@@ -113,7 +113,7 @@ def parsed(uri: str) -> DocumentUri:
     """
     scheme, _, rest = uri[:_MAX_URI].partition(":")
     # Editors write an empty authority or none, and escape more than is needed.
-    path = os.fsdecode(unquote_to_bytes(rest.removeprefix("//")))
+    path = os.fsdecode(unquote_to_bytes(rest.removeprefix("//").encode("utf-8", "surrogatepass")))
     if scheme == SCHEME and len(uri) <= _MAX_URI and "\0" not in path:
         if (found := _TRANSCRIPT.fullmatch(path)) and is_session_id(found["session"]):
             return TranscriptUri(found["session"])

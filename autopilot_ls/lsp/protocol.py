@@ -163,6 +163,8 @@ class LspProtocol(LanguageServerProtocol):
         message = cast("dict[str, object]", data)
         if "method" not in message:
             self._take_reply(message)
+        elif "id" in message and not _is_id(message["id"]):
+            self._refuse(None, INVALID_REQUEST, "An id is text or a whole number.")
         elif self._may_come_now(message):
             self._take_call(message)
 
@@ -190,7 +192,10 @@ class LspProtocol(LanguageServerProtocol):
             _log.warning("A message %r has wrong parameters.", method)
             self._refuse_call(message, INVALID_PARAMS, "The parameters do not have the right form.")
             return
-        self.handle_message(cast("RPCMessage", structured))
+        try:
+            self.handle_message(cast("RPCMessage", structured))
+        except Exception as error:  # noqa: BLE001 reason: what came with this message must be read too
+            self._server.report_server_error(error, method)
 
     def _take_reply(self, message: dict[str, object]) -> None:
         waiting = self._open.pop(str(message.get("id")), None)
@@ -203,9 +208,8 @@ class LspProtocol(LanguageServerProtocol):
         waiting.done.set()
 
     def _refuse_call(self, message: dict[str, object], code: int, text: str) -> None:
-        identifier = message.get("id")
-        if isinstance(identifier, (str, int)):
-            self._refuse(identifier, code, text)
+        if "id" in message:
+            self._refuse(cast("str | int", message["id"]), code, text)
 
     def _refuse(self, identifier: str | int | None, code: int, text: str) -> None:
         error = {"code": code, "message": text}
@@ -370,6 +374,10 @@ class LspProtocol(LanguageServerProtocol):
 
     async def _execute(self, params: types.ExecuteCommandParams) -> object:
         return await self._server.endpoint.execute(params.command, params.arguments or ())
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 class AutopilotServer(LanguageServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -145,6 +146,38 @@ async def test_malformed_messages_are_answered_and_survived(tmp_path: Path) -> N
         assert "sessionId" in str(refused.value)
         assert await client.execute("autopilot.status")
         assert await client.shut_down() == 0
+
+
+async def test_what_comes_with_a_wrong_message_is_read_too(tmp_path: Path) -> None:
+    async with running(env=environment(tmp_path), cwd=tmp_path) as client:
+        await client.initialize(tmp_path, options=options(tmp_path))
+        await client.ready()
+        place = {"textDocument": {"uri": "file:///a"}, "position": {"line": 0, "character": 0}}
+        wrong: list[dict[str, Any]] = [
+            # Something to be cancelled, which is still under way when the next message is read.
+            {"id": "open", "method": "textDocument/hover", "params": place},
+            {"method": "$/cancelRequest", "params": {"id": {"a": 1}}},
+            {"method": "$/cancelRequest", "params": {"id": [1]}},
+            {"method": "workspace/didChangeConfiguration", "params": {"settings": {"a": [None]}}},
+            {"method": ["exit"]},
+        ]
+        bodies = [json.dumps({"jsonrpc": "2.0", **message}).encode() for message in wrong]
+        last = {"jsonrpc": "2.0", "id": "last", "method": "shutdown"}
+        bodies.append(json.dumps(last).encode())
+        client.send_bytes(b"".join(b"Content-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies))
+        await client.wait_for(lambda m: m.get("id") == "last" and "result" in m)
+
+
+@pytest.mark.parametrize("identifier", [None, True, 1.5, [1], {"a": 1}])
+async def test_request_with_a_wrong_id_gets_an_error_without_one(
+    tmp_path: Path, identifier: object
+) -> None:
+    async with running(env=environment(tmp_path), cwd=tmp_path) as client:
+        await client.initialize(tmp_path, options=options(tmp_path))
+        client.send({"jsonrpc": "2.0", "id": identifier, "method": "shutdown"})
+        answer = await client.wait_for(lambda m: "error" in m)
+        assert (answer["id"], answer["error"]["code"]) == (None, -32600)
+        assert await client.execute("autopilot.status")
 
 
 async def test_too_long_message_is_skipped(tmp_path: Path) -> None:

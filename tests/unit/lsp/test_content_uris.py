@@ -48,6 +48,11 @@ def test_anything_else_is_refused_and_never_fails_otherwise(text: str) -> None:
             parsed(uri)
 
 
+def test_half_a_character_is_refused_like_anything_else() -> None:
+    with pytest.raises(InvalidRequest):
+        parsed("autopilot:/transcript/\ud800.md")
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
