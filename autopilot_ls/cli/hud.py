@@ -1,7 +1,7 @@
 """`autopilot-ls hud`: all open sessions of this user at a glance, in a terminal, as text or as JSON.
 
 Only looks. Sessions belong to whatever process runs them, an editor's or another terminal's, and are
-followed by their records. Not aware of how records are read (`watching`), of how sessions are drawn
+followed by their records; what is to be reviewed, which no record has, is asked of the shared processes. Not aware of how records are read (`watching`), of how sessions are drawn
 (`presentation.hud`) nor of how a terminal is written to (`screen`).
 """
 
@@ -27,7 +27,9 @@ from autopilot_ls.cli.terminal import wants_colour
 from autopilot_ls.cli.watching import Watching
 from autopilot_ls.model.errors import InvalidRequest
 from autopilot_ls.presentation.hud import ASCII, Hud, Signs
-from autopilot_ls.presentation.status_view import StatusView
+from autopilot_ls.presentation.status_view import StatusView, Unreviewed
+from autopilot_ls.shared.control import ask_all
+from autopilot_ls.shared.places import NotShared
 from autopilot_ls.trace.redaction import Redactor
 
 INTERVAL: Final = 0.1
@@ -35,6 +37,9 @@ INTERVAL: Final = 0.1
 
 WIDTH: Final = 100
 """Columns where the output is no terminal."""
+
+ANSWER_LIMIT: Final = 1.0
+"""Seconds that a process has to tell what is to be reviewed; without it the rest is shown."""
 
 _KEYS: Final = "q quits"
 _QUITS: Final = frozenset("qQ\x03\x04")
@@ -45,7 +50,7 @@ def run_hud(command: ShowHud) -> int:
     settings = load_settings()
     store = open_store(settings)
     only = find_session(store, command.session) if command.session else None
-    watching = Watching(store, Redactor(settings.trace.redact).redact, only)
+    watching = Watching(store, Redactor(settings.trace.redact).redact, only, _unreviewed)
     try:
         if command.json:
             return _as_json(watching, once=command.once)
@@ -57,6 +62,19 @@ def run_hud(command: ShowHud) -> int:
         return anyio.run(_Live(watching, hud).run)
     finally:
         watching.close()
+
+
+def _unreviewed() -> dict[str, Unreviewed]:
+    """Return what is to be reviewed of the sessions in shared processes; the others tell nobody."""
+    try:
+        found = ask_all(os.environ, limit=ANSWER_LIMIT)
+    except (NotShared, OSError):
+        return {}
+    return {
+        session.id: Unreviewed(files=session.files, hunks=session.hunks)
+        for process in found
+        for session in process.sessions
+    }
 
 
 def _signs() -> Signs:

@@ -7,6 +7,7 @@ time. Not aware of what is done with the views. `hud` stands above, the trace be
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,8 +19,8 @@ from autopilot_ls.model.snapshots import ActivitySnapshot, SessionSnapshot
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.model.text import one_line
 from autopilot_ls.presentation.markdown import Redact
-from autopilot_ls.presentation.status import StatusMaker
-from autopilot_ls.presentation.status_view import Problem, StatusView
+from autopilot_ls.presentation.status import Outside, StatusMaker
+from autopilot_ls.presentation.status_view import Problem, StatusView, Unreviewed
 from autopilot_ls.trace.reader import Follower
 from autopilot_ls.trace.store import TraceStore
 
@@ -48,24 +49,33 @@ class _Watched:
     state: SessionState
     follower: Follower
     closed: float | None = None
-    view: tuple[tuple[int, bool], StatusView] | None = None
+    view: tuple[tuple[int, bool, Unreviewed], StatusView] | None = None
     problem: str = ""
 
 
 class Watching:
     """See the module's docstring."""
 
-    def __init__(self, store: TraceStore, redact: Redact, only: str | None = None) -> None:
+    def __init__(
+        self,
+        store: TraceStore,
+        redact: Redact,
+        only: str | None = None,
+        unreviewed: Callable[[], Mapping[str, Unreviewed]] = dict,
+    ) -> None:
         """Create it; nothing is read yet.
 
         Args:
             store: Has the sessions.
             redact: Leaves out secrets.
             only: The one session to follow, whoever owns it; None for all that a process owns.
+            unreviewed: Gives what is to be reviewed of each session, as far as it can be had; no record has it.
         """
         self._store = store
         self._maker = StatusMaker(redact)
         self._only = only
+        self._ask_unreviewed = unreviewed
+        self._unreviewed: Mapping[str, Unreviewed] = {}
         self._watched: dict[str, _Watched] = {}
         self._listed: float | None = None
         self.behind = False
@@ -87,6 +97,7 @@ class Watching:
         return [self._view(watched) for watched in self._watched.values()]
 
     def _list(self, now: float) -> None:
+        self._unreviewed = self._ask_unreviewed()
         open_now = set(self._store.in_use())
         wanted = sorted(open_now)[-MAX_SESSIONS:] if self._only is None else [self._only]
         for session_id in wanted:
@@ -121,7 +132,8 @@ class Watching:
 
     def _view(self, watched: _Watched) -> StatusView:
         alive = watched.closed is None
-        key = (watched.state.seq, alive)
+        unreviewed = self._unreviewed.get(watched.state.session_id, Unreviewed())
+        key = (watched.state.seq, alive, unreviewed)
         # What an approval is said to be changes in its first second, without an event.
         if watched.view is None or watched.view[0] != key or watched.state.pending:
             if watched.problem and not watched.state.seq:
@@ -129,7 +141,8 @@ class Watching:
             else:
                 snapshot = watched.state.snapshot()
                 snapshot = snapshot if alive else _closed(snapshot)
-                view = self._maker.view(snapshot, now=time.time())
+                outside = Outside(unreviewed=unreviewed)
+                view = self._maker.view(snapshot, now=time.time(), outside=outside)
             if watched.problem:
                 problem = Problem(
                     level="error", code="trace", text=watched.problem, at=watched.state.updated_at

@@ -30,13 +30,21 @@ END_LIMIT: Final = 40.0
 
 @dataclass(frozen=True, slots=True)
 class SharedSession:
-    """A session that is open in a shared process."""
+    """A session that is open in a shared process.
+
+    Attributes:
+        waiting: How many of its approvals wait.
+        files: In how many files something of it is to be reviewed.
+        hunks: How many changes of it are to be reviewed.
+    """
 
     id: str
     cwd: str
     title: str
     running: bool
     waiting: int
+    files: int = 0
+    hunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +68,16 @@ class SharedProcess:
     ended: bool = False
 
 
-def ask_all(environ: Mapping[str, str], purpose: Purpose = "status") -> list[SharedProcess]:
+def ask_all(
+    environ: Mapping[str, str], purpose: Purpose = "status", *, limit: float = ANSWER_LIMIT
+) -> list[SharedProcess]:
     """Return the shared processes there are for this state folder; dead ones are left out.
 
     Args:
         environ: Tells where the state folder is.
         purpose: `status` to know how they are; `release` to have each give up the sessions and reviews that
             nobody uses; `stop` to have each end, and wait for it.
+        limit: Seconds that each has to answer.
 
     Raises:
         NotShared: The folder is not as it should be, or a process does not answer.
@@ -78,19 +89,19 @@ def ask_all(environ: Mapping[str, str], purpose: Purpose = "status") -> list[Sha
     try:
         listed = os.listdir(folder)  # noqa: PTH208 reason: of the open folder, not of a path
         names = sorted(name for name in listed if name.endswith(".sock"))
-        found = [_ask(folder, name, purpose) for name in names]
+        found = [_ask(folder, name, purpose, limit) for name in names]
     finally:
         os.close(folder)
     return [one for one in found if one is not None]
 
 
-def _ask(folder: int, name: str, purpose: Purpose) -> SharedProcess | None:
+def _ask(folder: int, name: str, purpose: Purpose, limit: float) -> SharedProcess | None:
     connection = connect(folder, name)
     if connection is None:
         return None
     with connection:
         hello = greeting.hello(purpose, __version__)
-        answer = ask(connection, greeting.line(hello), ANSWER_LIMIT)
+        answer = ask(connection, greeting.line(hello), limit)
         if answer is None:
             return None
         if answer.get("answer") != greeting.WELCOME:
@@ -111,10 +122,11 @@ def _has_ended(connection: socket.socket) -> bool:
 
 def _process(name: str, answer: Mapping[str, object], *, ended: bool) -> SharedProcess:
     sessions = cast("list[dict[str, object]]", answer.get("sessions") or [])
+    unreviewed = [cast("dict[str, object]", each.get("unreviewed") or {}) for each in sessions]
     pid, started = answer.get("pid"), answer.get("started")
     return SharedProcess(
         name=name.removesuffix(".sock"),
-        pid=pid if isinstance(pid, int) else 0,
+        pid=_number(pid),
         version=str(answer.get("version", "?")),
         started=started if isinstance(started, float) else 0.0,
         retired=answer.get("retired") is True,
@@ -125,12 +137,18 @@ def _process(name: str, answer: Mapping[str, object], *, ended: bool) -> SharedP
                 cwd=str(session.get("cwd")),
                 title=str(session.get("title")),
                 running=session.get("running") is True,
-                waiting=waiting if isinstance(waiting := session.get("waiting"), int) else 0,
+                waiting=_number(session.get("waiting")),
+                files=_number(changed.get("files")),
+                hunks=_number(changed.get("hunks")),
             )
-            for session in sessions
+            for session, changed in zip(sessions, unreviewed, strict=True)
         ),
         ended=ended,
     )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def release_idle(environ: Mapping[str, str]) -> None:

@@ -30,10 +30,12 @@ from autopilot_ls.shared.peers import require_own
 from autopilot_ls.shared.places import Names, NotShared, own_names
 
 if TYPE_CHECKING:
+    from autopilot_ls.model.snapshots import SessionSnapshot
     from autopilot_ls.settings.tree import Settings
     from autopilot_ls.shared.clients import Client
     from autopilot_ls.shared.pool import Pool
     from autopilot_ls.supervisor.caller import Caller
+    from autopilot_ls.supervisor.supervisor import Supervisor
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ class Daemon:
                 _LOG.warning("The socket is gone; this process ends with its last editor.")
                 self._retired = True
             now = time.monotonic()
-            if self._connections:
+            if self._clients:
                 self._used_at = now
             left = self._used_at + (0.0 if self._retired else self._idle_seconds) - now
             is_free = not self._connections and (self._pool is None or self._pool.is_empty)
@@ -201,7 +203,6 @@ class Daemon:
 
     def _part(self, task: asyncio.Task[None]) -> None:
         self._connections.discard(task)
-        self._used_at = time.monotonic()
         self._changed.set()
 
     async def _meet(self, connected: socket.socket) -> None:
@@ -270,6 +271,8 @@ class Daemon:
                 await client.serve(connected)
         finally:
             self._clients.remove(client)
+            # Who only asks how it is does not keep it.
+            self._used_at = time.monotonic()
 
     def _supervisors(self) -> Pool:
         if self._pool is None:
@@ -283,7 +286,7 @@ class Daemon:
         logging.getLogger().setLevel(settings.log_level.upper())
 
     def _status(self) -> dict[str, object]:
-        """Return what `autopilot-ls daemon --status` shows."""
+        """Return what `autopilot-ls daemon --status` shows, and what the HUD asks for."""
         sessions = [
             {
                 "id": snapshot.session_id,
@@ -291,6 +294,7 @@ class Daemon:
                 "title": snapshot.title[:80],
                 "running": snapshot.active_turn is not None,
                 "waiting": len(snapshot.pending),
+                "unreviewed": _unreviewed(place.supervisor, snapshot),
             }
             for place in (self._pool.places if self._pool else ())
             for session_id in place.supervisor.live_sessions()
@@ -313,6 +317,14 @@ def _load() -> tuple[type[Client], type[Caller]]:
 
     quiet_pygls()
     return Client, Caller
+
+
+def _unreviewed(supervisor: Supervisor, snapshot: SessionSnapshot) -> dict[str, int]:
+    from autopilot_ls.lsp.features.statuses import unreviewed_by_session
+
+    known = supervisor.review.known(Path(snapshot.cwd)).items if supervisor.review.is_on else ()
+    found = unreviewed_by_session(known).get(snapshot.session_id)
+    return {"files": found.files, "hunks": found.hunks} if found else {"files": 0, "hunks": 0}
 
 
 async def _hello(connected: socket.socket) -> dict[str, object] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -238,6 +239,21 @@ async def test_a_window_on_another_folder_is_not_bothered_but_can_ask() -> None:
             )
             await until(lambda: here.read("a.py") == "x = 2\n", limit=60)
             await two.wait_method("$/progress", lambda p: p["value"]["kind"] == "end")
+
+
+async def test_what_is_to_be_reviewed_is_told_to_the_terminal_too() -> None:
+    with shared_world(command("echo more >> a.py", call_id="c1"), message("Done.")) as here:
+        async with window(here, "one", env=AUTO) as one:
+            started = await one.execute("autopilot.turn.start", {"text": "Change it"})
+            await hints(one, any_left=True)
+            shown = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "autopilot_ls", "hud", "--once", "--json"),
+                env=here.environment,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            (view,) = json.loads((await shown.communicate())[0])["sessions"]
+            assert view["sessionId"] == started["sessionId"]
+            assert view["unreviewed"] == {"files": 1, "hunks": 1}
 
 
 async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> None:

@@ -142,6 +142,8 @@ async def test_it_ends_when_it_has_been_idle(place: Path) -> None:
         await asyncio.sleep(1)
         assert await client.execute("autopilot.status")
         await client.shut_down()
+    # Who asks again and again how it is does not keep it.
+    await until(lambda: not shared(place))
     await until(lambda: not alive(process.pid))
     assert not list((place / "state/run").glob("*.sock"))
 

@@ -7,7 +7,7 @@ aware of how they are sent. `view` stands above, the presentation below.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,8 +31,7 @@ class _Counted:
     """What a workspace has to be reviewed, counted once for each change of it."""
 
     items: tuple[ReviewItem, ...]
-    files: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    hunks: dict[str, int] = field(default_factory=dict[str, int])
+    by_session: dict[str, Unreviewed]
     by_turn: dict[str, dict[str, FileEntry]] = field(
         default_factory=dict[str, dict[str, FileEntry]]
     )
@@ -66,10 +65,7 @@ class Statuses:
         number = snapshot.dropped_turns + sum(bool(turn.id) for turn in snapshot.turns)
         changed = counted.by_turn.get(f"{session_id}/{number}", {}) if counted else {}
         outside = Outside(
-            unreviewed=Unreviewed(
-                files=len(counted.files.get(session_id, ())),
-                hunks=counted.hunks.get(session_id, 0),
-            )
+            unreviewed=counted.by_session.get(session_id, Unreviewed())
             if counted
             else Unreviewed(),
             changed=tuple(changed.values()),
@@ -90,12 +86,21 @@ class Statuses:
         return counted
 
 
-def _counted(cwd: str, items: tuple[ReviewItem, ...]) -> _Counted:
-    counted = _Counted(items)
+def unreviewed_by_session(items: Iterable[ReviewItem]) -> dict[str, Unreviewed]:
+    """Return how much of each session is to be reviewed, by the session's id."""
+    paths: dict[str, list[str]] = {}
     for item in items:
         for session_id in dict.fromkeys(turn.rpartition("/")[0] for turn in item.change.turns):
-            counted.files.setdefault(session_id, set()).add(item.path)
-            counted.hunks[session_id] = counted.hunks.get(session_id, 0) + 1
+            paths.setdefault(session_id, []).append(item.path)
+    return {
+        session_id: Unreviewed(files=len(set(found)), hunks=len(found))
+        for session_id, found in paths.items()
+    }
+
+
+def _counted(cwd: str, items: tuple[ReviewItem, ...]) -> _Counted:
+    counted = _Counted(items, unreviewed_by_session(items))
+    for item in items:
         for turn in item.change.turns:
             _add(counted.by_turn.setdefault(turn, {}), str(Path(cwd) / item.path), item)
     return counted
