@@ -9,6 +9,7 @@ below. Light: used before `initialize` is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -316,13 +317,12 @@ class Connection:
         return await features.execute(name, arguments)
 
     async def _wait_for_features(self, limit: float) -> Features:
-        try:
+        why = f"The server was not ready within {limit:g} seconds."
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._settled.wait()
-        except TimeoutError:
-            self._failure = f"The server was not ready within {limit:g} seconds."
         if self._features is None:
-            raise JsonRpcException(self._failure, REQUEST_FAILED, {"code": "not-ready"})
+            raise JsonRpcException(self._failure or why, REQUEST_FAILED, {"code": "not-ready"})
         return self._features
 
 
