@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.errors import AgentError, AutopilotError, InvalidRequest
 from autopilot_ls.model.events import RuntimeExited
@@ -28,6 +27,7 @@ from autopilot_ls.runtimes.base import (
     RuntimeSink,
     Unrecorded,
 )
+from autopilot_ls.supervisor.tasks import Tasks
 
 LOGIN_LIMIT: Final = 15 * 60.0
 """Seconds that a person has for a login."""
@@ -75,7 +75,7 @@ class Accounts:
         self,
         open_agent: Callable[[RuntimeSink], AbstractAsyncContextManager[AgentRuntime]],
         changed: Callable[[AccountInfo, str, str], Awaitable[None]],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it.
 
@@ -146,8 +146,8 @@ class Accounts:
         await self._changed(account, "", "")
 
     async def _give_up(self) -> None:
-        login = self._login
-        if login is not None:
+        # Others who waited for the same end may have begun one meanwhile.
+        while (login := self._login) is not None:
             login.unwanted.set()
             await login.done.wait()
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.errors import (
     AgentDied,
@@ -32,6 +31,7 @@ from autopilot_ls.runtimes.base import (
 )
 from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 
 IDLE_LIMIT: Final = 1800.0
@@ -75,7 +75,7 @@ class Agent:
         thread_options: Callable[[], ThreadOptions],
         is_needed: Callable[[], bool],
         sink: RuntimeSink,
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it; no process is started yet.
 

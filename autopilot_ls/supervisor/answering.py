@@ -11,10 +11,10 @@ from typing import Final
 
 import anyio
 from anyio import CancelScope
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import Decision
 from autopilot_ls.model.errors import AgentDied, AutopilotError
+from autopilot_ls.supervisor.tasks import Tasks
 
 CANCEL_GRACE: Final = 5.0
 """Seconds that all answers of a general cancel have to reach the agent."""
@@ -26,9 +26,7 @@ Answer = Callable[[str, Decision], Awaitable[bool]]
 class Answering:
     """Sends the decisions of one session."""
 
-    def __init__(
-        self, answer: Answer, tasks: TaskGroup, failed: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, answer: Answer, tasks: Tasks, failed: Callable[[Exception], None]) -> None:
         """Create it.
 
         Args:

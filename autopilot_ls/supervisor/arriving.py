@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anyio.abc import TaskGroup
-
 from autopilot_ls.model.approvals import FileChange
 from autopilot_ls.model.errors import TraceFull
 from autopilot_ls.model.ids import new_approval_id
 from autopilot_ls.runtimes.base import RuntimeApproval
 from autopilot_ls.supervisor.patches import Patches
+from autopilot_ls.supervisor.tasks import Tasks
 
 Announce = Callable[[str, RuntimeApproval, tuple[FileChange, ...]], None]
 """Takes a request with its id and its patch by hunks; may raise `TraceFull`."""
@@ -22,7 +21,7 @@ Announce = Callable[[str, RuntimeApproval, tuple[FileChange, ...]], None]
 class Arriving:
     """The requests of one session that are still being read."""
 
-    def __init__(self, patches: Patches, tasks: TaskGroup, announce: Announce) -> None:
+    def __init__(self, patches: Patches, tasks: Tasks, announce: Announce) -> None:
         """Create it.
 
         Args:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from anyio import CancelScope
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import (
     Action,
@@ -66,6 +65,7 @@ from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.runaway import Runaway
+from autopilot_ls.supervisor.tasks import Tasks
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Broker:
         runaway: Runaway,
         *,
         answer: Answer,
-        tasks: TaskGroup,
+        tasks: Tasks,
         search_path: str | None = None,
     ) -> None:
         """Create a broker.

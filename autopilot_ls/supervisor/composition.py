@@ -10,8 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from anyio.abc import TaskGroup
-
 from autopilot_ls.runtimes.base import (
     AgentRuntime,
     OpenOptions,
@@ -22,6 +20,7 @@ from autopilot_ls.runtimes.base import (
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.review.values import Snapshots
+from autopilot_ls.supervisor.tasks import Tasks
 
 
 def default_factories(settings: Settings) -> Mapping[str, RuntimeFactory]:
@@ -50,7 +49,7 @@ async def transient_runtime(
 
 
 def make_reviews(
-    settings: Settings, tasks: TaskGroup, changed: Callable[[Path], None]
+    settings: Settings, tasks: Tasks, changed: Callable[[Path], None]
 ) -> Reviews | None:
     """Return where it is kept what agents change; None when the settings say that it is not.
 

@@ -44,19 +44,20 @@ class MessageDesk:
         """
         require_text(request.text)
         attachments = await anyio.to_thread.run_sync(look_at, request.attachments)
-        session, _ = await self._sessions.open(request.session_id)
-        await self._shelf.take_out(session)
-        cwd = Path(session.record.state.cwd)
-        prompt = compose(request.text, request.references, attachments, cwd)
-        message = WaitingMessage(
-            id=new_message_id(),
-            text=request.text,
-            prompt="" if prompt == request.text else prompt,
-            attachments=attachments,
-            queued_by=by,
-            queued_at=session.record.now(),
-        )
-        session.waiting.add(message)
+        session, fresh = await self._sessions.open(request.session_id)
+        async with self._sessions.released_on_failure(session, fresh=fresh):
+            await self._shelf.take_out(session)
+            cwd = Path(session.record.state.cwd)
+            prompt = compose(request.text, request.references, attachments, cwd)
+            message = WaitingMessage(
+                id=new_message_id(),
+                text=request.text,
+                prompt="" if prompt == request.text else prompt,
+                attachments=attachments,
+                queued_by=by,
+                queued_at=session.record.now(),
+            )
+            session.waiting.add(message)
         return message.id
 
     async def unqueue(self, session_id: str, message_id: str) -> None:

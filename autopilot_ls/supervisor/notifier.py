@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import Approval, Mode, Outcome
 from autopilot_ls.model.errors import DecisionRefused
@@ -33,6 +32,7 @@ from autopilot_ls.presentation.markdown import Redact
 from autopilot_ls.runtimes.base import AccountInfo
 from autopilot_ls.settings.tree import NotifySettings
 from autopilot_ls.supervisor.notify_command import Message, run
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.views import OpenDocument
 
 _LOG: Final = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Notifier:
         *,
         redact: Redact,
         environment: Mapping[str, str],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it.
 

@@ -39,12 +39,11 @@ Views = Callable[[], Iterable[ClientView]]
 DISK_LIMIT: Final = 30.0
 """Seconds that a look at the disk may take; network file systems can take for ever."""
 
-QUICK_BYTES: Final = 512 * 1024
-QUICK_CHANGES: Final = 50
-
 MAX_REMEMBERED: Final = 8 * 1024 * 1024
 """Bytes of the files of one patch, up to which their contents are remembered until it is decided."""
 
+QUICK_BYTES: Final = 512 * 1024
+QUICK_CHANGES: Final = 50
 """Up to these sizes the reading of a patch does not hold up the event loop for long."""
 
 

@@ -7,11 +7,9 @@ and tells the views, in this order and a batch at a time. Not aware of agents, p
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -21,11 +19,9 @@ from autopilot_ls.model.events import Body, Event
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import RuntimeEvent
-from autopilot_ls.supervisor.views import ClientView
+from autopilot_ls.supervisor.views import ClientView, tell_all
 from autopilot_ls.trace.summary import SessionSummary
 from autopilot_ls.trace.writer import SessionTrace
-
-_LOG: Final = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
@@ -125,11 +121,7 @@ class SessionRecord:
             self.state.apply(event)
         self._snapshot = None
         self._heard(events)
-        for view in self._views():
-            try:
-                view.events_applied(self.session_id, events)
-            except Exception:  # noqa: BLE001 reason: it must not cost the agent its answer, or others their news
-                _LOG.exception("client %s failed on events of %s", view.name, self.session_id)
+        tell_all(self._views(), lambda view: view.events_applied(self.session_id, events))
 
     def tell(self, *bodies: Body) -> None:
         """Emit facts of our own, placed in the thread and turn that are current."""
@@ -138,11 +130,7 @@ class SessionRecord:
 
     def tell_written(self, paths: Sequence[Path]) -> None:
         """Tell the clients that these files were changed on disk for an accepted patch."""
-        for view in self._views():
-            try:
-                view.files_written(paths)
-            except Exception:  # noqa: BLE001 reason: as above
-                _LOG.exception("client %s failed on written files", view.name)
+        tell_all(self._views(), lambda view: view.files_written(paths))
 
     async def sync(self) -> None:
         """Wait until all that was recorded is on disk, not only with the operating system.

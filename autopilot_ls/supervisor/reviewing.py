@@ -11,14 +11,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
 
-from anyio.abc import TaskGroup
-
 from autopilot_ls.model.approvals import CommandAction, Outcome
 from autopilot_ls.model.events import Event, ItemStarted, TurnCompleted
 from autopilot_ls.model.items import CommandExecution
 from autopilot_ls.model.text import one_line
 from autopilot_ls.supervisor.policies import Policies
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.tasks import Tasks
 
 BY_MODE: Final = "mode"
 """Where a verdict stands that no rule gave."""
@@ -32,7 +31,7 @@ class Reviewing:
         record: SessionRecord,
         policies: Policies,
         stop: Callable[[str, str], Coroutine[object, object, None]],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it.
 

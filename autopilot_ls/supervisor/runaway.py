@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import FileChange, Outcome, Verdict
 from autopilot_ls.model.diffstat import of_hunks, of_proposed
@@ -34,6 +33,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.policy.limits import STOPPING, Limits, Reached, Usage, reached
 from autopilot_ls.presentation.approvals import LIMITS
 from autopilot_ls.supervisor.decisions import AUTOPILOT, POLICY
+from autopilot_ls.supervisor.tasks import Tasks
 
 Stop = Callable[[str, Reached], Coroutine[object, object, None]]
 Clock = Callable[[], float]
@@ -47,7 +47,7 @@ class Runaway:
         state: SessionState,
         limits: Callable[[], Limits],
         stop: Stop,
-        tasks: TaskGroup,
+        tasks: Tasks,
         clock: Clock = anyio.current_time,
     ) -> None:
         """Create it for a session, which may have a past.

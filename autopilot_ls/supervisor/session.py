@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import Decision, Mode
 from autopilot_ls.model.errors import (
@@ -62,6 +61,7 @@ from autopilot_ls.supervisor.review.session_review import SessionReview
 from autopilot_ls.supervisor.reviewing import Reviewing
 from autopilot_ls.supervisor.runaway import Runaway
 from autopilot_ls.supervisor.switching import Switching
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.supervisor.waiting import Waiting
@@ -85,7 +85,7 @@ class Session:
         policies: Policies,
         reviews: Reviews | None,
         views: Callable[[], Iterable[ClientView]],
-        tasks: TaskGroup,
+        tasks: Tasks,
         model: str | None = None,
         effort: str | None = None,
     ) -> None:

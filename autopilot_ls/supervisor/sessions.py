@@ -17,7 +17,6 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import (
@@ -39,6 +38,7 @@ from autopilot_ls.supervisor.policies import Policies, policy_files
 from autopilot_ls.supervisor.recovery import closing_facts
 from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.session import Session
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.trace.store import TraceStore
 from autopilot_ls.trace.writer import SessionTrace
@@ -62,7 +62,7 @@ class Sessions:
         store: TraceStore,
         factories: Mapping[str, RuntimeFactory],
         views: Callable[[], Iterable[ClientView]],
-        tasks: TaskGroup,
+        tasks: Tasks,
         *,
         reviews: Reviews | None,
     ) -> None:
@@ -291,10 +291,12 @@ class Sessions:
         # Who opens it meanwhile waits, and gets a new one.
         async with self._opening:
             session = self[session_id]
-            try:
-                await session.close()
-            finally:
-                del self._live[session_id]
+            # The record is not released before the agent has ended, which has its limits.
+            with anyio.CancelScope(shield=True):
+                try:
+                    await session.close()
+                finally:
+                    del self._live[session_id]
 
     async def delete(self, session_id: str) -> None:
         """Delete a session's record for good.

@@ -8,15 +8,12 @@ their state. Not aware of LSP, terminals or agents' wires, nor of how a session 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from autopilot_ls.edits.unsaved import dirty_documents
 from autopilot_ls.model.approvals import (
@@ -66,12 +63,11 @@ from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.supervisor.session import Session
 from autopilot_ls.supervisor.sessions import Sessions
 from autopilot_ls.supervisor.shelf import Shelf
-from autopilot_ls.supervisor.views import ClientView, OpenDocument
+from autopilot_ls.supervisor.tasks import IsolatedTasks, Tasks
+from autopilot_ls.supervisor.views import ClientView, OpenDocument, tell_all
 from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 class Attachment:
@@ -91,7 +87,7 @@ class Supervisor:
     """See the module's docstring; made by `open_supervisor`."""
 
     def __init__(
-        self, settings: Settings, factories: Mapping[str, RuntimeFactory], tasks: TaskGroup
+        self, settings: Settings, factories: Mapping[str, RuntimeFactory], tasks: Tasks
     ) -> None:
         self.settings = settings
         self.store = TraceStore(
@@ -137,12 +133,10 @@ class Supervisor:
         return [document for view in self._attached() for document in view.open_documents()]
 
     def _review_changed(self, workspace: Path) -> None:
-        for view in self._attached():
-            view.review_changed(workspace)
+        tell_all(self._attached(), lambda view: view.review_changed(workspace))
 
     def _tell_written(self, paths: Sequence[Path]) -> None:
-        for view in self._attached():
-            view.files_written(paths)
+        tell_all(self._attached(), lambda view: view.files_written(paths))
 
     def dirty_documents(self, cwd: Path) -> list[Path]:
         """Return the files under a folder that some client has open with unsaved changes."""
@@ -346,11 +340,7 @@ class Supervisor:
             session.broker.tell_problems()
         for session in concerned:
             session.broker.judge_again()
-        for view in self._attached():
-            try:
-                view.policy_changed()
-            except Exception:  # noqa: BLE001 reason: it must not keep the others from hearing of it
-                _LOG.exception("client %s failed on a changed policy", view.name)
+        tell_all(self._attached(), lambda view: view.policy_changed())
 
     def _look_at_policies(self) -> None:
         """Apply what we have just changed ourselves, without waiting until it is noticed."""
@@ -482,8 +472,7 @@ class Supervisor:
         )
 
     async def _account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
-        for view in self._attached():
-            view.account_changed(account, login_id, error)
+        tell_all(self._attached(), lambda view: view.account_changed(account, login_id, error))
         if not error:
             # An agent that runs goes on with the login it has read; the next turn starts it anew.
             for session in self._sessions:
@@ -535,7 +524,8 @@ async def open_supervisor(
         settings: The checked settings.
         factories: The runtimes by name; those of this package when omitted.
     """
-    async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as group:
+        tasks = IsolatedTasks(group)
         supervisor = Supervisor(settings, factories or default_factories(settings), tasks)
         tasks.start_soon(supervisor.tidy)
         tasks.start_soon(supervisor.follow_policies)
@@ -543,4 +533,4 @@ async def open_supervisor(
             yield supervisor
         finally:
             await supervisor.shut_down()
-            tasks.cancel_scope.cancel()
+            group.cancel_scope.cancel()

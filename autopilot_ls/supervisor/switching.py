@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.approvals import Mode
 from autopilot_ls.model.errors import AgentError, AutopilotError, TraceFull
 from autopilot_ls.model.events import Notice, TurnStatus
 from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.tasks import Tasks
 
 LATER: Final = (
     "The running turn keeps its sandbox, which allows less than the mode {mode} does; the mode's own "
@@ -55,7 +55,7 @@ class Switching:
         stop_turn: Callable[[str, str], Awaitable[None]],
         begin_turn: Callable[[str], Awaitable[object]],
         is_unwanted: Callable[[], bool],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it.
 

@@ -7,14 +7,17 @@ implement `ClientView`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from autopilot_ls.edits.merge import Merged
 from autopilot_ls.model.events import Event
 from autopilot_ls.runtimes.base import AccountInfo
+
+_LOG: Final = logging.getLogger(__name__)
 
 PutOutcome = Literal["done", "stale", "failed"]
 """What became of an edit: `stale` when the text is no longer the one it was made for."""
@@ -76,3 +79,12 @@ class ClientView(Protocol):
     def open_documents(self) -> Iterable[OpenDocument]:
         """What the client has open right now."""
         ...
+
+
+def tell_all(views: Iterable[ClientView], tell: Callable[[ClientView], None]) -> None:
+    """Tell each client something; a fault in one costs neither the agent its answer nor the others their news."""
+    for view in views:
+        try:
+            tell(view)
+        except Exception:  # noqa: BLE001 reason: as said above
+            _LOG.exception("client %s failed on what it was told", view.name)

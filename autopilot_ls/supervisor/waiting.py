@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 
 from autopilot_ls.model.aside import MAX_QUEUED
 from autopilot_ls.model.errors import AutopilotError, InvalidRequest, TraceFull
@@ -30,6 +29,7 @@ from autopilot_ls.model.queue import WaitingMessage
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.tasks import Tasks
 
 MAX_CHARACTERS: Final = 2_000_000
 """Characters that the waiting messages of one session may have together."""
@@ -65,7 +65,7 @@ class Waiting:
         is_unwanted: Callable[[], bool],
         is_closed: Callable[[], bool],
         fail: Callable[[AutopilotError], None],
-        tasks: TaskGroup,
+        tasks: Tasks,
     ) -> None:
         """Create it.
 

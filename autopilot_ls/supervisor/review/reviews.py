@@ -19,7 +19,6 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from autopilot_ls.edits.leftovers import clear, tag_of
 from autopilot_ls.model.errors import AutopilotError, BaselineUnavailable, SessionBusy
@@ -27,6 +26,7 @@ from autopilot_ls.supervisor.review.pruning import note_use, prune
 from autopilot_ls.supervisor.review.storage import Dumps, read_into, to_bytes, write
 from autopilot_ls.supervisor.review.values import Snapshots
 from autopilot_ls.supervisor.review.workspace import WorkspaceReview
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.trace.files import require_own_folder
 from autopilot_ls.trace.locks import SessionLock
 
@@ -76,7 +76,7 @@ class Reviews:
         self,
         state_folder: Path,
         snapshots: MakeSnapshots,
-        tasks: TaskGroup,
+        tasks: Tasks,
         tell: Callable[[Path], None],
         keep_for: float = 0.0,
     ) -> None:

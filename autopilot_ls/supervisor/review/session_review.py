@@ -15,7 +15,6 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from autopilot_ls.edits.paths import affected
 from autopilot_ls.model.errors import AutopilotError, TraceFull
@@ -34,6 +33,7 @@ from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
+from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.wire.descendants import living_descendants
 
 BASELINE_LIMIT: Final = 15.0
@@ -54,7 +54,7 @@ class SessionReview:
         record: SessionRecord,
         reviews: Reviews,
         pid: Callable[[], int | None],
-        tasks: TaskGroup,
+        tasks: Tasks,
         *,
         wrote: Callable[[str, int], None],
     ) -> None:

@@ -55,6 +55,15 @@ async def test_a_login_can_be_given_up_and_another_takes_its_place(stage: Stage)
     assert given_up == [("cancel", "login1"), ("cancel", "login1")]
 
 
+async def test_of_logins_begun_at_once_one_goes_on(stage: Stage) -> None:
+    await stage.supervisor.accounts.login("browser")
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(stage.supervisor.accounts.login, "browser")
+    await stage.view.until(lambda: len(stage.view.accounts) == 3)
+    assert len(stage.factory.runtimes) - stage.factory.closed == 1
+
+
 async def test_a_login_has_a_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "LOGIN_LIMIT", 0.05)
     await stage.supervisor.accounts.login("browser")

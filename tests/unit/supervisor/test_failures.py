@@ -29,8 +29,15 @@ from autopilot_ls.model.events import (
     TurnStatus,
 )
 from autopilot_ls.model.items import ItemStatus
-from autopilot_ls.runtimes.base import RuntimeEvent, ThreadInfo, ThreadOptions
+from autopilot_ls.runtimes.base import (
+    AccountInfo,
+    LoginEnded,
+    RuntimeEvent,
+    ThreadInfo,
+    ThreadOptions,
+)
 from autopilot_ls.settings.tree import Settings
+from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.trace.store import TraceStore
@@ -121,6 +128,10 @@ class _Faulty(Watcher):
         del paths
         raise RuntimeError("a fault in a client")
 
+    def account_changed(self, account: AccountInfo, login_id: str, error: str) -> None:
+        del account, login_id, error
+        raise RuntimeError("a fault in a client")
+
 
 async def test_a_faulty_client_harms_neither_the_agent_nor_the_others(stage: Stage) -> None:
     stage.supervisor._views.insert(0, _Faulty(name="faulty"))
@@ -134,6 +145,47 @@ async def test_a_faulty_client_harms_neither_the_agent_nor_the_others(stage: Sta
     stage.agent.patch_done()
     await stage.view.saw(FilesSettled)
     await _until(lambda: stage.view.written)
+
+
+async def test_a_client_that_fails_on_news_of_the_account_hurts_nobody(stage: Stage) -> None:
+    await stage.start()
+    faulty = _Faulty(name="faulty")
+    stage.supervisor._views.insert(0, faulty)
+    await stage.supervisor.accounts.login("browser")
+    stage.agent.say(LoginEnded("login1"))
+    await stage.view.until(lambda: bool(stage.view.accounts))
+    await anyio.wait_all_tasks_blocked()
+    assert stage.supervisor.snapshot(stage.session_id).active_turn is not None
+
+
+async def test_a_fault_that_nobody_foresaw_ends_no_other_session(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.start()
+    first, stage.session_id = stage.session_id, ""
+    await stage.start()
+
+    async def fail(_self: Aftermath, *, everything: bool = False) -> None:
+        raise RuntimeError(f"boom {everything}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Aftermath, "settle", fail)
+        await stage.supervisor.close_session(stage.session_id)
+    assert stage.supervisor.live_sessions() == (first,)
+    assert stage.supervisor.snapshot(first).active_turn is not None
+    assert _released(stage, stage.session_id)
+
+
+async def test_closing_is_carried_out_though_nobody_waits_for_it_any_more(stage: Stage) -> None:
+    await stage.start()
+    stage.agent.ask(command("make", stage.workspace))
+    with anyio.CancelScope() as scope:
+        stage.agent.on_answer = lambda _key, _decision: scope.cancel()
+        await stage.supervisor.close_session(stage.session_id)
+    assert stage.factory.closed == 1
+    assert _released(stage, stage.session_id)
+    recorded = stage.supervisor.snapshot(stage.session_id)
+    assert (recorded.alive, recorded.pending, recorded.active_turn) == (False, (), None)
 
 
 async def _refuse(_self: PlayedRuntime, _options: ThreadOptions) -> ThreadInfo:

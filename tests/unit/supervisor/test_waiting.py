@@ -174,6 +174,17 @@ async def test_number_and_size_are_bounded(stage: Stage) -> None:
         await leave(stage, "x")
 
 
+async def test_a_message_that_is_refused_leaves_no_session_open(stage: Stage) -> None:
+    await stage.start("one")
+    for _ in range(2):
+        await leave(stage, "x" * 1_000_000)
+    await stage.supervisor.close_session(stage.session_id)
+    with pytest.raises(InvalidRequest, match="characters"):
+        await leave(stage, "x")
+    assert stage.supervisor.live_sessions() == ()
+    stage.supervisor.store.open(stage.session_id).close()
+
+
 async def test_what_is_pointed_at_goes_along(stage: Stage) -> None:
     await stage.start("one")
     place = Reference(path=str(stage.workspace / "a.py"), start_line=1, text="x = 1")
