@@ -55,6 +55,24 @@ class ShowHud:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Log the agent in, by its own program.
+
+    Attributes:
+        device_auth: Whether by a code that is typed in on another device.
+        with_api_key: Whether by a key on standard input.
+    """
+
+    device_auth: bool = False
+    with_api_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """Log the agent out, by its own program."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListSessions:
     """List the recorded sessions, without those that were put away, or those only."""
 
@@ -288,6 +306,8 @@ Command = (
     | ForgetRules
     | Backtest
     | Doctor
+    | Login
+    | Logout
     | Schema
     | Demo
 )

@@ -26,6 +26,8 @@ from autopilot_ls.cli.commands import (
     ListChanges,
     ListRules,
     ListSessions,
+    Login,
+    Logout,
     PruneSessions,
     RedoChanges,
     Run,
@@ -90,6 +92,10 @@ def _dispatch(command: Command) -> int:  # noqa: PLR0911 reason: one for each co
             from autopilot_ls.cli.doctor import run_doctor
 
             return run_doctor(command)
+        case Login() | Logout():
+            from autopilot_ls.cli.account import run_account
+
+            return run_account(command)
         case Daemon():
             from autopilot_ls.cli.daemon import run_daemon
 

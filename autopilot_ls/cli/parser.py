@@ -27,6 +27,8 @@ from autopilot_ls.cli.commands import (
     ListChanges,
     ListRules,
     ListSessions,
+    Login,
+    Logout,
     PruneSessions,
     RedoChanges,
     Run,
@@ -156,6 +158,18 @@ examples:
 It exits with 3 when there is a problem.
 """
 
+_LOGIN_ABOUT: Final = """\
+Log in to Codex: the very Codex that Autopilot runs, in the home that the settings name. What is typed goes
+to it alone. Without an option it opens your browser.
+"""
+
+_LOGIN: Final = """\
+examples:
+  autopilot-ls login
+  autopilot-ls login --device-auth                              on a machine without a browser
+  printenv OPENAI_API_KEY | autopilot-ls login --with-api-key
+"""
+
 _DAEMON_ABOUT: Final = """\
 Have to do with the process that editors share when they start the server with --remote=auto. They start
 it themselves; by hand it is only needed to look at it, to end it, or to run it in a service manager, where
@@ -227,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(make=Doctor)
+    _add_account(commands)
     _add_daemon(commands)
     schema = _new(commands, "schema", "generate the JSON Schemas, or check them", _SCHEMA)
     schema.add_argument("--check", action="store_true", help="write nothing; say what differs")
@@ -343,6 +358,19 @@ def _add_sessions(commands: _Commands) -> None:
 
 def _make_delete(*, sessions: list[str]) -> DeleteSessions:
     return DeleteSessions(tuple(sessions))
+
+
+def _add_account(commands: _Commands) -> None:
+    login = _new(commands, "login", "log the agent in, by its own program", _LOGIN, _LOGIN_ABOUT)
+    ways = login.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--device-auth", action="store_true", help="by a code that you type in on another device"
+    )
+    ways.add_argument(
+        "--with-api-key", action="store_true", help="by an API key, read from standard input"
+    )
+    login.set_defaults(make=Login)
+    _new(commands, "logout", "log the agent out, by its own program", "").set_defaults(make=Logout)
 
 
 def _add_daemon(commands: _Commands) -> None:

@@ -15,7 +15,7 @@ from autopilot_ls.model.errors import AgentError, AgentStartFailed, NotLoggedIn,
 from autopilot_ls.model.text import one_line, visible
 from autopilot_ls.runtimes.codex.fields import Table, as_table, optional_integer, table, text
 
-LOGIN_ADVICE: Final = "Run `codex login` in a terminal, then try again."
+LOGIN_ADVICE: Final = "Run `autopilot-ls login` in a terminal, then try again."
 _UNTRUSTED_ADVICE: Final = (
     'Remove the line `approval_policy = "untrusted"` from Codex\'s config.toml: Autopilot asks for it '
     "itself, thread by thread."
@@ -26,7 +26,7 @@ CONFIG_ADVICE: Final = (
 )
 _HOME_ADVICE: Final = (
     "Correct the setting codex.home or the environment variable CODEX_HOME, or make that folder; it "
-    "needs its own `codex login`."
+    "needs its own `autopilot-ls login`."
 )
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NOISE: Final = re.compile(

@@ -236,7 +236,7 @@ def _refuse_rules(state: RuleState) -> None:
         f"no way to leave them out: {places}{more}.",
         advice=(
             'Remove those rules, give them decision="prompt", or let Autopilot use a Codex folder '
-            "without them (setting codex.home; it needs its own `codex login`)."
+            "without them (setting codex.home; it needs its own `autopilot-ls login`)."
         ),
     )
 

@@ -151,6 +151,25 @@ def environment_for(settings: CodexSettings, environment: Mapping[str, str]) -> 
     return {**environment, **added, **home}
 
 
+def account_command(
+    settings: CodexSettings, environment: Mapping[str, str], *words: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command of Codex that logs in or out in a terminal, and its environment.
+
+    Args:
+        settings: Which Codex, in which home, with which configuration.
+        environment: The environment of the person's terminal.
+        words: What Codex calls it, as `login --device-auth`.
+
+    Raises:
+        AgentNotFound: There is no Codex.
+        InvalidSettings: The configuration cannot be written as TOML.
+    """
+    added = environment_for(settings, environment)
+    program = locate(settings.command, added).command
+    return [*program, *words, *override_arguments(settings.config)], added
+
+
 def override_arguments(config: Mapping[str, JsonValue]) -> list[str]:
     """Return overrides of Codex's configuration as arguments: `-c key=value` for each leaf.
 

@@ -156,7 +156,7 @@ async def test_the_plan_and_the_reasoning_are_reported(tmp_path: Path) -> None:
     ("step", "code", "words"),
     [
         (http_error(400, "bad thing"), "other", "bad thing"),
-        (http_error(401, "no auth"), "not-logged-in", "codex login"),
+        (http_error(401, "no auth"), "not-logged-in", "autopilot-ls login"),
         (http_error(500, "worse"), "internalServerError", "try again"),
         (http_error(429, "q", code="insufficient_quota"), "usageLimitExceeded", "usage limit"),
         (http_error(404, "no such model"), "badRequest", "model's name"),
@@ -423,7 +423,7 @@ async def test_without_a_login_that_is_needed_nothing_is_begun(tmp_path: Path) -
         "model_providers": {"autopilot_scripted": {"requires_openai_auth": True}}
     }
     with ScriptedModel([message("done")]) as model:
-        with pytest.raises(NotLoggedIn, match="codex login"):
+        with pytest.raises(NotLoggedIn, match="autopilot-ls login"):
             async with codex(model, tmp_path, config=needed):
                 raise AssertionError("a thread was opened")
         assert not model.requests

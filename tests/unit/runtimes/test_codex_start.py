@@ -116,11 +116,11 @@ def test_what_toml_cannot_say_is_refused(config: dict[str, JsonValue]) -> None:
     ("error", "code", "words"),
     [
         ({"message": "x", "codexErrorInfo": "contextWindowExceeded"}, None, "new session"),
-        ({"message": "x", "codexErrorInfo": "unauthorized"}, "not-logged-in", "codex login"),
+        ({"message": "x", "codexErrorInfo": "unauthorized"}, "not-logged-in", "autopilot-ls login"),
         (
             {"message": "x", "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": 401}}},
             "not-logged-in",
-            "codex login",
+            "autopilot-ls login",
         ),
         (
             {"message": "x", "codexErrorInfo": {"responseTooManyFailedAttempts": None}},
