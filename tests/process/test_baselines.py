@@ -824,6 +824,23 @@ async def test_what_is_kept_outlives_the_retention(workspace: Path, home: Path) 
     assert (await baselines.take()).id == ids[2]
 
 
+async def test_pruning_makes_small_what_the_first_look_stored_in_haste(
+    workspace: Path, baselines: Baselines
+) -> None:
+    texts = {f"file{number}": f"line {number}\n".encode() * 20_000 for number in range(5)}
+    for name, text in texts.items():
+        (workspace / name).write_bytes(text)
+    first = await baselines.take()
+    stored = sum(len(one) for one in texts.values())
+    assert await baselines.size() > stored
+    for _ in range(2):
+        # The second time there is nothing to make small any more.
+        assert await baselines.prune() < stored / 10
+    for name, text in texts.items():
+        assert await baselines.read(first.id, name) == text
+    assert not await changed(baselines, first.id)
+
+
 @pytest.fixture
 def private_files(baselines: Baselines) -> Iterator[Baselines]:
     yield baselines

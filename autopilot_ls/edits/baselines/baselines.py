@@ -24,6 +24,7 @@ from autopilot_ls.edits.baselines.hunks import edits_between, file_change
 from autopilot_ls.edits.baselines.lock import locked
 from autopilot_ls.edits.baselines.looking import Looker
 from autopilot_ls.edits.baselines.repository import (
+    BULKY,
     KEPT,
     TAKEN,
     GitFailed,
@@ -199,9 +200,12 @@ class Baselines:
             repository = looker.repository
             await anyio.to_thread.run_sync(self._forget, repository.folder / TAKEN)
             if repository.resolve("refs/heads/disk"):
+                bulky = repository.folder / BULKY
+                again = ("-F",) if bulky.exists() else ()
                 await repository.run(
-                    "repack", "-a", "-d", "-q", "--window=0", "--no-write-bitmap-index"
+                    "repack", "-a", "-d", "-q", "--window=0", "--no-write-bitmap-index", *again
                 )
+                bulky.unlink(missing_ok=True)
             await repository.run("prune", "--expire=now")
         return await self.size()
 

@@ -23,7 +23,14 @@ from autopilot_ls.edits.baselines.importing import WATCHED_NAME, Plan, Survey
 from autopilot_ls.edits.baselines.listing import STATUS, Listing, parse_status
 from autopilot_ls.edits.baselines.notices import notices_of
 from autopilot_ls.edits.baselines.reading import Reader
-from autopilot_ls.edits.baselines.repository import DISK, TAKEN, GitFailed, Repository, is_id
+from autopilot_ls.edits.baselines.repository import (
+    BULKY,
+    DISK,
+    TAKEN,
+    GitFailed,
+    Repository,
+    is_id,
+)
 from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits
 from autopilot_ls.edits.baselines.watched import Watched, decode, remember_ignored
 
@@ -125,8 +132,19 @@ class Looker:
                 piece = survey.step()
             yield survey.finish(before.tree, watched().encode())
 
+        settings: tuple[str, ...] = ()
+        if not before.id:
+            # Somebody waits for the first look, which stores every file: a third of its time.
+            (self.repository.folder / BULKY).touch()
+            settings = ("core.compression=0",)
         told = await self.repository.run(
-            "fast-import", "--quiet", "--force", "--depth=0", "--cat-blob-fd=1", feed=feed()
+            "fast-import",
+            "--quiet",
+            "--force",
+            "--depth=0",
+            "--cat-blob-fd=1",
+            feed=feed(),
+            settings=settings,
         )
         lines = told.output.splitlines()
         state = lines[0].decode("ascii", "replace") if lines else ""

@@ -30,6 +30,8 @@ OLDEST_GIT: Final = (2, 30)
 
 DISK: Final = "refs/heads/disk"
 """The state that the index describes."""
+BULKY: Final = "bulky"
+"""A file that is there while contents are kept uncompressed; pruning compresses them."""
 TAKEN: Final = "refs/taken/"
 KEPT: Final = "refs/kept/"
 
@@ -289,17 +291,19 @@ class Repository:
         max_output: int = 1_000_000,
         codes: Sequence[int] = (0,),
         env: Mapping[str, str] | None = None,
+        settings: Sequence[str] = (),
     ) -> ToolResult:
-        """Run a git command in the work tree.
+        """Run a git command in the work tree, with settings that come before all others.
 
         Raises:
             GitFailed: It ended with another exit code than those given.
             BaselineUnavailable: It took too long, said too much, or could not be started.
         """
         words = [os.fsdecode(one) for one in arguments]
+        special = [part for one in settings for part in ("-c", one)]
         try:
             result = await run_tool(
-                [*self._command, *words],
+                [*self._command, *special, *words],
                 cwd=self.workspace,
                 env={**self._env, **(env or {})},
                 feed=feed,
