@@ -120,7 +120,8 @@ class Looker:
         self._fresh = frozenset(survey.tally.fresh)
         self.repository.hold(f"{TAKEN}{before.id}", before.id)
         notices = notices_of(survey.tally, ignored, listing.unopened, self._limits)
-        return Baseline(before.id, began, self.repository.indexed(), notices)
+        files = self.repository.indexed() or len(survey.tally.kept)
+        return Baseline(before.id, began, files, notices)
 
     async def _import(
         self, survey: Survey, first: bytes, before: State, watched: Callable[[], Watched]
@@ -156,7 +157,8 @@ class Looker:
             # What was read again is what it was.
             self.repository.hold(DISK, before.id)
             return before
-        if tree != before.tree or not before.id:
+        # After the first look, the next one makes the index: nobody waits for that one.
+        if before.id and tree != before.tree:
             await self._bring_index(state)
         return State(state, tree, watched())
 
