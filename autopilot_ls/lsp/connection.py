@@ -35,9 +35,6 @@ READY_TIMEOUT: Final = 60.0
 ACTIONS_TIMEOUT: Final = 5.0
 """Seconds that code actions and hovers wait for it; then there are none yet."""
 
-CLOSE_GRACE: Final = 2.0
-"""Seconds the editor has to read what was sent last."""
-
 CODE_ACTION_KINDS: Final = (
     types.CodeActionKind.QuickFix,
     types.CodeActionKind.Refactor,

@@ -95,7 +95,8 @@ def to_path(uri: str, *, windows: bool = sys.platform == "win32") -> str | None:
     drive = _DRIVE.match(tail) if windows else None
     if drive:
         tail = f"{drive[1].upper()}:{tail[drive.end() :] or '/'}"
-    path = os.fsdecode(unquote_to_bytes(tail))
+    # A half of a character, which JSON can hold, names no file; it must not be a fault either.
+    path = os.fsdecode(unquote_to_bytes(tail.encode("utf-8", "surrogatepass")))
     if "\0" in path or (host and not windows):
         return None
     if windows:

@@ -17,6 +17,7 @@ from autopilot_ls.model.errors import (
     AgentDied,
     AgentError,
     AutopilotError,
+    NoActiveTurn,
     SessionBusy,
     TraceFull,
 )
@@ -114,6 +115,20 @@ class Agent:
     def is_gone(self) -> bool:
         """Whether there is no process, or it is ending."""
         return self._link is None or self._link.stop.is_set() or self._link.ended.is_set()
+
+    def in_turn(self) -> AgentRuntime:
+        """Return the agent that works on a turn.
+
+        Raises:
+            NoActiveTurn: None runs.
+        """
+        runtime = self.runtime
+        if runtime is None or self._record.state.active_turn_id is None:
+            raise NoActiveTurn(
+                f"No turn is running in session {self._record.session_id}.",
+                advice="Start one with autopilot.turn.start.",
+            )
+        return runtime
 
     async def ensure(self) -> AgentRuntime:
         """Return the agent, started and with its thread opened or resumed if it was not running.

@@ -2,16 +2,15 @@
 
 Takes the agent's reports as its `RuntimeSink`, and carries out a client's commands. Not aware of
 editors, nor of how the agent's process lives. `sessions` and `supervisor` stand above; `agent`,
-`beginning`, `switching`, `waiting`, `reviewing`, `aftermath`, `record`, `broker`, `runaway` and `patches` below.
+`beginning`, `stopping`, `switching`, `waiting`, `reviewing`, `aftermath`, `record`, `broker`, `runaway` and
+`patches` below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
-
-import anyio
+from typing import Literal
 
 from autopilot_ls.model.approvals import Decision, Mode
 from autopilot_ls.model.errors import (
@@ -19,8 +18,6 @@ from autopilot_ls.model.errors import (
     AgentError,
     AutopilotError,
     InvalidRequest,
-    NoActiveTurn,
-    RequestTimeout,
     TraceFull,
 )
 from autopilot_ls.model.events import (
@@ -28,7 +25,6 @@ from autopilot_ls.model.events import (
     FindingsDismissed,
     ItemCompleted,
     ModeChanged,
-    Notice,
     RuntimeExited,
     TurnCompleted,
     TurnStarted,
@@ -37,9 +33,7 @@ from autopilot_ls.model.findings import ReviewTarget
 from autopilot_ls.model.items import FileChanges, ItemStatus
 from autopilot_ls.model.queue import WaitingMessage
 from autopilot_ls.model.state import SessionState
-from autopilot_ls.policy.limits import Reached
 from autopilot_ls.runtimes.base import (
-    AgentRuntime,
     ApprovalWithdrawn,
     OpenOptions,
     RuntimeApproval,
@@ -51,7 +45,6 @@ from autopilot_ls.supervisor.aftermath import Aftermath
 from autopilot_ls.supervisor.agent import Agent
 from autopilot_ls.supervisor.beginning import Beginning
 from autopilot_ls.supervisor.broker import Broker
-from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.holding import Holding
 from autopilot_ls.supervisor.patches import Patches
 from autopilot_ls.supervisor.policies import Policies
@@ -60,15 +53,13 @@ from autopilot_ls.supervisor.review.reviews import Reviews
 from autopilot_ls.supervisor.review.session_review import SessionReview
 from autopilot_ls.supervisor.reviewing import Reviewing
 from autopilot_ls.supervisor.runaway import Runaway
+from autopilot_ls.supervisor.stopping import Stopping
 from autopilot_ls.supervisor.switching import Switching
 from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.turn_signals import TurnSignals
 from autopilot_ls.supervisor.views import ClientView
 from autopilot_ls.supervisor.waiting import Waiting
 from autopilot_ls.trace.writer import SessionTrace
-
-INTERRUPT_GRACE: Final = 10.0
-"""Seconds an interrupted turn has to end before the agent's process is stopped."""
 
 
 class Session:
@@ -96,7 +87,11 @@ class Session:
         self._trace = trace
         self._turn = TurnSignals()
         self.runaway = Runaway(
-            state, lambda: policies.of(Path(state.cwd)).limits, self._stop_runaway, tasks
+            state,
+            lambda: policies.of(Path(state.cwd)).limits,
+            # It is made further below.
+            lambda turn_id, limit: self._stopping.stop_runaway(turn_id, limit),  # noqa: PLW0108
+            tasks,
         )
         self.record = SessionRecord(
             trace, state, views, on_full=self._stop_at_once, heard=self._heard
@@ -137,16 +132,24 @@ class Session:
             sink=_Sink(self),
             tasks=tasks,
         )
+        self._stopping = Stopping(
+            self.record,
+            self._agent,
+            self.broker,
+            self._turn,
+            beginning=self._beginning,
+            runaway=self.runaway,
+        )
         self._switching = Switching(
             self.record,
             self._agent,
             self._beginning.lock,
-            stop_turn=self._stop_turn,
+            stop_turn=self._stopping.stop_turn,
             begin_turn=self._beginning.task,
             is_unwanted=lambda: self._beginning.unwanted,
             tasks=tasks,
         )
-        self._reviewing = Reviewing(self.record, policies, self._stop_reviewer, tasks)
+        self._reviewing = Reviewing(self.record, policies, self._stopping.stop_reviewer, tasks)
         self.waiting = Waiting(
             self.record,
             self._beginning.lock,
@@ -346,90 +349,17 @@ class Session:
         if not self._needs_agent():
             await self._agent.stop()
 
-    def _active(self) -> AgentRuntime:
-        runtime = self._agent.runtime
-        if runtime is None or self.record.state.active_turn_id is None:
-            raise NoActiveTurn(
-                f"No turn is running in session {self.record.session_id}.",
-                advice="Start one with autopilot.turn.start.",
-            )
-        return runtime
-
     async def steer(self, text: str, images: Sequence[str] = ()) -> None:
         """Say something into the running turn.
 
         Raises:
             NoActiveTurn: None is running.
         """
-        await self._active().steer_turn(text, images)
+        await self._agent.in_turn().steer_turn(text, images)
 
     async def interrupt(self, by: str) -> None:
-        """Stop the running turn, by ending the process if the agent does not obey in time.
-
-        Raises:
-            NoActiveTurn: None is running.
-        """
-        # A turn that was switched to another mode is not to go on either.
-        self._beginning.unwanted = True
-        if self.record.state.active_turn_id is None and self._beginning.lock.locked():
-            # What is just being started is what is meant; that has its limits.
-            async with self._beginning.lock:
-                if self.record.state.active_turn_id is None:
-                    return
-        await self._stop_turn(by, "The turn was interrupted.")
-
-    async def _stop_turn(self, by: str, message: str) -> None:
-        runtime = self._active()
-        ended = self._turn.ended
-        await self.broker.cancel_all(by, message)
-        await self.broker.answering.sent()
-        with anyio.move_on_after(INTERRUPT_GRACE):
-            try:
-                if self.record.state.active_turn_id is not None:
-                    await runtime.interrupt_turn()
-            except NoActiveTurn:
-                return
-            except RequestTimeout:
-                pass  # The process is stopped below, as when it takes the request and goes on.
-            await ended.wait()
-            return
-        message = f"The agent did not stop within {INTERRUPT_GRACE:.0f} seconds; it was ended."
-        self.record.tell(Notice(severity="warning", code="agent-ended", message=message))
-        await self._agent.stop()
-
-    async def _stop_runaway(self, turn_id: str, limit: Reached) -> None:
-        """Stop a turn that has reached a limit which no request of the agent stands in front of."""
-        if self.record.state.active_turn_id != turn_id:
-            return
-        message = (
-            f"Stopped by the limit {limit.limit}. {limit.reason} Look at what was done; start the next "
-            "turn in this session to go on, or raise the limit under [limits] in your policy file."
-        )
-        notice = Notice(severity="error", code=f"limit-{limit.limit}", message=message)
-        await self._stop_by_policy(notice, "stopping the turn")
-
-    async def _stop_reviewer(self, turn_id: str, why: str) -> None:
-        """Stop a review whose reviewer does what the policy does not let it do unasked."""
-        if self.record.state.active_turn_id == turn_id:
-            notice = Notice(severity="error", code="review-stopped", message=why)
-            await self._stop_by_policy(notice, "stopping the review")
-
-    async def _stop_by_policy(self, notice: Notice, doing: str) -> None:
-        try:
-            self.record.tell(notice)
-            try:
-                await self.interrupt(POLICY)
-            except NoActiveTurn:
-                pass  # It has just ended.
-            except AgentError:
-                await self._agent.stop()
-            if self.runaway.has_sub_agents:
-                # Interrupting the turn does not reach them; the next turn resumes the thread.
-                await self._agent.stop()
-        except TraceFull:
-            return  # The session is being stopped for it.
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
-            self._stop_at_once(AgentError(f"Internal error while {doing}: {error!r}."))
+        """Stop the running turn. Raises as `Stopping.interrupt`."""
+        await self._stopping.interrupt(by)
 
     async def set_mode(self, mode: Mode, changed_by: str) -> None:
         """Change the mode: the broker judges by it at once, and the sandbox follows.

@@ -27,7 +27,6 @@ _SHELL_LONG: Final = frozenset(
     {"--login", "--norc", "--noprofile", "--posix", "--no-rcs", "--restricted"}
 )
 _SHELL_FLAGS: Final = frozenset("cleiuxfnvaEpr")
-_XARGS_FORMS: Final = re.compile(r"-[nPLs]\d+|-[0rtx]+|--max-\w+=\d+")
 
 
 class Runners(Unwrapping):

@@ -112,3 +112,9 @@ def test_equal_names_of_a_file_are_one(tmp_path: Path) -> None:
     assert is_inside("/a", "/a")
     assert is_inside("/a", "/")
     assert not is_inside("/ab", "/a")
+
+
+def test_half_a_character_in_a_uri_is_no_fault() -> None:
+    path = to_path("file:///a\ud800")
+    assert path is not None
+    assert to_path(to_uri(path)) == path

@@ -196,7 +196,7 @@ async def test_an_interrupt_cancels_what_waits_before_it_stops_the_turn(stage: S
 async def test_an_agent_that_ignores_an_interrupt_is_ended(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopilot_ls.supervisor.session.INTERRUPT_GRACE", 0.05)
+    monkeypatch.setattr("autopilot_ls.supervisor.stopping.INTERRUPT_GRACE", 0.05)
     await stage.start()
     stage.agent.obeys_interrupt = False
     await stage.supervisor.interrupt(stage.session_id, "me")

@@ -326,7 +326,7 @@ async def test_the_time_of_a_turn_stops_it_also_when_no_client_is_attached(
 async def test_an_agent_that_ignores_it_is_ended(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autopilot_ls.supervisor.session.INTERRUPT_GRACE", 0.05)
+    monkeypatch.setattr("autopilot_ls.supervisor.stopping.INTERRUPT_GRACE", 0.05)
     limit(stage, "tokens = 10")
     await stage.start()
     stage.agent.obeys_interrupt = False
