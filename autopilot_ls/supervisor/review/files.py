@@ -15,7 +15,7 @@ from typing import Final
 import anyio.to_thread
 
 from autopilot_ls.edits.baselines.values import Change, ChangedFile, Changes, Side
-from autopilot_ls.edits.contents import read_content
+from autopilot_ls.edits.contents import read_inside
 from autopilot_ls.edits.history import ABSENT, Content, History
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
@@ -171,7 +171,7 @@ class Files:
         """Begin the histories of files that were saved and are again what they were at the last look."""
         paths = tuple(self._saved)
         found = await anyio.to_thread.run_sync(
-            lambda: [(path, read_content(self.folder / path)) for path in paths]
+            lambda: [(path, read_inside(self.folder, path)) for path in paths]
         )
         for path, content in found:
             if content is None or path in self.histories or len(self.histories) >= MAX_FILES:
@@ -188,7 +188,7 @@ class Files:
     async def _read(self, paths: Collection[str]) -> bool:
         """Take what these files hold, if they have a history; tells whether any holds something new."""
         found = await anyio.to_thread.run_sync(
-            lambda: [(path, read_content(self.folder / path)) for path in paths]
+            lambda: [(path, read_inside(self.folder, path)) for path in paths]
         )
         same = (ChangedFile(path, Change.UPDATE, None, None) for path in paths)
         modified = await anyio.to_thread.run_sync(self._modified, same)

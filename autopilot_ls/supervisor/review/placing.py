@@ -1,6 +1,7 @@
 """Writing what taking changes back has worked out: on disk, and never over what a person has unsaved.
 
-All files that can be written are written as one; what an editor holds unsaved is left out and said. Not
+All files that can be written are written as one; what an editor holds unsaved is left out and said, and so
+is what lies behind a link to another folder, by which an agent could have the person write anywhere. Not
 aware of histories; the supervisor stands above, `edits.placing` and `edits.snapshot` below.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from autopilot_ls.edits.check import check_documents
-from autopilot_ls.edits.contents import read_content
+from autopilot_ls.edits.contents import folder_in, read_inside
 from autopilot_ls.edits.history import Content
 from autopilot_ls.edits.leftovers import tag_of, temporary_name
 from autopilot_ls.edits.placing import stage
@@ -71,10 +72,11 @@ class Placing:
         return True
 
     def _write(self, files: Pairs) -> frozenset[str]:
-        plain = {
-            path: pair for path, pair in files.items() if "link" not in (pair[0].kind, pair[1].kind)
-        }
-        done: set[str] = set()
+        # Links that go come first: a folder may come back in the place of one.
+        links = [path for path, pair in files.items() if pair[0].kind == "link"]
+        done = self._write_links(files, links)
+        links += [path for path, pair in files.items() if pair[1].kind == "link"]
+        plain = {path: files[path] for path in files.keys() - links if self._is_inside(path)}
         try:
             self._write_plain(plain)
             done |= plain.keys()
@@ -82,24 +84,35 @@ class Placing:
             self.reasons.append(error.message)
         except OSError as error:
             self.reasons.append(f"Not written: {error.strerror or type(error).__name__}.")
-        if not done and plain:
-            # What was written before it failed counts by what is on disk.
-            done |= {path for path, pair in plain.items() if self._holds(path, pair[1])}
-        for path, (before, after) in files.items():
-            if path in plain:
-                continue
+        # What was written before it failed counts by what is on disk.
+        done |= {path for path, pair in plain.items() if self._holds(path, pair[1])}
+        come = [path for path in links if files[path][0].kind != "link"]
+        return frozenset(done | self._write_links(files, come))
+
+    def _is_inside(self, path: str) -> bool:
+        inside = folder_in(self.folder, path) is not None
+        if not inside:
+            self.reasons.append(f"{path} was left as it is: its folder is a link now.")
+        return inside
+
+    def _write_links(self, files: Pairs, paths: Iterable[str]) -> set[str]:
+        done: set[str] = set()
+        for path in paths:
             try:
-                self._write_link(self.folder / path, before, after)
-                done.add(path)
+                if self._is_inside(path):
+                    self._write_link(path, *files[path])
+                    done.add(path)
             except (OSError, PatchInvalid) as error:
                 self.reasons.append(f"Not written: {error}")
-        return frozenset(done)
+        return done
 
     def _write_plain(self, files: Pairs) -> None:
         before = capture([self.folder / path for path in files])
         for path, (was, _) in files.items():
             if not self._holds(path, was):
                 raise PatchInvalid(f"{path} was changed at the last moment.")
+            if before[self.folder / path].folder != folder_in(self.folder, path):
+                raise PatchInvalid(f"The folder of {path} was replaced at the last moment.")
         modes = {
             self.folder / path: _mode(before[self.folder / path].mode, to)
             for path, (_, to) in files.items()
@@ -114,24 +127,31 @@ class Placing:
                 (self.folder / path).chmod(modes[self.folder / path])
 
     def _holds(self, path: str, content: Content) -> bool:
-        return read_content(self.folder / path) == content
+        return read_inside(self.folder, path) == content
 
-    def _write_link(self, path: Path, before: Content, after: Content) -> None:
-        if read_content(path) != before:
+    def _write_link(self, name: str, before: Content, after: Content) -> None:
+        path = self.folder / name
+        if not self._holds(name, before):
             raise PatchInvalid(f"{path.name} was changed at the last moment.")
-        beside = path.with_name(temporary_name(self._tag))
         if after.kind == "absent":
             path.unlink()
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        if after.kind == "link":
-            beside.symlink_to(os.fsdecode(after.data))
-        else:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(after.data)
-            beside.chmod(_mode(0o644, after))
-        beside.replace(path)
+        beside = path.with_name(temporary_name(self._tag))
+        try:
+            if after.kind == "link":
+                beside.symlink_to(os.fsdecode(after.data))
+            else:
+                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(after.data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                beside.chmod(_mode(0o644, after))
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def _mode(before: int, to: Content) -> int:

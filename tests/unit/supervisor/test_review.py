@@ -524,3 +524,52 @@ async def test_what_commands_change_counts_for_the_limits_of_a_turn(review: Revi
     await review.ran("make", b__txt="1\n")
     review.stage.agent.ask(command("ls", review.folder), key="k2")
     assert [each.verdict.rule for each in review.stage.waiting()] == ["limit-files"]
+
+
+async def test_nothing_is_written_through_a_folder_that_an_agent_made_a_link(
+    review: Review, tmp_path: Path
+) -> None:
+    # What an agent may not write itself, it would have the undo write for it.
+    home = tmp_path / "home"
+    home.mkdir()
+    inner = review.file("keys")
+    inner.mkdir()
+    (inner / "authorized").write_text("evil\n")
+    (inner / "b").write_text("b\n")
+    await review.end()
+    await review.stage.start()
+    review.command("ln -s", ended=False)
+    (inner / "authorized").unlink()
+    (inner / "b").unlink()
+    inner.rmdir()
+    inner.symlink_to(home)
+    review.command("ln -s", ended=True)
+    await review.items(fresh=True)
+    await review.end()
+    _, reasons = await review.undo_turn()
+    assert list(home.iterdir()) == []
+    assert not inner.is_symlink()
+    assert (inner / "authorized").read_text() == "evil\n"
+    assert (inner / "b").read_text() == "b\n"
+    assert reasons == ()
+
+
+async def test_what_a_linked_folder_leads_to_is_neither_read_nor_written(
+    review: Review, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    inner = review.file("keys")
+    inner.mkdir()
+    (inner / "authorized").write_text("old\n")
+    await review.end()
+    await review.stage.start()
+    await review.ran("make", **{"keys/authorized": "new\n"})
+    await review.end()
+    (inner / "authorized").unlink()
+    inner.rmdir()
+    inner.symlink_to(home)
+    (home / "authorized").write_text("new\n")
+    _, _ = await review.undo_turn()
+    assert (home / "authorized").read_text() == "new\n"
+    assert list(home.iterdir()) == [home / "authorized"]
