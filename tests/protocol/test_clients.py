@@ -152,6 +152,7 @@ async def decide_hunks(editor: Editor, place: Any, one: Path, two: Path) -> str:
     client, since = editor.client, len(editor.client.received)
     task = place.write("task.py", "# autopilot: TASK-ALPHA\n")
     client.open(task)
+    await client.ready()
     started = await editor.choose(task, 0, "run this task: TASK-ALPHA")
     await editor.wait_shown(one, "pending-hunk", [1, 9])
     await editor.wait_shown(two, "pending-hunk", [4])

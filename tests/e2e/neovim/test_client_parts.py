@@ -238,6 +238,44 @@ def test_an_older_description_never_replaces_a_newer_one(headless: Headless) -> 
     assert found == "Run: new"
 
 
+@pytest.mark.parametrize(
+    ("options", "columns", "shape"),
+    [
+        ("{}", 200, ["row", 48]),
+        ("{}", 80, ["row", 32]),
+        ("{ position = 'bottom' }", 80, ["col", 12]),
+    ],
+)
+def test_the_hud_leaves_most_of_the_screen_to_the_text(
+    headless: Headless, options: str, columns: int, shape: list[object]
+) -> None:
+    found = headless.run(
+        f"vim.o.columns, vim.o.lines = {columns}, 40\nvim.g.autopilot = {{ hud = {options} }}\n"
+        "require('autopilot.hud').open()\n"
+        "local win = vim.fn.bufwinid('autopilot-hud://')\n"
+        "local kind = vim.fn.winlayout()[1]\n"
+        "return { kind, kind == 'row' and vim.fn.winwidth(win) or vim.fn.winheight(win) }"
+    )
+    assert found == shape
+
+
+def test_what_a_line_of_the_hud_leaves_out_is_shown_whole(headless: Headless) -> None:
+    found = headless.run(
+        f"{VIEW % (1, 'x')}\nview.pending = {{}}\n"
+        "view.problems = { { level = 'warning', text = ('long '):rep(30) .. 'end' } }\n"
+        "require('autopilot.state').told(nil, { status = view })\n"
+        "require('autopilot.hud').open()\n"
+        "vim.api.nvim_set_current_win(vim.fn.bufwinid('autopilot-hud://'))\n"
+        "vim.fn.search('^! long')\nlocal cut = vim.fn.getline('.')\n"
+        "vim.api.nvim_feedkeys(vim.keycode('<CR>'), 'x', false)\n"
+        "for _, win in ipairs(vim.api.nvim_list_wins()) do\n"
+        "  if vim.api.nvim_win_get_config(win).relative ~= '' then\n"
+        "    local lines = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(win), 0, -1, false)\n"
+        "    return { cut:sub(-3), lines[1]:sub(-3) }\n  end\nend"
+    )
+    assert found == ["…", "end"]
+
+
 def test_the_statusline_shows_agents_text_as_text(headless: Headless) -> None:
     item = "view.item = { kind = 'command', title = '%{system(1)} %#Error#' }\nview.pending = {}\n"
     found = headless.run(

@@ -123,6 +123,44 @@ def test_sessions_are_named_copied_put_away_and_taken_up_again() -> None:
             editor.terminal.press("Escape")
 
 
+def test_what_a_review_finds_stands_behind_its_line_and_is_mended_or_dismissed() -> None:
+    with ScriptedModel([]) as model, world(model) as here:
+        path = here.write("one.py", "def add(a, b):\n    return a - b\n")
+        found = [
+            {
+                "title": f"[P1] {title}",
+                "body": "Because.",
+                "confidence_score": 0.9,
+                "priority": 1,
+                "code_location": {
+                    "absolute_file_path": str(path),
+                    "line_range": {"start": line, "end": line},
+                },
+            }
+            for line, title in ((1, "Odd name"), (2, "Adds wrongly"))
+        ]
+        told = {
+            "findings": found,
+            "overall_correctness": "patch is incorrect",
+            "overall_explanation": "Not yet.",
+            "overall_confidence_score": 0.8,
+        }
+        model.extend(message(json.dumps(told), deltas=()), message("Mended."))
+        pictures = Captures("neovim", "findings")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot inspect")
+            editor.terminal.wait_for("■ [P1] Adds wrongly")
+            pictures.take(editor.terminal, "findings")
+            ended(editor)
+            do(editor, "2")
+            do(editor, "Autopilot fix")
+            model.wait_for_requests(2)
+            assert "Fix this finding of the review" in str(model.requests[1])
+            assert "Adds wrongly" in str(model.requests[1])
+            do(editor, "Autopilot dismiss")
+            editor.terminal.wait_for(lambda screen: "Odd name" not in screen)
+
+
 def test_what_a_tool_asks_for_is_given_to_it(tmp_path: Path) -> None:
     steps = [tool_call("label", {}, namespace="mcp__boxes", call_id="t1"), message("Labelled.")]
     with ScriptedModel(steps) as model, world(model) as here:

@@ -7,7 +7,7 @@ local M = {}
 ---@field command? string[] Starts the server. Not set: `autopilot-ls` of the active Python environment, or PATH.
 ---@field shared? boolean Whether this Neovim shares one server process with your other editors.
 ---@field settings? autopilot.Settings The server's settings, as the README names them.
----@field hud? { position?: 'right'|'bottom', size?: integer } Where the HUD opens, and how wide or high.
+---@field hud? { position?: 'right'|'bottom', size?: integer } Where the HUD opens; not set: as large as fits there.
 ---@field inline? boolean Whether hunks are shown in the text itself: signs, and the lines before or after.
 ---@field announce? boolean Whether a message says that an approval waits, or a turn has ended.
 ---@field attention? ('bell'|'osc9'|'osc777'|'title')[] How the terminal is told so, while it has not the focus.
@@ -16,7 +16,7 @@ local M = {}
 local defaults = {
   shared = true,
   settings = {},
-  hud = { position = 'right', size = 48 },
+  hud = { position = 'right' },
   inline = true,
   announce = true,
   attention = { 'title' },

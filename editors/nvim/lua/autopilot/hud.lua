@@ -173,10 +173,11 @@ function M.open()
     local options = config.get().hud
     local buffer = make()
     local right = options.position == 'right'
+    local size = options.size or right and math.min(48, math.floor(vim.o.columns * 0.4)) or 12
     local win = vim.api.nvim_open_win(buffer, false, {
       split = right and 'right' or 'below',
       win = -1,
-      [right and 'width' or 'height'] = options.size,
+      [right and 'width' or 'height'] = size,
     })
     local wo = vim.wo[win]
     wo.number, wo.relativenumber, wo.signcolumn, wo.foldcolumn = false, false, 'no', '0'

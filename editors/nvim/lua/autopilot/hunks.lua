@@ -26,14 +26,32 @@ local drawn = {} ---@type table<integer, table<string, { mark: integer, look: st
 ---@field said string The first line of what the server says of it.
 ---@field problem boolean Whether it cannot be accepted as it is.
 
+--- The id of the hunk or change that a diagnostic stands for, and what the server gave with it.
+---@return string? id
+---@return table data
+local function hunk_of(diagnostic)
+  local data = vim.tbl_get(diagnostic, 'user_data', 'lsp', 'data')
+  data = type(data) == 'table' and data or {}
+  return data.hunkId or data.changeId, data
+end
+
+--- Whether a place comes before another one: by the names of their files, then by their lines.
+---@param a { buffer: integer, first: integer }
+---@param b { buffer: integer, first: integer }
+function M.stands_before(a, b)
+  if a.buffer ~= b.buffer then
+    return vim.api.nvim_buf_get_name(a.buffer) < vim.api.nvim_buf_get_name(b.buffer)
+  end
+  return a.first < b.first
+end
+
 --- The hunks of a buffer, or of all buffers, in the order of the text.
 ---@param buffer? integer
 ---@return autopilot.ShownHunk[]
 function M.all(buffer)
   local found = {}
   for _, each in ipairs(diagnostics and vim.diagnostic.get(buffer, { namespace = diagnostics }) or {}) do
-    local data = vim.tbl_get(each, 'user_data', 'lsp', 'data')
-    local id = type(data) == 'table' and (data.hunkId or data.changeId)
+    local id, data = hunk_of(each)
     if id then
       local ends = each.end_col == 0 and each.end_lnum > each.lnum and each.end_lnum - 1 or each.end_lnum
       local problem = data.hunkId ~= nil and each.severity == vim.diagnostic.severity.WARN
@@ -49,12 +67,7 @@ function M.all(buffer)
       })
     end
   end
-  table.sort(found, function(a, b)
-    if a.buffer ~= b.buffer then
-      return vim.api.nvim_buf_get_name(a.buffer) < vim.api.nvim_buf_get_name(b.buffer)
-    end
-    return a.first < b.first
-  end)
+  table.sort(found, M.stands_before)
   return found
 end
 
@@ -216,9 +229,14 @@ function M.start(client)
   diagnostics = vim.lsp.diagnostic.get_namespace(client.id)
   details, asked, drawn = {}, {}, {}
   if config.get().inline then
-    -- The signs of the review stand for those of hunks; failures keep theirs.
+    -- The signs of the review stand for those of hunks. What else there is, such as findings, stands behind its line.
     local loud = { severity = { min = vim.diagnostic.severity.ERROR } }
-    vim.diagnostic.config({ signs = loud, underline = loud, virtual_text = loud }, diagnostics)
+    local others = {
+      format = function(each)
+        return not hunk_of(each) and each.message:match('[^\n]*') or nil
+      end,
+    }
+    vim.diagnostic.config({ signs = loud, underline = loud, virtual_text = others }, diagnostics)
   end
   vim.api.nvim_create_autocmd({ 'DiagnosticChanged', 'BufWinEnter' }, {
     group = vim.api.nvim_create_augroup('autopilot.review', {}),

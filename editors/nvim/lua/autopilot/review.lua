@@ -4,6 +4,7 @@
 local approvals = require('autopilot.approvals')
 local hunks_in = require('autopilot.hunks').all
 local label = require('autopilot.hunks').label
+local stands_before = require('autopilot.hunks').stands_before
 local say = require('autopilot.say')
 local server = require('autopilot.server')
 
@@ -24,15 +25,21 @@ local function here(range)
   end, hunks_in(0))
 end
 
-local function mark_pending(hunks, choice, reason)
-  local by_approval = {} ---@type table<string, string[]>
+--- The ids of those hunks whose data has the first member, by the second one.
+---@return table<string, string[]>
+local function ids_by(hunks, having, key)
+  local groups = {}
   for _, hunk in ipairs(hunks) do
-    if hunk.data.approvalId then
-      by_approval[hunk.data.approvalId] = by_approval[hunk.data.approvalId] or {}
-      table.insert(by_approval[hunk.data.approvalId], hunk.id)
+    if hunk.data[having] then
+      groups[hunk.data[key]] = groups[hunk.data[key]] or {}
+      table.insert(groups[hunk.data[key]], hunk.id)
     end
   end
-  for id, ids in pairs(by_approval) do
+  return groups
+end
+
+local function mark_pending(hunks, choice, reason)
+  for id, ids in pairs(ids_by(hunks, 'approvalId', 'approvalId')) do
     local argument = { approvalId = id, hunks = ids, mark = choice, message = reason }
     local title = ('%s %d hunk(s) of %s'):format(choice, #ids, vim.fs.basename(vim.api.nvim_buf_get_name(0)))
     approvals.answer('autopilot.approval.mark', argument, title)
@@ -40,15 +47,8 @@ local function mark_pending(hunks, choice, reason)
 end
 
 local function settle_changes(hunks, choice)
-  local by_folder = {} ---@type table<string, string[]>
-  for _, hunk in ipairs(hunks) do
-    if hunk.data.changeId then
-      by_folder[hunk.data.cwd] = by_folder[hunk.data.cwd] or {}
-      table.insert(by_folder[hunk.data.cwd], hunk.id)
-    end
-  end
-  for folder, ids in pairs(by_folder) do
-    local command = choice == 'accept' and 'autopilot.changes.keep' or 'autopilot.changes.undo'
+  local command = choice == 'accept' and 'autopilot.changes.keep' or 'autopilot.changes.undo'
+  for folder, ids in pairs(ids_by(hunks, 'changeId', 'cwd')) do
     server.run(command, { cwd = folder, ids = ids }, function(result)
       for _, why in ipairs(result.left or {}) do
         say.warn(why)
@@ -98,23 +98,14 @@ function M.jump(direction)
   if #all == 0 then
     return say.info('There is nothing to review')
   end
-  local buffer, line = vim.api.nvim_get_current_buf(), vim.fn.line('.') - 1
-  local name = vim.api.nvim_buf_get_name(buffer)
-  local from, to, step = 1, #all, 1
+  local buffer = vim.api.nvim_get_current_buf()
+  local cursor = { buffer = buffer, first = vim.fn.line('.') - 1 }
   if direction < 0 then
-    from, to, step = #all, 1, -1
+    all = vim.iter(all):rev():totable()
   end
-  local target = all[from]
-  for index = from, to, step do
-    local hunk = all[index]
-    local other = vim.api.nvim_buf_get_name(hunk.buffer)
-    local beyond = hunk.buffer == buffer and (hunk.first - line) * step > 0
-    local further = hunk.buffer ~= buffer and ((step > 0 and other > name) or (step < 0 and other < name))
-    if beyond or further then
-      target = hunk
-      break
-    end
-  end
+  local target = vim.iter(all):find(function(hunk)
+    return stands_before(direction < 0 and hunk or cursor, direction < 0 and cursor or hunk)
+  end) or all[1]
   vim.cmd("normal! m'")
   if target.buffer ~= buffer then
     vim.bo[target.buffer].buflisted = true

@@ -78,47 +78,29 @@ subcommands.attach = {
   end,
 }
 
---- Have one of the server's code actions done, chosen by the person if there are several.
-local function act(client, actions)
-  vim.ui.select(actions, {
-    prompt = 'Fix which',
-    format_item = function(each)
-      return (each.title:gsub('^Autopilot: ', ''))
-    end,
-  }, function(each)
-    if each then
-      client:exec_cmd(each.command, { bufnr = vim.api.nvim_get_current_buf() })
-    end
-  end)
-end
-
 subcommands.fix = {
   run = function(call)
-    local first = call.range and call.range.first - 1 or vim.fn.line('.') - 1
-    local last = call.range and call.range.last - 1 or first
+    local first = call.range and call.range.first or vim.fn.line('.')
+    local last = call.range and call.range.last or first
     local found = vim.tbl_filter(function(each)
-      return each.source ~= 'autopilot' and each.lnum <= last and first <= (each.end_lnum or each.lnum)
+      local finding = vim.tbl_get(each, 'user_data', 'lsp', 'data', 'findingId')
+      return (finding or each.source ~= 'autopilot')
+        and each.lnum < last
+        and first <= (each.end_lnum or each.lnum) + 1
     end, vim.diagnostic.get(0))
     if #found == 0 then
       return say.info('There is no diagnostic here')
     end
-    server.with(function(client)
-      -- Neovim's own code actions tell a server of its own diagnostics only; these are the others'.
-      local params = vim.lsp.util.make_range_params(0, client.offset_encoding)
-      params.range = { start = { line = first, character = 0 }, ['end'] = { line = last + 1, character = 0 } }
-      params.context = { diagnostics = vim.lsp.diagnostic.from(found) }
-      client:request('textDocument/codeAction', params, function(failure, actions)
-        actions = vim.tbl_filter(function(each)
-          return each.title:find('fix this', 1, true) and each.command ~= nil
-        end, actions or {})
-        if failure or #actions == 0 then
-          say.error(failure and failure.message or 'The server offers to fix nothing here')
-        elseif #actions == 1 then
-          client:exec_cmd(actions[1].command, { bufnr = vim.api.nvim_get_current_buf() })
-        else
-          act(client, actions)
-        end
-      end)
+    server.with(function()
+      vim.lsp.buf.code_action({
+        -- By itself Neovim tells a server of its own diagnostics only; these are the others'.
+        context = { diagnostics = vim.lsp.diagnostic.from(found) },
+        range = { start = { first, 0 }, ['end'] = { last, #vim.fn.getline(last) } },
+        filter = function(action)
+          return vim.startswith(action.title, 'Autopilot: fix this')
+        end,
+        apply = true,
+      })
     end)
   end,
 }
