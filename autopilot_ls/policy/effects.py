@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from autopilot_ls.policy.searching import GREPS, names_only, reach_of, searches_here
 from autopilot_ls.policy.shell import Word
+from autopilot_ls.policy.shell.finding import find_roots
 from autopilot_ls.policy.shell.words import literal, name_set
+from autopilot_ls.policy.trees import Reach
 
 
 class EffectKind(StrEnum):
@@ -28,10 +32,17 @@ class EffectKind(StrEnum):
 
 
 class Effect(NamedTuple):
-    """One path (or host) that a command has to do with."""
+    """One path (or host) that a command has to do with.
+
+    Attributes:
+        reach: What is taken in of a folder, None when only the folder itself is.
+        source: What is moved or copied there under the same name.
+    """
 
     kind: EffectKind
     word: Word
+    reach: Reach | None = None
+    source: Word | None = None
 
 
 _SILENT: Final = name_set(
@@ -67,6 +78,13 @@ _EXPRESSION: Final = {
     "fdfind": (),
     "tr": (),
 }
+_PATH_OPTIONS: Final = {
+    "fd": ("-C", "--base-directory", "--search-path", "--ignore-file"),
+    "fdfind": ("-C", "--base-directory", "--search-path", "--ignore-file"),
+    "rg": ("--ignore-file",),
+    "grep": ("--exclude-from",),
+}
+_FIND_FILES: Final = name_set("-newer -samefile -fprint -fprint0 -fprintf -fls -files0-from")
 _EXPRESSION_OPTIONS: Final = frozenset({"-e", "--regexp", "--expression"})
 _TEXT_OPTIONS: Final = {
     "git": frozenset({"-m", "--message", "--grep", "--author", "-S", "-G", "--format", "--pretty"}),
@@ -104,13 +122,53 @@ def effects(program: str, words: Sequence[Word]) -> Iterator[Effect]:
     if program == "dd":
         yield from _dd(rest)
         return
-    kind = _kind(program, rest)
-    yield from _paths(rest, kind, _skipped(program, rest))
     if program == "git":
-        # HEAD:path names a file of the repository's past, which may hold what the present file does.
-        for word in rest:
-            if word.text is not None and ":" in word.text and not word.text.startswith("-"):
-                yield Effect(kind, literal(word.text.split(":", 1)[1] or "."))
+        yield from _git(rest)
+        return
+    kind = _kind(program, rest)
+    reach = reach_of(program, rest)
+    for effect in _paths(rest, kind, _skipped(program, rest)):
+        yield effect._replace(reach=reach)
+    if program == "find":
+        yield from _find(words, kind)
+    elif (
+        reach is not None and (program in GREPS or program == "rg") and searches_here(program, rest)
+    ):
+        yield Effect(kind, literal("."), reach)
+
+
+def _git(rest: Sequence[Word]) -> Iterator[Effect]:
+    kind = _kind("git", rest)
+    first = rest[0].text if rest else None
+    if first == "mv":
+        yield from _copies("mv", rest[1:])
+        return
+    magic = first in {"rm", "clean", "stash"}
+    for effect in _paths(rest, kind, _skipped("git", rest)):
+        # To git, what the shell has left of a pattern names files at any depth.
+        wild = (magic and (effect.word.text or "")[:1] == ":") or set(effect.word.text or "") & set(
+            "*?["
+        )
+        yield effect._replace(word=Word(effect.word.raw)) if magic and wild else effect
+    for word in rest:
+        text = word.text or ""
+        if ":" in text and (not text.startswith("-") or text.startswith("-L")):
+            # HEAD:path names a file of the repository's past, which may hold what the present file does.
+            path = text.rsplit(":", 1)[1] if text.startswith("-L") else text.split(":", 1)[1]
+            yield Effect(kind, literal(path or "."))
+
+
+def _find(words: Sequence[Word], kind: EffectKind) -> Iterator[Effect]:
+    """Where find starts; what stands in its tests are names to compare with, but for these."""
+    roots = find_roots(words)
+    for word in roots if roots is not None else (Word("find"),):
+        yield Effect(kind, word)
+    for option, value in pairwise(words):
+        if option.text in _FIND_FILES:
+            yield Effect(
+                EffectKind.READ if option.text in {"-newer", "-samefile"} else EffectKind.WRITE,
+                value,
+            )
 
 
 def _kind(program: str, rest: Sequence[Word]) -> EffectKind:  # noqa: PLR0911 - one return for each kind of program
@@ -149,29 +207,20 @@ def _skipped(program: str, rest: Sequence[Word]) -> frozenset[int]:
         if word.text in text_options:
             skipped.add(index + 1)
     if program == "find":
-        for index, word in enumerate(rest):
-            text = word.text or ""
-            if text.startswith(("-", "(", "!")):
-                # Tests and actions: names to compare with, and commands that are judged themselves.
-                named = {
-                    "-newer",
-                    "-samefile",
-                    "-fprint",
-                    "-fprint0",
-                    "-fprintf",
-                    "-fls",
-                    "-files0-from",
-                }
-                skipped |= {
-                    i for i in range(index, len(rest)) if not (i and rest[i - 1].text in named)
-                }
-                break
+        return frozenset(range(len(rest)))
+    skipped |= names_only(program, rest)
     if program in _EXPRESSION:
         given = any((w.text or "").split("=", 1)[0] in _EXPRESSION[program] for w in rest)
         for index, word in enumerate(rest):
             if index and rest[index - 1].text in _EXPRESSION_OPTIONS:
                 skipped.add(index)
-            elif not given and not (word.text or "").startswith("-"):
+            elif (
+                (index and rest[index - 1].text in _PATH_OPTIONS.get(program, ()))
+                or index in skipped
+                or given
+            ):
+                continue
+            elif not (word.raw if word.text is None else word.text).startswith("-"):
                 skipped.add(index)
                 break
     return frozenset(skipped)
@@ -191,8 +240,19 @@ def _paths(
                 yield Effect(kind, word)
                 if "=" in text and "/" in text:
                     yield Effect(kind, literal(text.split("=", 1)[1]))
+                yield from _behind_colons(text, kind)
         elif text != "-":
-            yield from (Effect(kind, tail) for tail in _tails(text))
+            for tail in _tails(text):
+                yield Effect(kind, tail)
+                yield from _behind_colons(tail.text or "", kind)
+
+
+def _behind_colons(text: str, kind: EffectKind) -> Iterator[Effect]:
+    """What a program not known here may take for a path of its own: html:../x, json:.git/x."""
+    if kind is EffectKind.TOUCH and ":" in text and not _URL.match(text):
+        for piece in text.split(":")[1:]:
+            if piece.startswith(("/", ".", "~")):
+                yield Effect(kind, literal(piece))
 
 
 def _tails(option: str) -> Iterator[Word]:
@@ -236,8 +296,11 @@ def _copies(program: str, rest: Sequence[Word]) -> Iterator[Effect]:
     if program == "ln":
         # A link opens its target to whatever is done through it later.
         source = EffectKind.WRITE
+    reach = reach_of(program, rest)
     for word in operands:
-        yield Effect(source, word)
+        yield Effect(source, word, reach)
+        if target is not None and program != "ln":
+            yield Effect(EffectKind.WRITE, target, source=word)
         if target is not None and target.text is not None and word.text is not None:
             name = word.text.rstrip("/").rsplit("/", 1)[-1]
             yield Effect(

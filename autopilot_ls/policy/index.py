@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from autopilot_ls.policy.lazy import LazyRules
-from autopilot_ls.policy.paths import PathPatterns, Place, fold
+from autopilot_ls.policy.paths import Place, fold
+from autopilot_ls.policy.patterns import PathPatterns
 from autopilot_ls.policy.rules import REST, CommandPattern, Rule
 from autopilot_ls.policy.shell.parts import MAX_LENGTH
 from autopilot_ls.policy.shell.unwrap import program_name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,26 +23,28 @@ from autopilot_ls.model.approvals import (
     ToolAction,
 )
 from autopilot_ls.policy.effects import Effect, EffectKind, effects
-from autopilot_ls.policy.index import Index
+from autopilot_ls.policy.index import Index, PathIndex
 from autopilot_ls.policy.paths import (
     NEUTRAL,
-    PathPatterns,
     Place,
     Workspace,
     exists,
     has_other_names,
-    holds_protected,
     is_from_workspace,
-    of_workspaces,
 )
+from autopilot_ls.policy.patterns import PathPatterns, of_workspaces
 from autopilot_ls.policy.programs import SHELL_BUILTINS
 from autopilot_ls.policy.rules import ChangeName, Risk, Rule, matches_name, program_names
 from autopilot_ls.policy.scripts import problem as script_problem
-from autopilot_ls.policy.shell import Part, PartKind, parse
+from autopilot_ls.policy.shell import Folder, Part, PartKind, parse
 from autopilot_ls.policy.shell.expansions import is_secret
 from autopilot_ls.policy.shell.words import literal
+from autopilot_ls.policy.trees import Reach, becomes_protected, holds_protected, protected_below
 
 _DESCRIPTOR: Final = re.compile(r"/dev/fd/\d+")
+_LEAVE_OUT: Final = (
+    " Leave it out of the search, or use rg or git grep, which skip what git ignores."
+)
 _RANK: Final = {Outcome.ALLOW: 1, Outcome.ASK: 3, Outcome.DENY: 5}
 
 
@@ -369,6 +371,12 @@ class Judge:
         for folder in part.folders:
             places = self._at.places(self._at.folder(cwd, folder), effect.word)
             shown = f"{effect.kind.value} {text if text is not None else effect.word.raw}"
+            if effect.source is not None:
+                yield from self._renames(effect, shown, folder, places, cwd)
+                continue
+            reach = effect.reach or (Reach() if effect.word.tree else None)
+            if reach is not None and places is not None:
+                yield from self._below(effect, reach, places)
             match effect.kind:
                 case EffectKind.READ:
                     yield from self._reads(shown, places)
@@ -379,6 +387,56 @@ class Judge:
                     yield from self._edits(shown, places, "delete")
                 case _:
                     yield from self._edits(shown, places, None)
+
+    def _below(
+        self, effect: Effect, reach: Reach, places: Sequence[Place]
+    ) -> Iterator[PartVerdict]:
+        """Judge what is protected in the folders that a command takes in."""
+        reads = effect.kind is EffectKind.READ
+        name = (effect.word.glob or "").partition("/**/")[2] if effect.word.tree else ""
+        if name:
+            reach = reach._replace(names=(name,))
+        protecting = self._protecting(self._index.reads if reads else self._index.edits)
+        for place in places:
+            found, known = protected_below(
+                place.real, protecting, self._at, reach, changes=not reads
+            )
+            for one in found:
+                shown = f"{effect.kind.value} {self._at.shown(one)}"
+                if reads:
+                    for verdict in self._reads(shown, [one]):
+                        hint = _LEAVE_OUT if reach.plain else ""
+                        yield replace(verdict, reason=f"{verdict.reason}{hint}")
+                elif effect.kind is EffectKind.TOUCH:
+                    yield from self._touches(shown, [one])
+                else:
+                    yield from self._edits(shown, [one], None)
+            if not known:
+                shown = f"{effect.kind.value} {self._at.shown(place)}"
+                yield self._default(
+                    shown, "The folder is too large to tell what it holds.", changes=not reads
+                )
+
+    def _protecting(self, index: PathIndex) -> list[PathPatterns]:
+        rules = [rule for rule in index.rules if not rule.allows and self._holds(rule)]
+        return [one for rule in rules if (one := rule.edit or rule.read) is not None]
+
+    def _renames(
+        self, effect: Effect, shown: str, folder: Folder, places: Sequence[Place] | None, cwd: str
+    ) -> Iterator[PartVerdict]:
+        """Judge the names that files get by being moved or copied with their folder."""
+        sources = effect.source and self._at.places(self._at.folder(cwd, folder), effect.source)
+        protecting = self._protecting(self._index.edits)
+        for source in sources or ():
+            name = source.written.rsplit("/", 1)[-1]
+            for place in places or ():
+                for target in (place.real, f"{place.real.rstrip('/')}/{name}"):
+                    inner = self._at.beneath(target)
+                    if any(one.touches(inner) for one in protecting):
+                        yield from self._edits(shown, [inner], None)
+                    elif becomes_protected(source, target, self._at, protecting):
+                        reason = "What it holds would be protected there, or is too much to tell."
+                        yield self._default(shown, reason, changes=True)
 
     def _reads(self, shown: str, places: Sequence[Place] | None) -> Iterator[PartVerdict]:
         if places is None:
@@ -440,11 +498,10 @@ class Judge:
             return self._by_rule(shown, rule, changes=True)
         if place.real == self._at.real and kind in {"delete", "rename"}:
             return self._default(shown, "It takes the whole workspace away.", changes=True)
-        if kind in {"delete", "rename"}:
-            protecting = [r for r in self._index.edits.rules if not r.allows and self._holds(r)]
-            if holds_protected(self._at, place, [r.edit for r in protecting if r.edit is not None]):
-                reason = "The folder is large, or holds something that is protected."
-                return self._default(shown, reason, changes=True)
+        takes_away = kind in {"delete", "rename"}
+        if takes_away and holds_protected(self._at, place, self._protecting(self._index.edits)):
+            reason = "The folder is large, or holds something that is protected."
+            return self._default(shown, reason, changes=True)
         if has_other_names(place.written) or has_other_names(place.real):
             return self._default(
                 shown, "The file has another name elsewhere (hard link).", changes=True

@@ -15,16 +15,10 @@ from difflib import get_close_matches
 from typing import Final, cast
 
 from autopilot_ls.model.approvals import Mode, Outcome
+from autopilot_ls.policy.globs import MAX_DEEP, MAX_STARS, compile_glob, too_many_wildcards
 from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.limits import Limits
-from autopilot_ls.policy.paths import (
-    MAX_DEEP,
-    MAX_STARS,
-    PathPatterns,
-    compile_glob,
-    too_many_wildcards,
-    wherever_they_are,
-)
+from autopilot_ls.policy.patterns import PathPatterns, wherever_they_are
 from autopilot_ls.policy.positions import Path, Position, Positions, positions
 from autopilot_ls.policy.rules import REST, ChangeName, CommandPattern, Risk, Rule
 

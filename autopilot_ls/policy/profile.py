@@ -14,25 +14,17 @@ for good (measured: git fails on a file that it may not read).
 from __future__ import annotations
 
 import os
-import re
-import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from autopilot_ls.model.approvals import Mode, Outcome
-from autopilot_ls.policy.paths import (
-    PathPatterns,
-    Place,
-    Workspace,
-    compile_glob,
-    fold,
-    of_workspaces,
-)
+from autopilot_ls.policy.paths import Place, Workspace, fold
+from autopilot_ls.policy.patterns import PathPatterns, of_workspaces
 from autopilot_ls.policy.policy import Policy
 from autopilot_ls.policy.rules import Rule
+from autopilot_ls.policy.trees import Entry, Sieve, Walk, listed
 
 MAX_ENTRIES: Final = 100_000
 """Files and folders that are looked at, the outer ones first."""
@@ -46,7 +38,6 @@ MAX_PATHS: Final = 64
 MAX_TEXT: Final = 16_000
 """Characters of all paths that are held: they are arguments of a program."""
 
-_SKIPPED: Final = frozenset({"node_modules", "__pycache__", ".venv", "venv", "target", ".tox"})
 _SYSTEM: Final = ("/proc", "/sys", "/dev")
 _WILD: Final = frozenset("*?[]{}!")
 
@@ -119,7 +110,7 @@ def _compile(rules: list[Rule], at: Workspace, *, writes: bool) -> Profile:
     reads = [rule.read for rule in rules if rule.read is not None]
     denied = _Held(at, reads)
     read_only = _Held(at, edits)
-    walk = _Walk(at.real)
+    walk = Walk(at.real, entries=MAX_ENTRIES, seconds=MAX_SECONDS)
     if edits or reads:
         for entry in walk:
             if not denied.take(entry):
@@ -138,12 +129,6 @@ def _compile(rules: list[Rule], at: Workspace, *, writes: bool) -> Profile:
     )
 
 
-class _Entry(NamedTuple):
-    path: str
-    is_link: bool
-    is_folder: bool
-
-
 class _Held:
     """What of the paths that come, the outer ones first, a group of patterns protects."""
 
@@ -152,11 +137,11 @@ class _Held:
         self.unheld: list[str] = []
         self._at = at
         self._patterns = patterns
-        self._names, self._regex = _sieve(patterns)
+        self._sieve = Sieve(patterns)
         self._root = len(at.real.rstrip("/")) + 1
         self._inside: set[str] = set()
 
-    def take(self, entry: _Entry) -> bool:
+    def take(self, entry: Entry) -> bool:
         """Take a path if it is protected, and tell whether it or a folder above it is."""
         path = entry.path
         if not self._patterns:
@@ -165,14 +150,14 @@ class _Held:
         if self._inside and above in self._inside:
             self._inside.add(path)
             return True
-        if not self._may_match(name):
+        if not self._sieve.passes(name):
             return False
         # The walk follows no links, so that a path is where it says.
         below = path[self._root :]
         place = Place(path, path, (below,), (fold(path), fold(below)))
         if not any(patterns.touches(place) for patterns in self._patterns):
             return False
-        if entry.is_folder and not _listed(path):
+        if entry.is_folder and not listed(path):
             # Nothing is there yet. Sandboxes leave such folders behind, and each would be a change.
             return False
         self._inside.add(path)
@@ -181,79 +166,6 @@ class _Held:
         else:
             self.paths.append(path)
         return True
-
-    def _may_match(self, name: str) -> bool:
-        shape = fold(name)
-        return shape in self._names or bool(self._regex and self._regex.fullmatch(shape))
-
-
-def _sieve(patterns: Iterable[PathPatterns]) -> tuple[set[str], re.Pattern[str] | None]:
-    """Return what the last name of a path must be, as plain names and as one pattern for all others.
-
-    Files come by the ten thousand, and nearly none of them is protected. Folders come before what is in
-    them, so that the last name of a pattern is the last name of the first path that it matches.
-    """
-    names: set[str] = set()
-    wild: list[str] = []
-    for one in patterns:
-        for pattern in one.patterns:
-            if pattern.startswith("!"):
-                continue
-            shape = fold(pattern.rstrip("/"))
-            last = (
-                "*" if "/" in shape and ("{" in shape or "[" in shape) else shape.rsplit("/", 1)[-1]
-            )
-            if _WILD.isdisjoint(last):
-                names.add(last)
-            else:
-                wild.append(compile_glob(last).pattern)
-    return names, re.compile("|".join(wild), re.DOTALL) if wild else None
-
-
-class _Walk:
-    """What lies below a folder, the outer first; links are not followed.
-
-    Attributes:
-        complete: Whether all was seen, once the walk is over.
-    """
-
-    def __init__(self, root: str) -> None:
-        self.complete = True
-        self._root = root.rstrip("/")
-
-    def __iter__(self) -> Iterator[_Entry]:
-        ends = time.monotonic() + MAX_SECONDS
-        seen = 0
-        waiting = deque([self._root])
-        while waiting:
-            folder = waiting.popleft()
-            if time.monotonic() > ends:
-                self.complete = False
-                return
-            for entry in _listed(folder):
-                seen += 1
-                if seen > MAX_ENTRIES:
-                    self.complete = False
-                    return
-                yield entry
-                name = entry.path.rsplit("/", 1)[1]
-                if entry.is_folder and name not in _SKIPPED and name != ".git":
-                    waiting.append(entry.path)
-
-
-def _listed(folder: str) -> list[_Entry]:
-    try:
-        with os.scandir(folder or "/") as entries:
-            return sorted(
-                _Entry(
-                    f"{folder}/{entry.name}",
-                    entry.is_symlink(),
-                    entry.is_dir(follow_symlinks=False),
-                )
-                for entry in entries
-            )
-    except OSError:
-        return []  # What cannot be listed, the agent cannot write below either.
 
 
 class _Room:

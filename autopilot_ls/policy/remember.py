@@ -26,7 +26,8 @@ from autopilot_ls.model.approvals import (
 from autopilot_ls.model.text import one_line, visible
 from autopilot_ls.policy.language import PolicyText, read_policy
 from autopilot_ls.policy.lazy import LazyRules, RuleLine
-from autopilot_ls.policy.paths import PathPatterns, Workspace
+from autopilot_ls.policy.paths import Workspace
+from autopilot_ls.policy.patterns import PathPatterns
 from autopilot_ls.policy.programs import (
     NEVER_REMEMBERED,
     SUBCOMMANDS,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from autopilot_ls.model.approvals import Mode, Outcome
-from autopilot_ls.policy.paths import PathPatterns
+from autopilot_ls.policy.patterns import PathPatterns
 from autopilot_ls.policy.shell import Word
 from autopilot_ls.policy.shell.unwrap import program_name
 
@@ -29,6 +29,7 @@ ACTING: Final = frozenset({Mode.AUTO, Mode.ESCALATE})
 RUNNING: Final = frozenset({Mode.PROPOSE, Mode.AUTO, Mode.ESCALATE})
 
 _WILD: Final = frozenset("*?[")
+_WILD_TAIL: Final = re.compile(r"[*?\[].*", re.DOTALL)
 
 
 class CommandPattern(NamedTuple):
@@ -118,12 +119,26 @@ def has_option(words: Sequence[Word], option: str) -> bool:
 
 
 def _is_option(word: Word, option: str) -> bool:
-    if word.text is None:
-        # What is not known, or a file name that may begin with a dash, could be the option.
-        return word.glob is None or word.glob[:1] in {"*", "?", "[", "-"}
-    text = word.text
+    if word.text is not None:
+        return _spells(word.text, option)
+    # The names of files take its place, which begin with what stands before the first star.
+    head = "" if word.glob is None else _WILD_TAIL.sub("", word.glob)
+    if not head:
+        return True
+    if "*" in option:
+        stem = option.split("*", 1)[0]
+        return head.startswith(stem) or stem.startswith(head)
+    return _spells(head, option) if "=" in head else head.startswith("-")
+
+
+def _spells(text: str, option: str) -> bool:
     if text == option:
         return True
+    if "*" in option:
+        # Also a shorter spelling than what stands before the star could be meant.
+        stem = option.split("*", 1)[0]
+        short = len(text) > 3 and text.startswith("--") and stem.startswith(text.split("=", 1)[0])  # noqa: PLR2004 - two dashes and a letter
+        return short or _word_pattern(option).fullmatch(text) is not None
     if not option.startswith("-"):
         return False
     if not text.startswith("-"):

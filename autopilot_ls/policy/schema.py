@@ -27,7 +27,7 @@ _TEXTS: Final = {
     "environment": "Names of variables that a line sets; ! takes away.",
     "kinds": "What is done to the file; all when it is left out.",
     "with": "One of these options must be given.",
-    "without": "None of these options may be given, in whatever spelling.",
+    "without": "None of these options or words may be given, in whatever spelling; * is any text.",
     "escalated": "An allow also reaches commands that ask to leave the sandbox; an ask or deny reaches"
     " only those.",
     "expansions": "… also takes words that depend on variables or other commands.",

@@ -43,24 +43,49 @@ def problem(program: str, words: Sequence[Word]) -> str:
         return "" if _sed(words[1:]) else "this sed script is not followed"
     if program in _AWK_NAMES:
         return "" if _awk(words[1:]) else "this awk program is not followed"
+    if program == "printf":
+        return _printf([word.text for word in words[1:]])
     check = _CHECKS.get(program)
     texts = [word.text for word in words[1:] if word.text is not None]
     return check[1] if check is not None and any(map(check[0].search, texts)) else ""
 
 
+_DIRECTIVE: Final = re.compile(r"%(%|[^a-zA-Z%]*+[a-zA-Z]?)")
+_NUMBER: Final = re.compile(r"[-+]?[0-9.]+")
 # What a word of these programs must not hold, and why.
 _SUBSCRIPT: Final = re.compile(r"\A-[vR]\Z|.\[|\[.")
 _CHECKS: Final = {
-    "printf": (re.compile(r"\A-v"), "this sets a variable"),
     "test": (_SUBSCRIPT, "this may evaluate a subscript"),
     "[": (_SUBSCRIPT, "this may evaluate a subscript"),
     "jq": (
-        re.compile(r"\benv\b|\$ENV|\bimport\b|\binclude\b|\A-L|\A--lib|\bget_search_list\b"),
-        "this jq program reads more than its input",
+        re.compile(
+            r"\benv\b|\$ENV|\bimport\b|\binclude\b|\A-L|\A--lib|\A-[A-Za-z]*f|\A--from|\bget_search_list\b"
+        ),
+        "this jq program may read more than its input",
     ),
     "tar": (re.compile(":"), "an archive's name can be a remote host's"),
     "bsdtar": (re.compile(":"), "an archive's name can be a remote host's"),
 }
+
+
+def _printf(texts: Sequence[str | None]) -> str:
+    """Tell of a form that sets a variable, or numbers that some shells take for arithmetic.
+
+    What stands in a subscript there is run.
+    """
+    ended = texts[:1] == ["--"]
+    given = texts[1:] if ended else texts
+    form = given[0] if given else ""
+    if form is None or "%n" in form or (form.startswith("-") and not ended):
+        return "this may set a variable"
+    kinds = [kind for kind in _DIRECTIVE.findall(form) if kind != "%"]
+    if not kinds:
+        return ""
+    texts_only = [kind[-1] in "sbq" and "*" not in form for kind in kinds]
+    for index, text in enumerate(given[1:]):
+        if not texts_only[index % len(kinds)] and not _NUMBER.fullmatch(text or "x"):
+            return "this may evaluate what it prints"
+    return ""
 
 
 def _sed(rest: Sequence[Word]) -> bool:

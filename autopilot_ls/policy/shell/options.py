@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from autopilot_ls.policy.shell.flow import Folders
-from autopilot_ls.policy.shell.parts import NOWHERE
+from autopilot_ls.policy.shell.parts import NOWHERE, Part, PartKind
 from autopilot_ls.policy.shell.unwrapping import Setting, Unwrapping
 from autopilot_ls.policy.shell.words import Word, literal
 from autopilot_ls.policy.shell.wrappers import GIT_FLAGS, GIT_HARMLESS, RUNNERS
 
 _MAX_COMMANDS: Final = 8
+_TOOLCHAIN: Final = re.compile(r"\+(?:stable|beta|nightly|\d[\d.]*)(?:-\d{4}-\d\d-\d\d)?")
 
 
 class Options(Unwrapping):
@@ -22,12 +25,14 @@ class Options(Unwrapping):
 
     def _git(self, name: str, words: tuple[Word, ...], at: Setting) -> Folders | None:
         index = 1
+        begun, entered = at, list[Word]()
         while index < len(words):
             text = words[index].text
             if text is None or not text.startswith("-"):
                 break
             if text == "-C" and index + 1 < len(words):
                 at = replace(at, folders=moved_folders(at.folders, words[index + 1]))
+                entered.append(words[index + 1])
                 index += 2
             elif text in GIT_FLAGS:
                 index += 1
@@ -39,7 +44,16 @@ class Options(Unwrapping):
                     self._unknown(at, f"git's option {text[:40]} is not followed")
                 break
         self._keep((literal(name), *words[index:]), at)
+        self._enter(entered, begun)
         return None
+
+    def _enter(self, folders: Iterable[Word], at: Setting) -> None:
+        """Add the folders that a program goes to, one after the other: going there counts as reading."""
+        for folder in folders:
+            self._collector.add(
+                Part(PartKind.READ, at.source, (folder,), via=at.via, folders=at.folders)
+            )
+            at = replace(at, folders=moved_folders(at.folders, folder))
 
     def _git_setting(self, word: Word, at: Setting) -> None:
         text = word.text
@@ -58,7 +72,7 @@ class Options(Unwrapping):
         return self._moved_options(name, words, at, frozenset({"-C", "--prefix", "--dir", "--cwd"}))
 
     def _cargo(self, name: str, words: tuple[Word, ...], at: Setting) -> Folders | None:
-        if len(words) > 1 and (words[1].text or "").startswith("+"):
+        if len(words) > 1 and _TOOLCHAIN.fullmatch(words[1].text or ""):
             words = (words[0], *words[2:])
         return self._moved_options(name, words, at, frozenset())
 
@@ -66,19 +80,23 @@ class Options(Unwrapping):
         self, name: str, words: tuple[Word, ...], at: Setting, options: frozenset[str]
     ) -> Folders | None:
         kept: list[Word] = [literal(name)]
+        begun, entered = at, list[Word]()
         index = 1
         while index < len(words):
             text = words[index].text or ""
             if text in options and index + 1 < len(words):
-                at = replace(at, folders=moved_folders(at.folders, words[index + 1]))
+                entered.append(words[index + 1])
                 index += 2
             elif text.split("=", 1)[0] in options and "=" in text:
-                at = replace(at, folders=moved_folders(at.folders, literal(text.split("=", 1)[1])))
+                entered.append(literal(text.split("=", 1)[1]))
                 index += 1
             else:
                 kept.append(words[index])
                 index += 1
+        for folder in entered:
+            at = replace(at, folders=moved_folders(at.folders, folder))
         self._keep(tuple(kept), at)
+        self._enter(entered, begun)
         return None
 
     def _cd(self, _: str, words: tuple[Word, ...], at: Setting) -> Folders | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from autopilot_ls.policy.shell.finding import found
 from autopilot_ls.policy.shell.flow import Folders
 from autopilot_ls.policy.shell.parts import NOWHERE
 from autopilot_ls.policy.shell.unwrapping import Setting, Unwrapping
@@ -181,15 +182,12 @@ class Runners(Unwrapping):
     def _fed(self, at: Setting) -> Word:
         """Return the word that stands for file names which find printed with NUL between them."""
         texts = [word.text for word in at.feeder]
-        if texts[:1] == ["find"] and "-print0" in texts:
-            roots = _find_roots(at.feeder)
-            if roots is not None and len(roots) == 1:
-                return Word("(files found)", glob=f"{roots[0]}/**")
-        return Word("(what is read)")
+        given = found(at.feeder) if texts[:1] == ["find"] and "-print0" in texts else None
+        return given or Word("(what is read)")
 
     def _find(self, name: str, words: tuple[Word, ...], at: Setting) -> Folders | None:
         self._keep(words, at)
-        roots = _find_roots(words)
+        given = found(words) or Word("{}")
         index = 1
         while index < len(words):
             option = words[index].text
@@ -200,10 +198,7 @@ class Runners(Unwrapping):
             if end is None or end == index:
                 self._unknown(at, "the command that find runs has no clear end")
                 return None
-            one = len(roots) == 1 if roots else False
-            here = roots[0] if roots and one else None
-            found = Word("{}", glob=f"{here}/**") if here is not None else Word("{}")
-            command = tuple(_filled(word, "{}", found) for word in words[index:end])
+            command = tuple(_filled(word, "{}", given) for word in words[index:end])
             inner = at.inside(name)
             if option in {"-execdir", "-okdir"}:
                 inner = replace(inner, folders=NOWHERE)
@@ -217,19 +212,3 @@ def _filled(word: Word, placeholder: str, value: Word) -> Word:
     if word.text is None or placeholder not in word.text:
         return word
     return value if word.text == placeholder else Word(word.raw)
-
-
-def _find_roots(words: tuple[Word, ...]) -> list[str] | None:
-    """Return where find starts; None when that is not certain."""
-    roots: list[str] = []
-    for word in words[1:]:
-        if word.text is None or word.tilde:
-            return None
-        if word.text in {"-H", "-L", "-P"} and not roots:
-            continue
-        if word.text.startswith(("-", "(", "!")):
-            break
-        if any(char in word.text for char in "*?["):
-            return None
-        roots.append(word.text.rstrip("/") or "/")
-    return roots or ["."]

@@ -49,6 +49,12 @@ class Word(NamedTuple):
     variables: tuple[str, ...] = ()
 
     @property
+    def tree(self) -> bool:
+        """Whether it stands for anything below one folder, and that folder: `folder/**`, `folder/**/name`."""
+        root, sign, rest = (self.glob or "").partition("/**")
+        return bool(sign) and (not rest or rest[0] == "/") and not set(root) & set("*?[")
+
+    @property
     def known(self) -> bool:
         """Whether it is one exact word."""
         return self.text is not None
@@ -91,7 +97,7 @@ def lex(raw: str, spans: Mapping[int, Span]) -> tuple[Word, ...] | None:
         if written is None:
             # Not expanded here, but still to be one word.
             return None if _Lexer(raw, {}).word() is None else (Word(raw),)
-        if len(written) > 1:
+        if written != [raw]:
             words = [_Lexer(one, {}).word() for one in written]
             return None if None in words else tuple(word for word in words if word is not None)
     word = _Lexer(raw, spans).word()

@@ -185,6 +185,6 @@ GIT_FLAGS: Final = frozenset(
 )
 GIT_HARMLESS: Final = (
     "color.", "core.quotepath=", "core.pager=cat", "core.abbrev=", "log.", "advice.", "user.name=",
-    "user.email=", "diff.color", "diff.algorithm=", "init.defaultbranch=", "column.", "blame.",
+    "user.email=", "diff.color", "diff.algorithm=", "init.defaultbranch=", "column.", "blame.date=", "blame.coloring=",
     "commit.gpgsign=false", "core.hookspath=/dev/null", "core.fsmonitor=false", "gc.auto=",
 )  # fmt: skip

@@ -36,12 +36,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ".github/workflows",
         "build",
         "empty",
-        "sub",
+        "sub/.cargo",
+        "sub/lib/.vscode",
     ):
         (root / folder).mkdir(parents=True)
     for name in (
         "src/a.py", "src/b.py", "src/id_rsa", "README.md", "package.json", ".env", ".env.example", "key.pem",
-        ".git/config", ".github/workflows/ci.yml", "Makefile", "run.sh", "secrets.json",
+        ".git/config", ".github/workflows/ci.yml", "Makefile", "run.sh", "secrets.json", "sub/.cargo/config.toml", "sub/lib/.vscode/tasks.json",
     ):  # fmt: skip
         (root / name).write_text("x = 1\n")
     (base / "secret.txt").write_text("key\n")

@@ -17,7 +17,8 @@ from autopilot_ls.model.approvals import (
 from autopilot_ls.policy.backtest import Recorded, backtest
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.limits import Limits, Usage, reached
-from autopilot_ls.policy.paths import PathPatterns, Workspace
+from autopilot_ls.policy.paths import Workspace
+from autopilot_ls.policy.patterns import PathPatterns
 from autopilot_ls.policy.policy import Policy, builtin_layer, builtin_policy, layer_of
 
 

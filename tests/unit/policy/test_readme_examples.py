@@ -20,9 +20,9 @@ from autopilot_ls.model.approvals import (
     PermissionAction,
     ProposedChange,
 )
+from autopilot_ls.policy.globs import compile_glob
 from autopilot_ls.policy.language import read_policy
 from autopilot_ls.policy.lint import lint
-from autopilot_ls.policy.paths import compile_glob
 from autopilot_ls.policy.policy import Policy, builtin_layer, layer_of
 from autopilot_ls.policy.schema import policy_schema
 
