@@ -199,7 +199,7 @@ def _glob(pattern: str) -> list[str] | None:
         if name in {".", ".."} or not any(char in name for char in "*?["):
             found = [f"{base.rstrip('/')}/{name}" for base in found]
             continue
-        regex = re.compile(component(name), re.DOTALL)
+        regex = re.compile(component(name), re.DOTALL | re.IGNORECASE)
         following: list[str] = []
         for base in found:
             try:

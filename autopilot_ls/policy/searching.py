@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from autopilot_ls.policy.globs import is_simple
 from autopilot_ls.policy.shell import Word
 from autopilot_ls.policy.shell.words import name_set
 from autopilot_ls.policy.trees import Reach
@@ -31,6 +32,7 @@ _RG_VALUED: Final = name_set(
     " --ignore-file --dfa-size-limit --regex-size-limit --hyperlink-format --pre --pre-glob"
 )
 _NAMING: Final = name_set("--include --exclude --exclude-dir -g --glob --iglob")
+_ALTERNATIVES: Final = re.compile(r"([^{}\\]*)\{([^{}\\]*)\}([^{}\\]*)")
 _SHORT: Final = re.compile(r"-[A-Za-z0-9.]+")
 
 
@@ -105,10 +107,10 @@ def _grep(texts: Sequence[str]) -> Reach | None:
             "--exclude-from",
         }:
             return Reach(links=False, plain=True)  # A shorter spelling of one of them.
-    if first == "--exclude" and names:
-        names = []  # All that is not named is searched, too.
     if names:
         without = []  # What is said last counts, so that what was left out may be taken in again.
+    if first == "--exclude":
+        names = []  # All that is not named is searched, too.
     return _named(names, without)
 
 
@@ -134,14 +136,22 @@ def _ripgrep(texts: Sequence[str]) -> Reach | None:
 
 
 def _named(names: Sequence[str], without: Sequence[str]) -> Reach:
-    if any(set(name) & set("/\\") for name in names):
-        names = ()
+    """Return what is searched by patterns of names; one that is not simple narrows nothing."""
+    given = [one for name in names for one in _alternatives(name)]
     shapes = [name.removesuffix("/**").removesuffix("/") for name in without]
+    left_out = [one for name in shapes for one in _alternatives(name)]
     return Reach(
-        tuple(names),
-        tuple(name for name in shapes if not set(name) & set("/\\")),
+        tuple(given) if all(map(is_simple, given)) else (),
+        tuple(filter(is_simple, left_out)),
         links=False,
         plain=True,
+    )
+
+
+def _alternatives(name: str) -> list[str]:
+    match = _ALTERNATIVES.fullmatch(name)
+    return (
+        [name] if match is None else [f"{match[1]}{one}{match[3]}" for one in match[2].split(",")]
     )
 
 

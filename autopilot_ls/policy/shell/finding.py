@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from autopilot_ls.policy.globs import is_simple
 from autopilot_ls.policy.shell.words import Word, name_set
 
 _FLAGS: Final = name_set(
@@ -65,7 +66,7 @@ def _names(tests: Sequence[Word]) -> str:
         else:
             # With alternatives, or a word that is not known here, other names may be given too.
             return ""
-    return "" if set(pattern) & set("/\\{}") else pattern
+    return pattern if is_simple(pattern) else ""
 
 
 def found(words: Sequence[Word]) -> Word | None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from autopilot_ls.policy.globs import SIMPLE_SET
+
 MAX_BRACES: Final = 64
 """Words that one brace expansion may give; more are not followed."""
 
@@ -196,20 +198,29 @@ class _Lexer:
             return at + 2
         if char == "$":
             return self._dollar(at)
-        if char in "*?" or (char == "[" and "]" in self._raw[at + 1 :]):
+        if char in "*?":
             self._globs = True
             self._text.append(char)
             self._pattern.append(char)
             return at + 1
-        if char == "]" and self._globs:
-            self._pattern.append(char)
-            self._text.append(char)
-            return at + 1
+        if char == "[" and "]" in self._raw[at + 2 :]:
+            return self._set(at)
         if char == "~" and at and self._raw[at - 1] in "=:":
             # Shells put the home folder there in what looks like an assignment.
             self._certain = False
         self._add(char)
         return at + 1
+
+    def _set(self, at: int) -> int:
+        """Take a set of characters; of a more than simple one it is not certain what it matches."""
+        match = SIMPLE_SET.match(self._raw, at)
+        if match is None:
+            self._certain = False
+            return at + 1
+        self._globs = True
+        self._text.append(match[0])
+        self._pattern.append(match[0])
+        return match.end()
 
     def _add(self, text: str) -> None:
         self._text.append(text)

@@ -26,6 +26,7 @@ from autopilot_ls.policy.shell import PartKind, parse
 ROOT = Path("/work-that-is-not-there")
 PIECES = [
     "ls", "cat", "rm", "git", "status", "-rf", "src", "../x", "/etc/passwd", ".git/config", "pytest", "echo", "sh", "-c",
+    "grep", "-r", "--include=[z-a]*", "-name", "[a", "mv", "rg", "-g", "diff", "-print0", "-0",
     "env", "A=1", "PATH=.", "xargs", "find", ".", "-exec", "{}", "\\;", ";", "&&", "||", "|", "&", "\n", ">", ">>", "<", "<<E", "<<<",
     "$(", ")", "`", "'", '"', "$x", "${x}", "$'", "(", "{", "}", "if", "then", "fi", "for", "in", "do", "done", "case", "esac", "!", "#",
     "*", "[", "]", "[[", "]]", "((", "))", "~", "=", "\\", "\t", "\r", "\0", "é", "\u202e", "sudo", "eval", "cd", "..", "-", "--", "&>", "2>&1", "|&", "<(", "E",
