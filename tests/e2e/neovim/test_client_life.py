@@ -11,6 +11,7 @@ from typing import Final, cast
 import pytest
 
 from autopilot_ls.scripted_model import ScriptedModel, command, hold, message, patch
+from autopilot_ls.shared.control import ask_all
 from tests.support.captures import Captures
 from tests.support.neovim import Neovim, neovim
 from tests.support.neovim_client import BUFFER, HUNKS, OPTIONS, STATE, do, ended, take, waits
@@ -149,6 +150,36 @@ def test_a_server_that_dies_comes_back_without_taking_the_keyboard() -> None:
             go_on.set()
             ended(editor)
             editor.terminal.wait_for("✔ take your time")
+
+
+def test_a_session_whose_process_died_is_named_and_taken_up_again() -> None:
+    never = threading.Event()
+    steps = [hold(never, message("Too late.")), message("Here I am again.")]
+    with ScriptedModel(steps) as model, world(model) as here:
+        here.write("one.py", OLD)
+        pictures = Captures("neovim", "died")
+        with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot hud")
+            do(editor, "Autopilot ask take your time")
+            model.wait_for_requests(1)
+            ended(editor, "inProgress")
+            (process,) = ask_all(here.environment)
+            os.kill(process.pid, signal.SIGKILL)
+            said = "the server ended within “take your time” (:Autopilot resume "
+            editor.wait(
+                "table.concat(require('autopilot.say').history, ' ')",
+                lambda all_of: said in str(all_of),
+            )
+            pictures.take(editor.terminal, "named")
+            do(editor, "Autopilot resume")
+            take(editor, "  take your time  ")
+            editor.wait(STATE, lambda state: state not in {None, "inProgress"})
+            do(editor, "Autopilot ask go on")
+            model.wait_for_requests(2)
+            ended(editor)
+            editor.terminal.wait_for("✔ take your time")
+            pictures.take(editor.terminal, "again")
+            never.set()
 
 
 def test_an_answer_that_did_not_arrive_is_said_and_asked_again() -> None:

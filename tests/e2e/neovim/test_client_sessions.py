@@ -110,7 +110,7 @@ def test_sessions_are_named_copied_put_away_and_taken_up_again() -> None:
             shows(editor, "✔ Boxes")
             # Those that are put away have a list of their own; work in one brings it back.
             do(editor, "Autopilot! sessions")
-            take(editor, "Boxes (fork)")
+            take(editor, "  Boxes (fork)  ")
             take(editor, ": Resume it")
             shows(editor, "Boxes (fork)")
             do(editor, "Autopilot ask and on")

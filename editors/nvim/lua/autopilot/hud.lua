@@ -183,7 +183,7 @@ function M.open()
     wo.number, wo.relativenumber, wo.signcolumn, wo.foldcolumn = false, false, 'no', '0'
     wo.wrap, wo.list, wo.spell, wo.cursorline = false, false, false, true
     wo.winfixwidth, wo.winfixheight = right, not right
-    wo.fillchars, wo.statusline = 'eob: ', ' <CR> act  a decide  s stop  m mode  q close'
+    wo.fillchars, wo.statusline = 'eob: ', ' <CR> act  a decide  s stop  m mode  q close%<'
   end
   timer = timer or assert(vim.uv.new_timer())
   timer:start(1000, 1000, vim.schedule_wrap(tick))

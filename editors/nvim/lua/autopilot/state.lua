@@ -9,6 +9,7 @@ M.mode = nil ---@type string?
 ---@type string? The session that was chosen.
 M.chosen = nil
 
+local lost ---@type autopilot.StatusView? The session that the person was in when the server ended.
 local heard = {} ---@type table<string, integer>
 local count = 0
 
@@ -65,6 +66,11 @@ function M.refresh(client, done)
       for _, view in ipairs(result.sessions) do
         take(view)
       end
+      if lost and not M.sessions[lost.sessionId] then
+        local said = 'the server ended within “%s” (:Autopilot resume %s)'
+        require('autopilot.say').warn(said:format(lost.title, lost.sessionId))
+      end
+      lost = nil
       require('autopilot.approvals').reconcile()
       require('autopilot.attention').update()
       changed()
@@ -85,6 +91,7 @@ end
 
 --- The server is gone: what it said holds no more.
 function M.lost()
+  lost = M.current() or lost
   M.sessions = {}
   require('autopilot.attention').update()
   changed()
