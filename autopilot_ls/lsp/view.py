@@ -325,6 +325,7 @@ class EditorView:
     def _frame(self, session_id: str) -> bool:
         """Send one notification of a session at most; tells whether another frame is needed."""
         if session_id not in self._backend.live_sessions():
+            self._notifications.finish(session_id)
             return False
         snapshot = self._backend.snapshot(session_id)
         self._transcripts.changed(session_id)

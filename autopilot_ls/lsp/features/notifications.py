@@ -148,6 +148,11 @@ class Notifications:
         self._connection.tell(methods.EVENT, params)
         return True
 
+    def finish(self, session_id: str) -> None:
+        """Send what is left of a session that is no longer open, and forget it."""
+        self.send_events(session_id)
+        self._waiting.pop(session_id, None)
+
     def send_status(self, session_id: str, snapshot: SessionSnapshot) -> bool:
         """Send the status if the time has come and it says anything new; tells whether it was sent."""
         waiting = self._waiting.setdefault(session_id, _Waiting())

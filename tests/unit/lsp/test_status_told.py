@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,3 +163,17 @@ async def test_the_end_of_an_agent_is_told_at_once(tmp_path: Path) -> None:
         place.backend.emit(RuntimeExited(expected=True))
         shown = editor.sent("autopilot/status")[-1]["status"]
         assert (shown["sessionId"], shown["alive"]) == (SESSION, False)
+
+
+async def test_the_last_events_of_a_session_that_is_closed_are_told_and_nothing_is_kept_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor(capabilities={**FULL, "experimental": {"autopilot": True}})
+        place.backend.emit(Notice(severity="info", code="n", message="the last words"))
+        # Closed before the next frame.
+        monkeypatch.setattr(place.backend, "live_sessions", lambda: ())
+        await until(lambda: bool(editor.sent("autopilot/event")))
+        (told,) = editor.sent("autopilot/event")
+        assert told["events"][-1]["body"]["message"] == "the last words"
+        assert not editor.view._notifications._waiting
