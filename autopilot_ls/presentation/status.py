@@ -149,15 +149,7 @@ class StatusMaker:
                     for each in snapshot.queue
                 ),
                 compactions=activity.compactions,
-                problems=tuple(
-                    Problem(
-                        level=each.level,
-                        code=one_line(each.code, _MAX_NAME),
-                        text=one_line(redact(each.message), _MAX_TEXT),
-                        at=each.time,
-                    )
-                    for each in activity.problems
-                ),
+                problems=_problems(snapshot, redact),
                 agents=self._agents(snapshot, waiting),
                 unreviewed=outside.unreviewed,
             )
@@ -279,6 +271,20 @@ def _plan(turn: TurnSnapshot | None, redact: Redact) -> tuple[PlanStep, ...]:
     return tuple(
         PlanStep(step=one_line(redact(step.step[:_LONG])), status=step.status)
         for step in turn.plan[:MAX_STEPS]
+    )
+
+
+def _problems(snapshot: SessionSnapshot, redact: Redact) -> tuple[Problem, ...]:
+    """Return the problems, each once: an agent that comes up again says the same again."""
+    newest = {(each.code, each.message): each for each in snapshot.activity.problems}
+    return tuple(
+        Problem(
+            level=each.level,
+            code=one_line(each.code, _MAX_NAME),
+            text=one_line(redact(each.message), _MAX_TEXT),
+            at=each.time,
+        )
+        for each in sorted(newest.values(), key=lambda each: each.time)
     )
 
 

@@ -253,6 +253,8 @@ def test_sub_agents_compactions_and_problems() -> None:
     story.happens(Notice(severity="info", code="i", message="nothing"))
     story.happens(Notice(severity="warning", code="w", message="take\ncare"))
     story.happens(TurnCompleted(status=TurnStatus.FAILED, error="It broke.", error_code="broken"))
+    # An agent that comes up again says the same again.
+    story.happens(Notice(severity="warning", code="w", message="take\ncare"))
     view = story.view()
     assert [(a.name, a.state, a.tokens, a.doing) for a in view.agents] == [
         ("Ada", "working", 70, "Runs: run x"),
@@ -260,8 +262,8 @@ def test_sub_agents_compactions_and_problems() -> None:
     ]
     assert view.compactions == 2
     assert [(each.level, each.code, each.text) for each in view.problems] == [
-        ("warning", "w", "take ⏎ care"),
         ("error", "broken", "It broke."),
+        ("warning", "w", "take ⏎ care"),
     ]
     assert view.commands[0].thread_id == "sub-1"
 
