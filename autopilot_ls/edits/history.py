@@ -182,14 +182,15 @@ class History:
         """Go on as one piece, with as much of the past as can be told of pieces."""
         reference, current = self.weave.reference(), self.weave.current()
         opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
-        before, made_by = self._reviewed_by_one_turn(reference)
+        alone = not any(step.author is Author.PERSON for step in self.weave.steps)
+        reviewed = self._reviewed_turns(reference) if alone else []
+        before = self.weave.at(-1) if reviewed else reference
         weave = Weave.begin(before, whole=True, first_id=self.weave.next_id)
         weave.steps = list(self.weave.steps)
         weave.revision = self.weave.revision
-        if made_by is not None:
-            weave.advance(reference, made_by, reviewed=True)
-        alone = not any(step.author is Author.PERSON for step in self.weave.steps)
-        if opened and alone and made_by is None and reference == self.weave.at(-1):
+        for data, step in reviewed:
+            weave.advance(data, step, reviewed=True)
+        if opened and alone and not reviewed and reference == self.weave.at(-1):
             self._replay(weave)
         elif opened:
             steps = [weave.steps[step] for step in sorted(set(opened))]
@@ -220,17 +221,24 @@ class History:
             return Step(Author.UNKNOWN, steps[-1].turn)
         return steps[-1] if steps[0].turn == steps[-1].turn else steps[0]
 
-    def _reviewed_by_one_turn(self, reference: bytes) -> tuple[bytes, Step | None]:
-        """Return what the file was before what is reviewed of it, and who made that, if one turn did."""
-        lines = self.weave.lines
-        numbers = [number for line in lines for number in (line.added, line.removed)]
-        steps = [self.weave.steps[number] for number in numbers if number is not None]
-        before = self.weave.at(-1)
-        if before == reference or any(step.author is Author.PERSON for step in steps):
-            return reference, None
-        if len({step.turn for step in steps}) != 1:
-            return reference, None
-        return before, steps[0]
+    def _reviewed_turns(self, reference: bytes) -> list[tuple[bytes, Step]]:
+        """Return what each turn made of the file, of what is reviewed; nothing if that cannot be told.
+
+        Args:
+            reference: What they came to in the end.
+        """
+        lines, steps = self.weave.lines, self.weave.steps
+        kept = {line.added for line in lines if line.added_kept}
+        kept |= {line.removed for line in lines if line.removed_kept}
+        # Of several steps of one turn, the last one.
+        ends: dict[tuple[Author, str], int] = {}
+        for number in sorted(number for number in kept if number is not None):
+            ends[steps[number].author, steps[number].turn] = number
+        numbers = list(ends.values())
+        if not numbers or len(numbers) > MAX_WHOLES or numbers != sorted(numbers):
+            return []
+        texts = [(self.weave.reviewed_at(number), steps[number]) for number in numbers]
+        return texts if texts[-1][0] == reference else []
 
     # Review -----------------------------------------------------------------------------------
 

@@ -260,6 +260,19 @@ class Weave:
             and (line.removed is None or line.removed > step)
         )
 
+    def reviewed_at(self, step: int) -> bytes:
+        """Return the text with what was reviewed of the steps up to one, and with nothing else."""
+
+        def is_in(number: int | None, *, kept: bool) -> bool:
+            return number is not None and kept and number <= step
+
+        return self._joined(
+            line
+            for line in self.lines
+            if (line.added is None or is_in(line.added, kept=line.added_kept))
+            and not is_in(line.removed, kept=line.removed_kept)
+        )
+
     def _begin(self, step: Step) -> int:
         self.steps.append(step)
         self.revision += 1

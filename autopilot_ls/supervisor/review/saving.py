@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.history import Content, History
 from autopilot_ls.edits.late import Save, claim, insert
+from autopilot_ls.edits.lines import is_terminated, split
 from autopilot_ls.supervisor.review.attribution import OTHERS
 
 
@@ -73,4 +74,10 @@ def _like(text: str, data: bytes) -> bytes:
     elif b"\r" not in data:
         text = text.replace("\r\n", "\n")
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    return mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
+    made = mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
+    lines = split(made)
+    if lines and not is_terminated(lines[-1]):
+        # Where the file has this line with an end, the editor has added it.
+        ends = (b"\n", b"\r\n", b"\r")
+        made += next((end for end in ends if lines[-1] + end in split(data)), b"")
+    return made

@@ -213,3 +213,25 @@ def test_turns_can_still_be_told_apart_when_a_file_became_binary() -> None:
     history.advance(text(b"\0one\ntwo\nthree\n"), Step(Author.AGENT, "t2"))
     history.undo_steps(lambda step: step.author is Author.AGENT and step.turn == "t2", PERSON)
     assert history.current() == text(b"one\ntwo\n")
+
+
+def test_turns_that_were_reviewed_are_told_apart_when_a_file_becomes_binary() -> None:
+    texts = [b"one\n", b"one\ntwo\n", b"one\ntwo\nthree\n", b"one\ntwo\nthree\nfour\n"]
+    history = History.begin(text(texts[0]))
+    for number, reviewed in ((1, True), (2, False), (3, True)):
+        step = Step(Author.AGENT, f"t{number}")
+        history.advance(text(texts[number]), step, reviewed=reviewed)
+    history.advance(text(b"\0one\n"), Step(Author.AGENT, "t4"))
+
+    def since(first: str) -> History:
+        copy = load(dump(history))
+        copy.undo_steps(lambda step: step.author is Author.AGENT and step.turn >= first, PERSON)
+        return copy
+
+    assert since("t1").current() == text(texts[0])
+    assert since("t4").current() == text(texts[3])
+    with pytest.raises(Touched):
+        since("t3")  # What was accepted last had been made of what is not reviewed.
+    copy = load(dump(history))
+    copy.undo({FILE}, PERSON)
+    assert copy.current() == text(b"one\ntwo\nfour\n")

@@ -131,3 +131,6 @@ def test_what_is_typed_on_after_the_merge_does_not_hide_it() -> None:
     assert not merged.stands_in(merged.after.replace("LINE 3\n", "line 3\n"))
     assert not merged.stands_in(merged.after.replace("new\n", ""))
     assert not merged.stands_in("typed on\n" + merged.before)
+    # What is typed right beside it may be about it.
+    assert not merged.stands_in(merged.after.replace("LINE 3\n", "LINE 3\nbeside\n"))
+    assert not merged.stands_in(merged.after.replace("LINE 3\n", "beside\nLINE 3\n"))

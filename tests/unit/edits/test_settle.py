@@ -182,6 +182,24 @@ def test_a_folder_replaced_by_a_link_is_a_conflict(tmp_path: Path) -> None:
     assert (tmp_path / "other" / "f").read_bytes() == b"new\n"
 
 
+def test_the_last_copy_of_a_renamed_file_stays_where_the_first_cannot_be_brought_back(
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"text\n")
+    # In either order: what goes is looked at last.
+    for paths in ([old, new], [new, old]):
+        before = capture(paths)
+        old.unlink()
+        old.mkdir()
+        new.write_bytes(b"text\n")
+        done = restore(before, written={old: None, new: b"text\n"})
+        assert sorted(done.conflicts) == [new, old]
+        assert new.read_bytes() == b"text\n"
+        old.rmdir()
+        new.rename(old)
+
+
 def test_a_restore_that_cannot_be_written_says_so(story: Story) -> None:
     story.update.write_bytes(b"A\nb\n")
     # Without its content a snapshot can bring nothing back.

@@ -74,6 +74,23 @@ def test_kept_hunks_are_not_shown_and_can_be_undone_with_the_turn() -> None:
     assert weave.current() == b"a\nb\nc\n"
 
 
+def test_what_was_taken_back_and_taken_out_again_by_another_is_not_done_again() -> None:
+    weave = Weave.begin(b"a\n")
+    weave.advance(b"a\nb\n", AGENT)
+    first = weave.undo_steps(of_agent, PERSON)
+    assert weave.redo(first, PERSON)
+    weave.advance(b"a\n", PERSON)
+    assert not weave.redo(first, PERSON)
+    assert weave.current() == b"a\n"
+
+
+def test_a_commit_keeps_no_hunk_that_it_has_otherwise_right_beside_it() -> None:
+    weave = Weave.begin(b"a\nb\nc\nd\n")
+    weave.advance(b"a\nB\nc\nD\n", AGENT)
+    weave.keep_what_is_in(b"a\nB\nother\nc\nD\n")
+    assert shown(weave) == [(1, b"b\n", b"B\n")]
+
+
 def test_a_person_who_types_a_deleted_line_again_takes_the_deletion_back() -> None:
     weave = Weave.begin(b"a\nb\nc\nd\n")
     weave.advance(b"a\nd\n", AGENT)

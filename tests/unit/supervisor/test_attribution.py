@@ -42,6 +42,14 @@ def test_what_was_written_before_or_after_a_command_is_not_its(modified: float) 
     assert attribute("a", modified, found)[0].author is Author.UNKNOWN
 
 
+def test_what_was_deleted_may_be_of_any_command_of_the_time() -> None:
+    found = evidence("s1/1")
+    assert attribute("a", None, found)[0].author is Author.AGENT
+    found.turns["s2/1"] = None
+    found.begins("late", "s2/1", "make", 200.0)
+    assert attribute("a", None, found)[0].author is Author.UNKNOWN
+
+
 def test_a_patch_is_known_by_its_path() -> None:
     found = evidence("s1/1", "s2/1")
     found.patches["a"] = Patched("s2/1", reviewed=True)

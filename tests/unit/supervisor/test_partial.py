@@ -30,6 +30,7 @@ from autopilot_ls.model.events import (
     FactsTold,
     FilesSettled,
     HunksMarked,
+    Notice,
 )
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.state import SessionState
@@ -375,6 +376,17 @@ async def test_a_stricter_mode_declines_what_is_marked_in_part(stage: Stage) -> 
     await stage.supervisor.set_mode(Mode.READ_ONLY, session_id=stage.session_id, changed_by="me")
     assert (await agent.answered(1))[0][1].kind is DECLINE
     assert path.read_text() == OLD
+
+
+async def test_a_looser_mode_does_not_overtake_who_decides_hunk_by_hunk(stage: Stage) -> None:
+    path = stage.workspace / "a.txt"
+    path.write_text(OLD)
+    approval = await ask(stage, unified(path, HUNKS))
+    await stage.supervisor.mark(approval.id, ids(approval)[:1], Mark.REJECT, marked_by="me")
+    await stage.supervisor.set_mode(Mode.AUTO, session_id=stage.session_id, changed_by="me")
+    assert "hunk by hunk" in (await stage.view.saw(Notice)).message
+    assert [one.id for one in stage.waiting()] == [approval.id]
+    assert not stage.agent.answers
 
 
 async def test_facts_that_were_not_heard_open_the_next_turn_once(stage: Stage) -> None:

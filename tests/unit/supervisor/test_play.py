@@ -28,6 +28,30 @@ REAL = 3
 """Plays with git and threads."""
 
 FOUND: dict[str, Script] = {
+    "a patch that was accepted goes with its turn, also after a later one made the file binary": (
+        ("turn",),
+        ("command", 45),
+        ("write", 53, 25, 54),
+        ("end",),
+        ("turn",),
+        ("ask", 20),
+        ("decide", 0, 0, 0),
+        ("apply", 15, 10, 54),
+        ("end",),
+        ("turn",),
+        ("command", 7),
+        ("write", 53, 43, 28),
+    ),
+    "a last line is the person's, also where the editor ended it and another program went on": (
+        ("type", 8, 31, 4),
+        ("outside", 8, 0, 56),
+        ("turn",),
+        ("ask", 17),
+        ("during", 35, 18, 8, 23, 28),
+        ("decide", 0, 43, 12),
+        ("outside", 8, 13, 59),
+        ("interrupt",),
+    ),
     "an undo that was undone leaves nothing to go back from": (
         ("turn",),
         ("command", 1),

@@ -573,3 +573,16 @@ async def test_what_a_linked_folder_leads_to_is_neither_read_nor_written(
     _, _ = await review.undo_turn()
     assert (home / "authorized").read_text() == "new\n"
     assert list(home.iterdir()) == [home / "authorized"]
+
+
+async def test_an_undo_deletes_nothing_that_was_ignored_when_the_turn_began(review: Review) -> None:
+    review.file(".gitignore").write_text("secret\n")
+    review.file("secret").write_text("mine\n")
+    await review.end()
+    await review.stage.start()
+    await review.ran("sed", __gitignore="", a__txt="x\n")
+    assert {path for path, _, _ in await review.shown()} == {".gitignore", "a.txt"}
+    await review.end()
+    await review.undo_turn()
+    assert review.file(".gitignore").read_text() == "secret\n"
+    assert review.file("secret").read_text() == "mine\n"
