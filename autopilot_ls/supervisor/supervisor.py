@@ -8,9 +8,11 @@ their state. Not aware of LSP, terminals or agents' wires, nor of how a session 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -68,6 +70,8 @@ from autopilot_ls.supervisor.views import ClientView, OpenDocument, tell_all
 from autopilot_ls.trace.redaction import Redactor
 from autopilot_ls.trace.store import TraceLimits, TraceStore
 from autopilot_ls.trace.summary import SessionSummary
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Attachment:
@@ -490,14 +494,14 @@ class Supervisor:
 
     async def tidy(self) -> None:
         """Load the policy, and delete what is recorded beyond the limits of age and size."""
-        # Nobody waits for this: what fails here is met again when it is needed, or at the next start.
-        with contextlib.suppress(Exception):
-            await anyio.to_thread.run_sync(self._sessions.policies.warm_up, abandon_on_cancel=True)
-        with contextlib.suppress(Exception):
-            await anyio.to_thread.run_sync(self.store.prune, abandon_on_cancel=True)
+        chores: list[Callable[[], object]] = [self._sessions.policies.warm_up, self.store.prune]
         if self._reviews is not None:
-            with contextlib.suppress(Exception):
-                await anyio.to_thread.run_sync(self._reviews.prune, abandon_on_cancel=True)
+            chores.append(self._reviews.prune)
+        for chore in chores:
+            try:
+                await anyio.to_thread.run_sync(chore, abandon_on_cancel=True)
+            except Exception as error:  # noqa: BLE001 reason: it is met again when it is needed, or at the next start
+                _LOG.warning("Not tidied up: %r.", error)
 
     async def shut_down(self) -> None:
         """End all sessions in an orderly way: what waits is cancelled, processes are ended."""
