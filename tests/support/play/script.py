@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from tests.support.play.play import Script, Step
+from tests.support.play.scene import Script, Step
 
 WEIGHTS = {
     "type": 16,

@@ -15,7 +15,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.play.play import Play, Script, Violation
+from tests.support.play.play import Play
+from tests.support.play.scene import Script, Violation
 from tests.support.play.script import make, shrunk
 
 STEPS = int(os.environ.get("PLAY_STEPS", "11000"))
