@@ -52,6 +52,7 @@ class _File:
 
     Attributes:
         tail: What stands behind the last hunk.
+        missing: Whether there was no such file.
     """
 
     path: str
@@ -59,6 +60,7 @@ class _File:
     units: tuple[str, ...]
     pieces: tuple[_Piece, ...] = ()
     tail: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ async def _planned(
     uri = document.uri if document else to_uri(file.path)
     names = tuple(unit.id for unit in units)
     if file.kind is ChangeKind.ADD:
-        return _creating(uri, units[0]), _File(file.path, file.kind, names, _added(units[0]))
+        exists, _ = await anyio.to_thread.run_sync(_look, Path(file.path))
+        planned = _File(file.path, file.kind, names, _added(units[0]), missing=not exists)
+        return _creating(uri, units[0]), planned
     if file.kind is ChangeKind.DELETE:
         removal = types.DeleteFile(uri=uri, annotation_id=units[0].id)
         return [removal], _File(file.path, file.kind, names)
@@ -198,9 +202,24 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-async def outcome(connection: Connection, plan: Plan) -> tuple[str, ...] | None:
-    """Return the units that stand in the editor's text now, or None when that cannot be told."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was applied of a plan.
+
+    Attributes:
+        units: Those that stand in the editor's text now.
+        empty: Documents, by their URIs, that were created without their text: an editor has a tick
+            for each of the two.
+    """
+
+    units: tuple[str, ...]
+    empty: tuple[str, ...]
+
+
+async def outcome(connection: Connection, plan: Plan) -> Outcome | None:
+    """Return what was applied, or None when that cannot be told."""
     found: list[str] = []
+    empty: list[str] = []
     for file in plan.files:
         document = connection.documents.by_key(canonical(file.path))
         there = await anyio.to_thread.run_sync(_look, Path(file.path))
@@ -208,7 +227,9 @@ async def outcome(connection: Connection, plan: Plan) -> tuple[str, ...] | None:
         if units is None:
             return None
         found += units
-    return tuple(found)
+        if file.kind is ChangeKind.ADD and there[0] and not units:
+            empty.append(document.uri if document else to_uri(file.path))
+    return Outcome(tuple(found), tuple(empty))
 
 
 def _made(
@@ -222,8 +243,10 @@ def _made(
         if document is None and not exists:
             return ()
         wanted = file.pieces[0].new
-        same = text is not None and _plain(text).removesuffix("\n") == wanted.removesuffix("\n")
-        return file.units if same else None
+        if text is not None and _plain(text).removesuffix("\n") == wanted.removesuffix("\n"):
+            return file.units
+        # Created, but the tick of its text was taken away: that is no change one can accept.
+        return () if file.missing and text == "" and there == (True, "") else None
     return None if text is None else made(file.pieces, file.tail, _plain(text))
 
 

@@ -21,7 +21,7 @@ from lsprotocol import types
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import canonical, content, to_path, to_uri
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.confirmed import PlaceOf, Plan, outcome, plan_of
+from autopilot_ls.lsp.features.confirmed import Outcome, PlaceOf, Plan, outcome, plan_of
 from autopilot_ls.lsp.features.messages import Messages
 from autopilot_ls.lsp.jobs import Jobs
 from autopilot_ls.lsp.plain import member
@@ -216,20 +216,44 @@ class Preview:
             taken.set_result(decided)
             del self._taken[approval.id]
 
-    async def _decide(self, approval: Approval, units: Sequence[str] | None) -> bool:
-        """Have these be accepted, and say what came of it; tells whether there was anything to decide."""
-        if units is None:
+    async def _decide(self, approval: Approval, outcome: Outcome | None) -> bool:
+        """Have it be accepted, and say what came of it; tells whether there was anything to decide."""
+        if outcome is None:
             self._messages.error(
                 "What was applied of the preview cannot be told from the text, so nothing is decided: "
                 "undo it, or save and reject the patch."
             )
-        elif not units:
+            return False
+        units = outcome.units
+        if outcome.empty:
+            await self._remove(outcome.empty)
+        if not units:
             self._messages.log(
                 types.MessageType.Info, "Nothing of the preview was applied: the patch still waits."
             )
         else:
             self._messages.log(types.MessageType.Info, await self._applied(approval, units))
         return bool(units)
+
+    async def _remove(self, uris: Sequence[str]) -> None:
+        """Have the editor remove files that it created without their text, and say so."""
+        names = ", ".join(to_path(uri) or uri for uri in uris)
+        options = types.DeleteFileOptions(ignore_if_not_exists=True)
+        edit = types.WorkspaceEdit(
+            document_changes=[types.DeleteFile(uri=uri, options=options) for uri in uris]
+        )
+        params = types.ApplyWorkspaceEditParams(edit, "Autopilot: files without their text")
+        try:
+            answer = await self._connection.ask(
+                types.WORKSPACE_APPLY_EDIT, params, limit=SHOW_LIMIT
+            )
+        except ClientFailed:
+            answer = None
+        gone = member(answer, "applied") is True
+        self._messages.answer(
+            f"Only the creation was ticked, not the text, so it is not accepted: {names} "
+            f"{'is removed again' if gone else 'is left there, empty'}."
+        )
 
     async def _settled(self) -> None:
         """Wait until the editor has told its changes, which it may do after its answer."""

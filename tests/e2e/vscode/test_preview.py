@@ -98,6 +98,18 @@ def test_what_is_ticked_is_accepted_once_and_nothing_else(package: Path) -> None
         open_preview(bench)
         press(bench, "Apply")
         open_preview(bench)
+
+        # A new file has a tick for its creation and one for its text: without its text it is no change.
+        tick(bench, "(creating)")
+        text = bench.see(panel(bench).locator(".monaco-list-row").filter(has_text="fresh = 1"))
+        box = text.locator(".edit-checkbox")
+        expect(box).to_be_checked(timeout=WAIT)
+        box.click()
+        expect(box).not_to_be_checked(timeout=WAIT)
+        press(bench, "Apply")
+        bench.see(bench.toast("fresh.py is removed again"))
+        assert not (here.workspace / "fresh.py").exists()
+        open_preview(bench)
         assert len(model.requests) == 1
         assert (here.read("area.py"), here.read("other.py")) == (LINES, LINES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,45 @@ async def test_an_editor_that_lies_about_what_it_applied_decides_nothing(
                 part in message["message"]
                 for message in editor.sent("window/logMessage")
                 for part in said
+            )
+        )
+        assert list(place.backend.state.pending) == ["apr-1"]
+
+
+async def test_a_file_that_was_created_without_its_text_is_removed_and_not_accepted(
+    tmp_path: Path,
+) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor("Visual Studio Code")
+        path = tmp_path / "fresh.py"
+        change = ProposedChange(path="fresh.py", kind=ChangeKind.ADD, form="unified", text="")
+        added = hunk(0, [], ["x = 1\n"], number=0)
+        file = FileChange(path=str(path), kind=ChangeKind.ADD, hunks=(added,))
+        approval = approval_of(PatchAction(changes=(change,)), file)
+        place.backend.ask(approval)
+        (place.backend.settings.state_folder / "sessions" / approval.session_id).mkdir(parents=True)
+
+        def asked() -> list[dict[str, Any]]:
+            return [m for m in editor.messages if m.get("method") == "workspace/applyEdit"]
+
+        def answer(request: dict[str, Any]) -> None:
+            result = {"jsonrpc": "2.0", "id": request["id"], "result": {"applied": True}}
+            editor.connection.server.protocol.take(json.dumps(result).encode())
+
+        await editor.view._preview.show(approval, str(place.root), "edit")
+        await until(lambda: len(asked()) == 1)
+        path.write_text("")
+        answer(asked()[0])
+        await until(lambda: len(asked()) == 2)
+        (removal,) = asked()[1]["params"]["edit"]["documentChanges"]
+        assert (removal["kind"], removal["uri"]) == ("delete", path.as_uri())
+        assert not asked()[1]["params"]["edit"].get("changeAnnotations")
+        path.unlink()
+        answer(asked()[1])
+        await until(
+            lambda: any(
+                "fresh.py is removed again" in each["message"]
+                for each in editor.sent("window/showMessage")
             )
         )
         assert list(place.backend.state.pending) == ["apr-1"]
