@@ -12,9 +12,9 @@ from typing import Protocol
 
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, Mark, Mode, Verdict
 from autopilot_ls.model.snapshots import SessionSnapshot
-from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.remember import Remembered
+from autopilot_ls.policy.verdicts import PartVerdict
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.accounts import Accounts

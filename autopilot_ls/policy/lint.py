@@ -11,12 +11,12 @@ from difflib import get_close_matches
 from typing import Final
 
 from autopilot_ls.model.approvals import Mode, Outcome
-from autopilot_ls.policy.judging import rank
 from autopilot_ls.policy.policy import Layer
 from autopilot_ls.policy.programs import KNOWN, NEVER_REMEMBERED
 from autopilot_ls.policy.rules import ACTING, ALL_MODES, REST, RUNNING, CommandPattern, Rule
 from autopilot_ls.policy.shell.unwrap import interpreter_name, program_name
 from autopilot_ls.policy.shell.wrappers import INTERPRETERS, SHELLS, WRAPPERS
+from autopilot_ls.policy.verdicts import rank
 
 _MAX_FINDINGS: Final = 200
 _WIDE: Final = frozenset({"*", "**", "**/*", "/**", "/", "~/**", "~"})

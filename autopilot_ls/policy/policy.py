@@ -28,11 +28,12 @@ from autopilot_ls.model.approvals import (
 )
 from autopilot_ls.model.text import one_line
 from autopilot_ls.policy.index import Index
-from autopilot_ls.policy.judging import Judge, PartVerdict
+from autopilot_ls.policy.judging import Judge
 from autopilot_ls.policy.language import PolicyProblem, PolicyText, read_policy
 from autopilot_ls.policy.lazy import LazyRules
 from autopilot_ls.policy.limits import Limits
 from autopilot_ls.policy.rules import Rule
+from autopilot_ls.policy.verdicts import PartVerdict
 
 BUILTIN: Final = "built-in rules"
 """How the built-in file is called to people."""

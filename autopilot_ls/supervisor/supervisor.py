@@ -35,9 +35,9 @@ from autopilot_ls.model.errors import (
 from autopilot_ls.model.events import GrantRevoked, Notice
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.text import one_line
-from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.remember import Remembered
+from autopilot_ls.policy.verdicts import PartVerdict
 from autopilot_ls.runtimes.base import (
     AccountInfo,
     AgentRuntime,

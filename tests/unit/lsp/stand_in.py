@@ -47,10 +47,10 @@ from autopilot_ls.model.events import (
 from autopilot_ls.model.review import marked
 from autopilot_ls.model.snapshots import SessionSnapshot
 from autopilot_ls.model.state import SessionState
-from autopilot_ls.policy.judging import PartVerdict
 from autopilot_ls.policy.language import PolicyProblem
 from autopilot_ls.policy.policy import builtin_policy
 from autopilot_ls.policy.remember import Remembered
+from autopilot_ls.policy.verdicts import PartVerdict
 from autopilot_ls.runtimes.base import ModelInfo
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.accounts import Accounts
