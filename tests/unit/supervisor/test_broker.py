@@ -29,6 +29,7 @@ from autopilot_ls.model.events import (
 )
 from autopilot_ls.model.items import ItemStatus
 from autopilot_ls.runtimes.base import ApprovalWithdrawn, RuntimeEvent
+from autopilot_ls.supervisor.record import SessionRecord
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.conftest import Stage
@@ -67,6 +68,25 @@ async def test_of_two_clients_that_answer_at_once_exactly_one_decides(stage: Sta
         assert len(resolved) == 1
     with pytest.raises(ApprovalAlreadyResolved, match=winner):
         await stage.supervisor.decide(approval.id, DECLINE, decided_by="late")
+
+
+async def test_a_decision_is_on_disk_before_the_agent_hears_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.start()
+    stage.agent.ask(command("make", stage.workspace))
+    agent, real = stage.agent, SessionRecord.sync
+    synced: list[tuple[bool, int]] = []
+
+    async def sync(record: SessionRecord) -> None:
+        await real(record)
+        resolved = any(isinstance(e.body, ApprovalResolved) for e in stage.view.events)
+        synced.append((resolved, len(agent.answers)))
+
+    monkeypatch.setattr(SessionRecord, "sync", sync)
+    await stage.supervisor.decide(stage.waiting()[0].id, ACCEPT, decided_by="me")
+    await agent.answered(1)
+    assert (True, 0) in synced
 
 
 async def test_an_unknown_approval_is_refused(stage: Stage) -> None:
