@@ -301,7 +301,7 @@ class History:
         self.weave.keep(self._lines_of(names))
         if FILE in names or MODE in names:
             for shape in self.shapes:
-                shape.kept = True
+                shape.kept = shape.kept or self._is_open(shape)
 
     def keep_what_is_in(self, other: Content) -> None:
         """Take as reviewed what another version of the file has as well, such as a commit's."""
@@ -343,18 +343,17 @@ class History:
             Touched: That cannot be kept apart; nothing was changed.
         """
         now = back_to = self.shapes[-1]
-        out = [
-            shape.step is not None and is_out(self.weave.steps[shape.step]) for shape in self.shapes
-        ]
+        shapes = self._standing()
+        out = [shape.step is not None and is_out(self.weave.steps[shape.step]) for shape in shapes]
         if any(out):
             first = out.index(True)
             back_to = next(
-                shape for shape, gone in zip(self.shapes[::-1], out[::-1], strict=True) if not gone
+                shape for shape, gone in zip(shapes[::-1], out[::-1], strict=True) if not gone
             )
             changed = [
-                self.shapes[at].step or 0
+                shapes[at].step or 0
                 for at in range(first, len(out))
-                if not out[at] and self.shapes[at].kind != self.shapes[at - 1].kind
+                if not out[at] and shapes[at].kind != shapes[at - 1].kind
             ]
             # Where a person made another file in between, what was in the one before does not belong in it.
             if (
@@ -370,6 +369,23 @@ class History:
         self._require_untouched(back_to, text)
         undone = self.weave.undo_steps(is_out, step)
         return self._reshape(undone, now, back_to)
+
+    def _standing(self) -> list[Shape]:
+        """Return the shapes that led to the present one, without those that were gone back from."""
+        standing: list[Shape] = []
+        for shape in self.shapes:
+            # Only what was taken back, or done again, is a person's and kept.
+            is_back = shape.kept and not self._is_open(replace(shape, kept=False))
+            like = [
+                at
+                for at, each in enumerate(standing)
+                if (each.kind, each.executable) == (shape.kind, shape.executable)
+            ]
+            if is_back and like:
+                del standing[like[-1] + 1 :]
+            else:
+                standing.append(shape)
+        return standing
 
     @staticmethod
     def _require_untouched(shape: Shape, text: bytes) -> None:

@@ -235,3 +235,15 @@ def test_turns_that_were_reviewed_are_told_apart_when_a_file_becomes_binary() ->
     copy = load(dump(history))
     copy.undo({FILE}, PERSON)
     assert copy.current() == text(b"one\ntwo\nfour\n")
+
+
+@pytest.mark.parametrize("first", [ABSENT, text(b"one\n"), text(b"\xe9\n")])
+@pytest.mark.parametrize("then", [ABSENT, Content("link", b"goal")])
+def test_turns_are_undone_one_after_the_other(first: Content, then: Content) -> None:
+    history = History.begin(first)
+    history.advance(text(b"\0two\n"), Step(Author.AGENT, "t1"))
+    history.advance(then, Step(Author.AGENT, "t2"))
+    for turn, content in (("t2", text(b"\0two\n")), ("t1", first)):
+        history = load(dump(history))
+        history.undo_steps(lambda step, turn=turn: step.turn >= turn and of_agent(step), PERSON)
+        assert history.current() == content

@@ -29,6 +29,41 @@ REAL = 3
 """Plays with git and threads."""
 
 FOUND: dict[str, Script] = {
+    "a turn can be undone after the one behind it, which had put a link in the file's place": (
+        ("turn",),
+        ("command", 7),
+        ("write", 0, 59, 52),
+        ("end",),
+        ("turn",),
+        ("command", 0),
+        ("write", 24, 45, 53),
+        ("end",),
+        ("undo_turn", 34),
+    ),
+    "a file that a turn made goes with it, also after the undo of the turn that deleted it": (
+        ("turn",),
+        ("command", 14),
+        ("write", 47, 37, 21),
+        ("end",),
+        ("turn",),
+        ("command", 52),
+        ("write", 47, 38, 51),
+        ("end",),
+        ("undo_turn", 0),
+    ),
+    "what was undone, deleted by the agent, undone and done again can be undone": (
+        ("turn",),
+        ("command", 35),
+        ("write", 10, 57, 49),
+        ("command", 30),
+        ("command", 18),
+        ("look",),
+        ("undo", 30),
+        ("write", 10, 28, 48),
+        ("end",),
+        ("undo_turn", 31),
+        ("redo", 38),
+    ),
     "a patch that was accepted goes with its turn, also after a later one made the file binary": (
         ("turn",),
         ("command", 45),
