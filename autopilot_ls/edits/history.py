@@ -2,26 +2,24 @@
 
 Text is reviewed by hunks; a link, and a file that is not UTF-8, is reviewed whole. Taking something back
 never takes what a person did: where that cannot be kept apart, the file is left as it is and that is said.
-Pure. Not aware of disks, turns or editors; `supervisor.review` stands above, `weave` below.
+Pure. Not aware of disks, turns or editors; `supervisor.review` stands above, `weave` and `wholes` below.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from autopilot_ls.edits.weave import Author, Step, Undone, Weave
+from autopilot_ls.edits.wholes import as_whole
 
 FILE: Final = "file"
 """Id of what is reviewed whole: a file that was added, deleted or replaced."""
 
 MODE: Final = "mode"
 """Id of a change of permissions."""
-
-MAX_WHOLES: Final = 10
-"""Earlier contents that are kept of a file which can no longer be told by lines."""
 
 ContentKind = Literal["file", "link", "absent"]
 PartKind = Literal["hunk", "add", "delete", "whole", "mode"]
@@ -154,7 +152,7 @@ class History:
         if content == self.current():
             return 0
         if not self.weave.whole and not content.is_text:
-            self._become_whole()
+            self.weave = as_whole(self.weave)
         number = self.weave.advance(content.data, step, reviewed=reviewed)
         last = self.shapes[-1]
         if (last.kind, last.executable) != (content.kind, content.executable):
@@ -177,68 +175,6 @@ class History:
         last = len(self.weave.steps) - 1
         for step in range(last - 1, max(last - most, -1) - 1, -1):
             yield self.weave.at(step)
-
-    def _become_whole(self) -> None:
-        """Go on as one piece, with as much of the past as can be told of pieces."""
-        reference, current = self.weave.reference(), self.weave.current()
-        opened = [step for hunk in self.weave.hunks() for step in hunk.steps]
-        alone = not any(step.author is Author.PERSON for step in self.weave.steps)
-        reviewed = self._reviewed_turns(reference) if alone else []
-        before = self.weave.at(-1) if reviewed else reference
-        weave = Weave.begin(before, whole=True, first_id=self.weave.next_id)
-        weave.steps = list(self.weave.steps)
-        weave.revision = self.weave.revision
-        for data, step in reviewed:
-            weave.advance(data, step, reviewed=True)
-        if opened and alone and not reviewed and reference == self.weave.at(-1):
-            self._replay(weave)
-        elif opened:
-            steps = [weave.steps[step] for step in sorted(set(opened))]
-            weave.advance(current, self._joined(steps))
-        self.weave = weave
-
-    def _replay(self, weave: Weave) -> None:
-        """Bring the text into a weave of wholes as it came, one whole for each turn and author."""
-        steps = self.weave.steps
-        last = len(steps) - 1
-        ends = [
-            at
-            for at, step in enumerate(steps)
-            if at == last or (step.author, step.turn) != (steps[at + 1].author, steps[at + 1].turn)
-        ]
-        for end in ends[-MAX_WHOLES:]:
-            data = self.weave.current() if end == last else self.weave.at(end)
-            weave.advance(data, steps[end])
-
-    @staticmethod
-    def _joined(steps: Sequence[Step]) -> Step:
-        """Return the one step that stands for several which can no longer be told apart.
-
-        Whoever takes back a turn takes back nothing that may be another's, so what is unknown of one is
-        unknown of all, and what several turns made goes with the first of them only.
-        """
-        if any(step.author is Author.UNKNOWN for step in steps) and len(steps) > 1:
-            return Step(Author.UNKNOWN, steps[-1].turn)
-        return steps[-1] if steps[0].turn == steps[-1].turn else steps[0]
-
-    def _reviewed_turns(self, reference: bytes) -> list[tuple[bytes, Step]]:
-        """Return what each turn made of the file, of what is reviewed; nothing if that cannot be told.
-
-        Args:
-            reference: What they came to in the end.
-        """
-        lines, steps = self.weave.lines, self.weave.steps
-        kept = {line.added for line in lines if line.added_kept}
-        kept |= {line.removed for line in lines if line.removed_kept}
-        # Of several steps of one turn, the last one.
-        ends: dict[tuple[Author, str], int] = {}
-        for number in sorted(number for number in kept if number is not None):
-            ends[steps[number].author, steps[number].turn] = number
-        numbers = list(ends.values())
-        if not numbers or len(numbers) > MAX_WHOLES or numbers != sorted(numbers):
-            return []
-        texts = [(self.weave.reviewed_at(number), steps[number]) for number in numbers]
-        return texts if texts[-1][0] == reference else []
 
     # Review -----------------------------------------------------------------------------------
 
