@@ -67,7 +67,8 @@ def run_command(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return int(Exit.FAILED)
     except OSError as error:
-        print(f"autopilot-ls: {visible(str(error))}", file=sys.stderr)
+        said = f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        print(f"autopilot-ls: {visible(said)}", file=sys.stderr)
         return int(Exit.FAILED)
 
 

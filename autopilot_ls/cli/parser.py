@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from autopilot_ls import __version__
 from autopilot_ls.cli.commands import (
@@ -48,7 +48,7 @@ MODES: Final = ("read-only", "propose", "auto", "escalate")
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    _Commands: TypeAlias = _SubParsersAction[argparse.ArgumentParser]
+    _Commands: TypeAlias = "_SubParsersAction[_Parser]"
 
 _ABOUT: Final = """\
 Supervise coding agents from any editor that speaks the Language Server Protocol.
@@ -207,15 +207,30 @@ def parse(arguments: Sequence[str]) -> Command:
     Raises:
         SystemExit: With 2 and a message on wrong usage, with 0 after `--help` and `--version`.
     """
-    found = _parser().parse_args(list(arguments))
+    found, unknown = _parser().parse_known_args(list(arguments))
+    # The innermost command says what is wrong, since its own help tells what it takes.
+    spoken = cast("_Parser", found.spoken)
+    if unknown:
+        spoken.error(f"unknown option or argument: {' '.join(unknown)}")
+    if "make" not in found:
+        spoken.error("a command is missing")
     values = {
-        key: value for key, value in vars(found).items() if key not in {"stdio", "remote", "make"}
+        key: value
+        for key, value in vars(found).items()
+        if key not in {"stdio", "remote", "make", "spoken"}
     }
     return cast("Command", found.make(**values))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with where to read on, and not the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See: {self.prog} --help\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         "autopilot-ls",
         description=_ABOUT,
         epilog=f"{_MAIN_EXAMPLES}\n{_EXIT_CODES}",
@@ -223,12 +238,13 @@ def _parser() -> argparse.ArgumentParser:
         # Abbreviated options would change their meaning when a new option comes.
         allow_abbrev=False,
     )
+    parser.set_defaults(spoken=parser)
     parser.add_argument("--version", action="version", version=f"autopilot-ls {__version__}")
     parser.add_argument("--stdio", action="store_true", help="be the language server")
     parser.add_argument(
         "--remote", choices=["auto"], help="be it by way of the process that all editors share"
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_run(commands)
     hud = _new(commands, "hud", "see what all open sessions do", _HUD)
     hud.add_argument("session", nargs="?", metavar="SESSION", help="only this one, open or not")
@@ -254,10 +270,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _new(
-    commands: _Commands, name: str, summary: str, epilog: str, about: str = ""
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
+def _new(commands: _Commands, name: str, summary: str, epilog: str, about: str = "") -> _Parser:
+    parser = commands.add_parser(
         name,
         help=summary,
         description=about or f"{summary[0].upper()}{summary[1:]}.",
@@ -265,6 +279,8 @@ def _new(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(spoken=parser)
+    return parser
 
 
 def _add_run(commands: _Commands) -> None:
@@ -278,12 +294,14 @@ def _add_run(commands: _Commands) -> None:
     run.add_argument(
         "text", nargs="+", metavar="TEXT", help="what the agent should do; - reads standard input"
     )
-    run.add_argument("--cwd", metavar="DIR", help="the folder to work in (default: this one)")
-    run.add_argument("--mode", choices=MODES, help="how much the agent may do")
-    run.add_argument("--model", help="the model, by the agent's own name")
-    run.add_argument("--effort", help="the reasoning effort, by the agent's own name")
     run.add_argument(
-        "--session", metavar="ID", help="go on with this session; `last` is the newest"
+        "--cwd", type=_given, metavar="DIR", help="the folder to work in (default: this one)"
+    )
+    run.add_argument("--mode", choices=MODES, help="how much the agent may do")
+    run.add_argument("--model", type=_given, help="the model, by the agent's own name")
+    run.add_argument("--effort", type=_given, help="the reasoning effort, by the agent's own name")
+    run.add_argument(
+        "--session", type=_given, metavar="ID", help="go on with this session; `last` is the newest"
     )
     run.add_argument(
         "--json", action="store_true", help="print events as JSON, one a line; nobody is asked"
@@ -299,7 +317,7 @@ def _add_changes(commands: _Commands) -> None:
     changes = _new(
         commands, "changes", "what was changed without asking; keep or undo it", _CHANGES
     )
-    actions = changes.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    actions = changes.add_subparsers(title="commands", metavar="COMMAND")
     listed = _new(actions, "list", "list what nobody has reviewed yet", _CHANGES)
     listed.set_defaults(make=ListChanges)
     keep = _new(actions, "keep", "take changes as reviewed", _CHANGES)
@@ -335,7 +353,7 @@ def _make_chosen(
 
 def _add_sessions(commands: _Commands) -> None:
     sessions = _new(commands, "sessions", "look at what was recorded", _SESSIONS)
-    actions = sessions.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    actions = sessions.add_subparsers(title="commands", metavar="COMMAND")
     listed = _new(actions, "list", "list the sessions, the one used last first", _SESSIONS)
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.add_argument("--archived", action="store_true", help="those that were put away")
@@ -386,7 +404,7 @@ def _add_daemon(commands: _Commands) -> None:
 
 def _add_policy(commands: _Commands) -> None:
     policy = _new(commands, "policy", "the rules that decide what an agent may do", _POLICY)
-    actions = policy.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    actions = policy.add_subparsers(title="commands", metavar="COMMAND")
     show = _new(actions, "show", "print the built-in rules, then your own", _POLICY)
     show.set_defaults(make=ShowPolicy)
     _add_check(actions, "check", "what the policy says to a command line", parts=False)
@@ -441,7 +459,17 @@ def _make_backtest(*, sessions: list[str], policy: Path | None) -> Backtest:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if not 0 <= number <= 1_000_000:  # noqa: PLR2004 - said in the message.
         raise argparse.ArgumentTypeError("must be between 0 and 1000000")
     return number
+
+
+def _given(text: str) -> str:
+    # An unset variable of a script must not begin another session, nor mean another folder.
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; give a value, or leave the option out")
+    return text

@@ -152,7 +152,8 @@ class Sessions:
         self._require_open()
         if not cwd.is_absolute() or not cwd.is_dir():
             raise InvalidRequest(
-                f"{cwd} is not an existing folder.", advice="Give `cwd` as an absolute folder."
+                f"{cwd} is not an existing folder.",
+                advice="Give the absolute path of a folder that exists.",
             )
         runtime = self._settings.runtime
         self.factory(runtime)

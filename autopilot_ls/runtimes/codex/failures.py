@@ -194,7 +194,8 @@ def start_failure(what: str, tail: str) -> AgentError:
         tail: The end of its standard error.
     """
     said = readable_stderr(tail)
-    message = f"{what} It says: {said}" if said else what
+    end = "" if said.endswith((".", "!", "?", "…")) else "."
+    message = f"{what} It says: {said}{end}" if said else what
     lowered = said.lower()
     if "untrusted" in lowered and "no longer supported" in lowered:
         return AgentStartFailed(message, advice=_UNTRUSTED_ADVICE)

@@ -157,7 +157,8 @@ def test_the_codes_of_agents_are_those_of_agents() -> None:
     ("raised", "code", "said"),
     [
         (AgentNotFound("No agent\x1b[2J.", advice="Get one."), 3, "No agent\\x1b[2J. Get one."),
-        (PermissionError(13, "Permission denied", "/x"), 1, "Permission denied"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "ls: /x: Permission denied.\n"),
+        (OSError("Nothing goes"), 1, "Nothing goes"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

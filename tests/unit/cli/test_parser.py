@@ -68,34 +68,43 @@ def test_words_become_commands(words: str, command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "who", "what"),
     [
-        "",
-        "run",
-        "run --mode yolo x",
-        "run --mode",
-        "run --jso x",
-        "sessions",
-        "sessions tail x -n -1",
-        "sessions tail x -n many",
-        "sessions delete",
-        "policy",
-        "policy check",
-        "policy check --mode sometimes -- ls",
-        "daemon --stop --status",
-        "--remote=elsewhere",
-        "nothing",
-        "--nothing",
-        "doctor too much",
+        ("", "", "a command is missing"),
+        ("run", "run", "the following arguments are required: TEXT"),
+        ("run --mode yolo x", "run", "argument --mode: invalid choice: 'yolo'"),
+        ("run --mode", "run", "argument --mode: expected one argument"),
+        ("run --jso x", "run", "unknown option or argument: --jso"),
+        ("run --session= x", "run", "argument --session: it is empty"),
+        ("run --cwd= x", "run", "argument --cwd: it is empty"),
+        ("run --model= x", "run", "argument --model: it is empty"),
+        ("run --effort= x", "run", "argument --effort: it is empty"),
+        ("sessions", "sessions", "a command is missing"),
+        ("sessions --all", "sessions", "unknown option or argument: --all"),
+        ("sessions tail x -n -1", "sessions tail", "must be between 0 and 1000000"),
+        ("sessions tail x -n many", "sessions tail", "'many' is not a whole number"),
+        ("sessions delete", "sessions delete", "the following arguments are required: ID"),
+        ("policy", "policy", "a command is missing"),
+        ("policy check", "policy check", "the following arguments are required: CMD"),
+        ("policy check --mode sometimes -- ls", "policy check", "invalid choice: 'sometimes'"),
+        ("daemon --stop --status", "daemon", "not allowed with argument --stop"),
+        ("--remote=elsewhere", "", "argument --remote: invalid choice: 'elsewhere'"),
+        ("nothing", "", "invalid choice: 'nothing'"),
+        ("--nothing", "", "unknown option or argument: --nothing"),
+        ("doctor too much", "doctor", "unknown option or argument: too much"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
-    words: str, capsys: pytest.CaptureFixture[str]
+def test_wrong_usage_exits_with_2_and_one_line_that_says_what_is_wrong(
+    words: str, who: str, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
         parse(words.split())
     assert raised.value.code == 2
-    assert "error:" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    program = f"autopilot-ls {who}".strip()
+    assert line.startswith(f"{program}: ")
+    assert what in line
+    assert line.endswith(f". See: {program} --help")
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,7 +153,7 @@ def test_the_noise_of_a_start_is_left_out_of_its_failure() -> None:
         "WARNING: proceeding, even though we could not create PATH aliases: x\n"
         "\x1b[31mError: bad thing\x1b[0m\n\nStack backtrace:\n   0: <unknown>\n   1: <unknown>\n"
     )
-    assert start_failure("It ended.", tail).message == "It ended. It says: Error: bad thing"
+    assert start_failure("It ended.", tail).message == "It ended. It says: Error: bad thing."
 
 
 # The manifest -----------------------------------------------------------------------------------
