@@ -94,7 +94,7 @@ def _title(approval: Approval, root: str | None) -> str:
             return f"Allow for this turn: {_widest(action.permissions)}"
         case QuestionAction():
             return "Answer: " + " / ".join(
-                question.header or question.text for question in action.questions
+                question.text or question.header for question in action.questions
             )
         case ElicitationAction():
             return f"MCP server {action.server} asks: {action.message}"

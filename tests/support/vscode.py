@@ -189,6 +189,19 @@ class Workbench:
                 return
             assert time.monotonic() < deadline, f"there is no button {title!r}"
 
+    def choose(self, row: Locator, entry: str) -> None:
+        """Choose in the context menu of a row."""
+        item = self.page.get_by_role("menuitem", name=entry)
+        self.see(row).click(button="right")
+        deadline = time.monotonic() + WAIT / 1000
+        while True:
+            # A menu takes no clicks in its first moments.
+            with suppress(PlaywrightError):
+                self.see(item).click(timeout=2_000)
+                item.wait_for(state="hidden", timeout=2_000)
+                return
+            assert time.monotonic() < deadline, f"the menu's entry {entry!r} cannot be chosen"
+
     def toast(self, text: str | re.Pattern[str]) -> Locator:
         """Return a message by its text."""
         return self.page.locator(".notification-toast").filter(has_text=text)

@@ -157,7 +157,9 @@ export class Approvals implements Disposable {
             },
           ]
         : []),
-      decide('accept', 'check'),
+      ['question', 'elicitation'].includes(pending.kind)
+        ? { label: '$(edit) Answer…', run: () => this.decide(approvalId, 'accept') }
+        : decide('accept', 'check'),
       ...(['command', 'patch'].includes(pending.kind)
         ? [decide('acceptForSession', 'check-all', 'The like no longer asks, until the session ends')]
         : []),

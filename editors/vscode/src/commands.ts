@@ -17,7 +17,7 @@ import { approvalOf } from './documents';
 import { guarded } from './failures';
 import type { Mode } from './generated';
 import { help } from './install';
-import { actionMenu, pickMode, pickReview } from './menus';
+import { actionMenu, pickMode, pickReview, pickSession } from './menus';
 import type { Caller } from './protocol';
 import type { Review } from './review';
 import type { Sessions } from './sessionsView';
@@ -70,6 +70,13 @@ function taskCommands({ server, store }: Parts): Record<string, Run> {
     });
     store.choose(sessionId);
   };
+  const on =
+    (name: 'autopilot.turn.unqueue' | 'autopilot.turn.release') =>
+    async ({ target }: Node): Promise<void> => {
+      if (target?.kind !== 'message') return;
+      const { sessionId, messageId } = target;
+      await server.call(name, { sessionId, messageId });
+    };
   return {
     ask: async (place?: Uri) => {
       const about = place instanceof Uri ? place : undefined;
@@ -106,12 +113,8 @@ function taskCommands({ server, store }: Parts): Record<string, Run> {
       const { text, references, attachments } = task;
       await server.call('autopilot.turn.queue', { sessionId, text, references, attachments });
     },
-    unqueue: async ({ target }: Node) => {
-      if (target?.kind === 'message') {
-        const { sessionId, messageId } = target;
-        await server.call('autopilot.turn.unqueue', { sessionId, messageId });
-      }
-    },
+    unqueue: on('autopilot.turn.unqueue'),
+    release: on('autopilot.turn.release'),
     reviewCode: async () => {
       const target = await pickReview();
       if (target === undefined) return;
@@ -268,6 +271,13 @@ function sessionCommands({ server, sessions, store }: Parts): Record<string, Run
         await server.call('autopilot.session.rename', { sessionId, title });
     }),
     archiveSession: on(async sessionId => server.call('autopilot.session.archive', { sessionId })),
+    bringBackSession: async () => {
+      const { sessions: archived } = await server.call('autopilot.session.list', { archived: true });
+      const sessionId = await pickSession(archived);
+      if (sessionId === undefined) return;
+      await server.call('autopilot.session.archive', { sessionId, archived: false });
+      await sessions.load();
+    },
     compactSession: on(async sessionId => server.call('autopilot.session.compact', { sessionId })),
     forkSession: on(async sessionId => {
       const forked = await server.call('autopilot.session.fork', { sessionId });

@@ -2,7 +2,7 @@
 
 import { commands, window } from 'vscode';
 import type { Approvals } from './approvals';
-import type { Mode, ReviewTarget } from './generated';
+import type { Mode, ReviewTarget, SessionSummary } from './generated';
 import { runs, type Store } from './store';
 import { count, since, withoutIcons } from './text';
 import { modes } from './trust';
@@ -24,6 +24,16 @@ export async function pickMode(now: Mode): Promise<Mode | undefined> {
   const placeHolder =
     items.length < 4 ? 'Trust this folder to have more modes.' : 'How much may the agent do by itself?';
   return (await window.showQuickPick(items, { title: 'Autopilot: mode', placeHolder }))?.mode;
+}
+
+/** Asks for one of the sessions that were put away. */
+export async function pickSession(archived: readonly SessionSummary[]): Promise<string | undefined> {
+  if (archived.length === 0) {
+    void window.showInformationMessage('Autopilot: no session is archived.');
+    return undefined;
+  }
+  const items = archived.map(({ id, title, cwd }) => ({ label: withoutIcons(title), detail: cwd, id }));
+  return (await window.showQuickPick(items, { title: 'Autopilot: bring back a session' }))?.id;
 }
 
 /** Asks what a review is to look at. */

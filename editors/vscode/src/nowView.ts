@@ -32,12 +32,12 @@ export function nowNodes(store: Store): readonly Node[] {
       children: tail.map((line, index) => ({ id: `command-${id}-${index}`, label: line, icon: 'blank' })),
     })),
     ...files(session),
-    ...session.queue.map(({ id, text }) => ({
+    ...session.queue.map(({ id, text, held }) => ({
       id: `queue-${id}`,
       label: text,
-      description: 'for the end of the turn',
-      icon: 'comment-unresolved',
-      context: 'message',
+      description: held ? 'held, since the turn did not complete' : 'for the end of the turn',
+      icon: held ? 'debug-pause' : 'comment-unresolved',
+      context: held ? 'message-held' : 'message',
       target: { kind: 'message' as const, sessionId: session.sessionId, messageId: id },
     })),
     ...session.agents.map(agent => ({

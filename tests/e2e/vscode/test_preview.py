@@ -60,8 +60,7 @@ def begin(bench: Workbench, here: World) -> None:
 
 
 def open_preview(bench: Workbench) -> None:
-    bench.see(bench.row("Approvals", PROPOSED)).click(button="right")
-    bench.see(bench.page.get_by_role("menuitem", name="Choose Hunks")).click()
+    bench.choose(bench.row("Approvals", PROPOSED), "Choose Hunks")
     bench.see(panel(bench).locator(".monaco-list-row").filter(has_text="line_6"))
 
 

@@ -348,7 +348,7 @@ def test_approvals_are_found_at_their_lines() -> None:
         "apr-1": "*Without asking:* Run: cat shop/cart.py. Allowed by",
         "apr-2": "### Approval accepted: Change shop/cart.py (+2 −1)",
         "apr-3": "### Approval declined: Run outside the sandbox: pip install",
-        "apr-4": "### Approval accepted: Answer: Rounding",
+        "apr-4": "### Approval accepted: Answer: How should half cents be rounded?",
         "apr-5": "### Approval waiting for you: Delete shop/old.py (+0 −2)",
     }
     for name, start in starts.items():
