@@ -267,7 +267,7 @@ async def fail(editor: Editor, path: Path, session: str) -> None:
     assert "model" in error["message"]
     await client.wait_method(
         "textDocument/publishDiagnostics",
-        lambda p: any(d["severity"] == 1 for d in p["diagnostics"]),
+        lambda p: p["uri"] == path.as_uri() and any(d["severity"] == 1 for d in p["diagnostics"]),
         since=since,
     )
     assert any("transcript" in a["title"] for a in await editor.actions(path, 0))
