@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from autopilot_ls.model.text import count
-from autopilot_ls.policy.load import WORKSPACE_FILE
+from autopilot_ls.policy.load import NOT_THERE, WORKSPACE_FILE
 from autopilot_ls.policy.report import FileKind, report
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.policies import policy_files
@@ -29,7 +29,9 @@ def policy_findings(settings: Settings) -> Iterator[tuple[Level, str, str]]:
     given.append((Path.cwd() / WORKSPACE_FILE, "workspace"))
     for path, kind in given:
         found = report(files, path, kind)
-        if found.missing:
+        if found.missing and kind == "user" and files.named:
+            yield "problem", f"{path}: {NOT_THERE}.", "Correct the setting, or make the file."
+        elif found.missing:
             if kind == "user":
                 yield "ok", f"only the built-in rules; your own would be {path}", ""
         elif found.problems:

@@ -30,6 +30,9 @@ USER_FILE: Final = "policy.toml"
 REMEMBERED_FILE: Final = "remembered.toml"
 TRUST_FILE: Final = "trusted-policies.json"
 
+NOT_THERE: Final = "there is no such file, and the setting policyFile names it"
+"""What is wrong with a policy that was named and is missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyFiles:
@@ -40,12 +43,14 @@ class PolicyFiles:
         remembered: What "always" decisions wrote.
         trust: Which workspace policies the user trusts.
         folders: Further places that no agent may change: the folder of the records.
+        named: Whether the user's own policy must be there, because the person named it.
     """
 
     user: Path
     remembered: Path
     trust: Path
     folders: tuple[Path, ...] = ()
+    named: bool = False
 
     @classmethod
     def standard(cls, config: Path, state: Path) -> PolicyFiles:
@@ -124,14 +129,17 @@ class Loader:
             workspace: Folder whose own policy counts too.
         """
         layers = [builtin_layer(), places_layer(self._files.places())]
-        layers += self._layer("user", self._files.user)
+        layers += self._layer("user", self._files.user, named=self._files.named)
         layers += self._layer("remembered", self._files.remembered)
         if workspace is not None:
             layers += self._workspace(workspace)
         return Policy(layers)
 
-    def _layer(self, kind: LayerKind, path: Path) -> list[Layer]:
+    def _layer(self, kind: LayerKind, path: Path, *, named: bool = False) -> list[Layer]:
         read = read_file(path)
+        if read.missing and named:
+            # A slip in its name must not lose the rules that deny.
+            read = FileText(problem=NOT_THERE)
         if read.missing:
             self._good.pop(path, None)
             return []

@@ -15,7 +15,7 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Final, cast, get_origin
 
@@ -108,7 +108,15 @@ def load(
     if len(problems) > MAX_PROBLEMS:
         more = len(problems) - MAX_PROBLEMS
         problems[MAX_PROBLEMS:] = [SettingsProblem("", "settings", f"and {more} further problems")]
-    return Settings.model_validate(merged), problems
+    settings = Settings.model_validate(merged)
+    return settings, [_with_mode(each, settings.mode) for each in problems]
+
+
+def _with_mode(problem: SettingsProblem, mode: str) -> SettingsProblem:
+    """Say which mode it is where another one was wanted: that one may have been stricter."""
+    if problem.path != "mode":
+        return problem
+    return replace(problem, message=f"{problem.message}; the mode is {mode}")
 
 
 def environment_variables() -> dict[str, tuple[str, ...]]:

@@ -307,8 +307,8 @@ class Settings(Group):
     policy_file: AbsolutePath | None = Field(
         default=None,
         description=(
-            "The file with your own policy, absolute or beginning with ~. Not set: policy.toml in the "
-            "platform's folder for configuration, such as ~/.config/autopilot-ls."
+            "The file with your own policy, absolute or beginning with ~; it must be there. Not set: policy.toml "
+            "in the platform's folder for configuration, such as ~/.config/autopilot-ls."
         ),
         json_schema_extra=OWN,
     )

@@ -39,7 +39,7 @@ Fingerprint = tuple[tuple[int, int, int] | None, ...]
 def policy_files(settings: Settings) -> PolicyFiles:
     """Return where the user's policy, what was remembered, and what is trusted are kept."""
     standard = PolicyFiles.standard(settings.policy_path.parent, settings.state_folder)
-    return replace(standard, user=settings.policy_path)
+    return replace(standard, user=settings.policy_path, named=settings.policy_file is not None)
 
 
 class Policies:

@@ -17,6 +17,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.settings.tree import CodexSettings, ReviewSettings, Settings
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import open_supervisor
+from tests.support.own_policy import no_rules
 from tests.support.watcher import Watcher
 
 AGENT = Path(__file__).resolve().parents[1] / "support" / "hostile_agent.py"
@@ -37,7 +38,7 @@ async def test_whatever_an_agent_says_nobody_lets_it_through(tmp_path: Path, see
     command = (sys.executable, str(AGENT), "--seed", str(seed), "--answers", str(heard))
     settings = Settings(
         state_dir=tmp_path / "state",
-        policy_file=tmp_path / "policy.toml",
+        policy_file=no_rules(tmp_path / "policy.toml"),
         mode=(Mode.PROPOSE, Mode.READ_ONLY)[seed % 2],
         review=ReviewSettings(enabled=False),
         codex=CodexSettings(command=command, home=home),

@@ -20,6 +20,7 @@ from autopilot_ls.supervisor import notifier, notify_command
 from autopilot_ls.supervisor.notify_command import Message, run
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import open_supervisor
+from tests.support.own_policy import no_rules
 from tests.support.watcher import PATIENCE, Watcher
 from tests.unit.supervisor.played_runtime import PlayedFactory, command
 
@@ -38,6 +39,7 @@ EVIL = (
     "-x $(touch pwned) `id` '\" ; rm -rf ~ \x1b[2J\u202e <a href='https://evil'>ok</a>\nnext "
     + "y" * 2_000
 )
+
 NEWS = Message("limit", EVIL, EVIL, "s1", "/work/a b")
 
 
@@ -170,7 +172,7 @@ async def test_a_relative_folder_of_the_path_is_no_place_for_it(tmp_path: Path) 
 def settings_with(tmp_path: Path, words: tuple[str, ...], *on: str) -> Settings:
     notify = NotifySettings.model_validate({"command": words, "on": on or ("limit", "high-risk")})
     return Settings(
-        state_dir=tmp_path / "state", policy_file=tmp_path / "policy.toml", notify=notify
+        state_dir=tmp_path / "state", policy_file=no_rules(tmp_path / "policy.toml"), notify=notify
     )
 
 

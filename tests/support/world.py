@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autopilot_ls.scripted_model import ScriptedModel, codex_config
+from tests.support.own_policy import no_rules
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TERM")
 
@@ -77,7 +78,7 @@ def world(model: ScriptedModel, config: Mapping[str, object] | None = None) -> G
             "XDG_RUNTIME_DIR": str(root / "run"),
             "CODEX_HOME": str(here.codex_home),
             "AUTOPILOT_STATE_DIR": str(here.state),
-            "AUTOPILOT_POLICY_FILE": str(root / "policy.toml"),
+            "AUTOPILOT_POLICY_FILE": str(no_rules(root / "policy.toml")),
             "AUTOPILOT_CODEX_COMMAND": json.dumps([str(codex_binary())]),
             "AUTOPILOT_CODEX_CONFIG": json.dumps({**codex_config(model), **(config or {})}),
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),

@@ -31,6 +31,7 @@ from autopilot_ls.model.review import chosen
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
+from tests.support.own_policy import no_rules
 from tests.support.play.agent import Patcher, Proposal
 from tests.support.play.disk import Disk, tokens
 from tests.support.play.editor import Editor, Save
@@ -62,7 +63,7 @@ class Scene:
         self.patcher = Patcher(self.disk)
         self.settings = Settings(
             state_dir=root / "state",
-            policy_file=root / "policy.toml",
+            policy_file=no_rules(root / "policy.toml"),
             review=ReviewSettings(enabled=True),
         )
         self.state = SessionState("")

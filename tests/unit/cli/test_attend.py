@@ -28,6 +28,7 @@ from autopilot_ls.model.events import Event, Notice, TextDelta
 from autopilot_ls.settings.tree import Settings
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
+from tests.support.own_policy import no_rules
 from tests.support.pseudo_terminal import Person, person
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime, command, update
 
@@ -48,7 +49,9 @@ async def attended(tmp_path: Path, mouth: Mouth, out: io.StringIO) -> AsyncGener
     work = tmp_path / "work"
     work.mkdir()
     factory = PlayedFactory()
-    settings = Settings(state_dir=tmp_path / "state", policy_file=tmp_path / "policy.toml")
+    settings = Settings(
+        state_dir=tmp_path / "state", policy_file=no_rules(tmp_path / "policy.toml")
+    )
     with anyio.fail_after(30):
         async with (
             open_supervisor(settings, factories={"codex": factory}) as supervisor,

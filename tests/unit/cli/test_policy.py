@@ -53,14 +53,14 @@ class World:
     """A home with a user's policy file, and a workspace."""
 
     def __init__(self, root: Path) -> None:
-        self.user = root / "config" / "policy.toml"
+        self.user = root / "config" / "autopilot-ls" / "policy.toml"
         self.state = root / "state"
         self.workspace = root / "workspace"
         for folder in (self.user.parent, self.state, self.workspace):
-            folder.mkdir()
+            folder.mkdir(parents=True)
         self.theirs = self.workspace / ".autopilot" / "policy.toml"
         self.environment = {
-            "AUTOPILOT_POLICY_FILE": str(self.user),
+            "XDG_CONFIG_HOME": str(root / "config"),
             "AUTOPILOT_STATE_DIR": str(self.state),
         }
 

@@ -60,6 +60,7 @@ from autopilot_ls.supervisor.review.desk import ReviewDesk
 from autopilot_ls.supervisor.shelf import Shelf
 from autopilot_ls.trace.summary import SessionSummary
 from tests.protocol.client import FULL
+from tests.support.own_policy import no_rules
 
 SESSION = "20260101-000000-abcdef"
 
@@ -349,7 +350,10 @@ class Place:
     def __init__(self, root: Path, tasks: anyio.abc.TaskGroup) -> None:
         self.root = root
         self.backend = StandIn(
-            Settings(state_dir=root / "state", policy_file=root / "config" / "policy.toml"), root
+            Settings(
+                state_dir=root / "state", policy_file=no_rules(root / "config" / "policy.toml")
+            ),
+            root,
         )
         self._jobs = Jobs(tasks)
 

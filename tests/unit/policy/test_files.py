@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,24 @@ def write(path: Path, text: str) -> None:
 def outcome(policy: Policy, text: str, workspace: Path) -> Outcome:
     action = CommandAction(command=text, cwd=str(workspace))
     return policy.judge(action, mode=Mode.AUTO, workspace=workspace).outcome
+
+
+def test_a_policy_that_was_named_must_be_there(files: PolicyFiles, workspace: Path) -> None:
+    line = CommandAction(command="ls", cwd=str(workspace))
+
+    def outcome(loader: Loader) -> Outcome:
+        return loader.load(workspace).judge(line, mode=Mode.AUTO, workspace=workspace).outcome
+
+    assert outcome(Loader(files)) is Outcome.ALLOW
+    loader = Loader(replace(files, named=True))
+    assert outcome(loader) is Outcome.ASK
+    (problem,) = loader.load(workspace).problems
+    assert problem.file == str(files.user)
+    write(files.user, DENY_LS)
+    assert outcome(loader) is Outcome.DENY
+    # Its last good rules stay when it goes.
+    files.user.unlink()
+    assert outcome(loader) is Outcome.DENY
 
 
 def test_a_workspaces_policy_is_small(files: PolicyFiles, workspace: Path) -> None:

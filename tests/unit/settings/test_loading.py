@@ -122,7 +122,7 @@ def test_a_wrong_value_is_reported_with_its_path(content: object, path: str, hin
 def test_a_problem_reads_as_one_line_with_its_path_and_source() -> None:
     assert str(only_problem({"mode": "reckless"})) == (
         "autopilot.mode (initializationOptions): must be 'read-only', 'propose', "
-        "'auto' or 'escalate'"
+        "'auto' or 'escalate'; the mode is propose"
     )
 
 
@@ -163,6 +163,7 @@ def test_a_wrong_mode_keeps_the_stricter_one_below_it(wrong: object) -> None:
     )
     assert settings.mode is Mode.READ_ONLY
     assert [problem.path for problem in problems] == ["mode"]
+    assert problems[0].message.endswith("the mode is read-only")
 
 
 @pytest.mark.parametrize("mode", list(Mode))

@@ -12,6 +12,7 @@ from autopilot_ls.model.approvals import Approval
 from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.requests import StartTurn
 from autopilot_ls.supervisor.supervisor import Attachment, Supervisor, open_supervisor
+from tests.support.own_policy import no_rules
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime
 
@@ -43,7 +44,7 @@ class Stage:
 def settings(tmp_path: Path) -> Settings:
     return Settings(
         state_dir=tmp_path / "state",
-        policy_file=tmp_path / "policy.toml",
+        policy_file=no_rules(tmp_path / "policy.toml"),
         # Only the tests of the review need the baselines, which cost each turn some calls of git.
         review=ReviewSettings(enabled=False),
     )

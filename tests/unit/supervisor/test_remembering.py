@@ -124,8 +124,12 @@ async def test_what_would_ask_all_the_same_is_not_offered(stage: Stage) -> None:
     await stage.start()
     assert _ask(stage, add(stage.workspace / "new.txt", "x\n"), "k1").offers == ()
     assert _ask(stage, ToolAction(server="s", tool="t"), "k2").offers == ()
+
+
+async def test_nothing_is_offered_while_the_policy_was_never_good(stage: Stage) -> None:
     stage.supervisor.settings.policy_path.write_text("broken = [\n")
-    assert _ask(stage, "pytest", "k3").offers == ()
+    await stage.start()
+    assert _ask(stage, "pytest", "k1").offers == ()
 
 
 async def test_no_client_can_make_up_a_rule(stage: Stage) -> None:
