@@ -75,8 +75,7 @@ def test_accepting_a_patch_changes_the_buffer_with_undo_intact_and_a_silent_writ
         here.write("area.py", CODE)
         with neovim(here, "area.py", extra=WATCH) as editor:
             _start_from_the_comment(editor)
-            progress = cast("list[list[str]]", editor.lua("_G.heard"))
-            assert progress[0][0] == "begin"
+            editor.wait("(_G.heard[1] or {})[1]", lambda kind: kind == "begin")
             _keyboard_is_free(editor)
 
             editor.terminal.type("gg")
