@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tests.support.neovim import Neovim
@@ -33,10 +34,15 @@ def do(editor: Neovim, line: str) -> None:
 
 def take(editor: Neovim, title: str) -> None:
     """Take an entry of the list that is open by its number."""
-    screen = editor.terminal.wait_for(title)
-    number = next(row for row in screen.splitlines() if title in row).strip().split(":")[0]
-    editor.terminal.type(number)
+    screen = editor.terminal.wait_for(lambda shown: _number(shown, title) != "")
+    editor.terminal.type(_number(screen, title))
     editor.terminal.press("Enter")
+
+
+def _number(screen: str, title: str) -> str:
+    """Return the number of an entry; a message beside the list may have its words as well."""
+    entries = (re.match(r"\s*(\d+): ", row) for row in screen.splitlines() if title in row)
+    return next((entry[1] for entry in entries if entry is not None), "")
 
 
 def waits(editor: Neovim, count: int) -> None:
