@@ -67,7 +67,8 @@ def make_reviews(
         from autopilot_ls.edits.baselines.baselines import Baselines
         from autopilot_ls.supervisor.review.snapshots import GitSnapshots
 
-        return GitSnapshots(Baselines(store, workspace, private=[folder]), workspace)
+        baselines = Baselines(store, workspace, private=[folder], start=tasks.start_soon)
+        return GitSnapshots(baselines, workspace)
 
     keep_for = settings.trace.max_age_days * 86_400.0
     return Reviews(folder, snapshots, tasks, changed, keep_for)

@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ async def run_tool(
     feed: Iterable[bytes] | bytes = b"",
     seconds: float,
     max_output: int,
+    heard: Callable[[bytes], None] | None = None,
 ) -> ToolResult:
     """Run a program to its end; however this is left, its process group is gone and reaped.
 
@@ -68,6 +69,7 @@ async def run_tool(
             error ends the program.
         seconds: Time that all of it may take.
         max_output: Bytes of standard output that are accepted.
+        heard: Called with each piece of the standard output as it comes, long before the end maybe.
 
     Raises:
         AgentNotFound: The program does not exist or may not be executed.
@@ -77,7 +79,7 @@ async def run_tool(
     """
     with anyio.fail_after(seconds):
         async with _running(command, cwd, env) as tool:
-            return await tool.finish(feed, max_output)
+            return await tool.finish(feed, max_output, heard)
 
 
 class _Tool:
@@ -91,7 +93,12 @@ class _Tool:
         self._exited = anyio.Event()
         self._watch = ExitWatch(popen, self._exited.set)
 
-    async def finish(self, feed: Iterable[bytes] | bytes, max_output: int) -> ToolResult:
+    async def finish(
+        self,
+        feed: Iterable[bytes] | bytes,
+        max_output: int,
+        heard: Callable[[bytes], None] | None,
+    ) -> ToolResult:
         failures: list[Exception] = []
         pieces: list[bytes] = []
         async with anyio.create_task_group() as tasks:
@@ -118,6 +125,8 @@ class _Tool:
                     tasks.cancel_scope.cancel()
                     break
                 pieces.append(piece)
+                if heard is not None:
+                    heard(piece)
             else:
                 # Who closed its output reads no more either, or it will end without.
                 await self._exited.wait()

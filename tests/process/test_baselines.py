@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
+from anyio.abc import TaskGroup
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -683,6 +684,89 @@ async def test_a_take_that_is_cancelled_leaves_nothing_behind(workspace: Path, h
     base = await make(workspace, home).take()
     assert base.files == 300
     assert not [one for one in (baselines.folder / "git").rglob("*") if "tmp_" in one.name]
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    """A folder with a git whose imports end, with the exit code that they read, once that is written."""
+    folder = tmp_path / "held"
+    folder.mkdir()
+    os.mkfifo(folder / "end")
+    (folder / "git").write_text(
+        f'#!/bin/sh\n{GIT} "$@" || exit\n'
+        f'case " $* " in *" fast-import "*) read -r code < \'{folder}/end\'; exit $code;; esac\n'
+    )
+    (folder / "git").chmod(0o755)
+    return folder
+
+
+async def let_go(held: Path, code: int) -> None:
+    await anyio.to_thread.run_sync((held / "end").write_text, f"{code}\n", abandon_on_cancel=True)
+
+
+def make_ahead(workspace: Path, home: Path, held: Path, tasks: TaskGroup) -> Baselines:
+    store = workspace.parent / "state" / "baselines"
+    store.mkdir(parents=True, exist_ok=True)
+    environ = {"PATH": str(held), "HOME": str(home)}
+    return Baselines(store, workspace, environ=environ, start=tasks.start_soon)
+
+
+async def test_a_first_baseline_is_there_before_it_is_stored(
+    workspace: Path, home: Path, held: Path
+) -> None:
+    (workspace / "a").write_text("before")
+    order: list[str] = []
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            baselines = make_ahead(workspace, home, held, tasks)
+            base = await baselines.take()
+            (workspace / "a").write_text("after!")
+
+            async def read() -> None:
+                assert await baselines.read(base.id, "a") == b"before"
+                order.append("read")
+
+            async def compare() -> None:
+                assert await changed(baselines, base.id) == {"a": Change.UPDATE}
+                order.append("compared")
+
+            for wait in (read, compare):
+                tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            order.append("stored")
+            # The first look and the one of the comparison.
+            await let_go(held, 0)
+            await let_go(held, 0)
+    assert order[0] == "stored"
+    assert sorted(order[1:]) == ["compared", "read"]
+
+
+async def test_a_baseline_that_could_not_be_stored_says_why(
+    workspace: Path, home: Path, held: Path
+) -> None:
+    (workspace / "a").write_text("a")
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            baselines = make_ahead(workspace, home, held, tasks)
+            base = await baselines.take()
+            await let_go(held, 7)
+            for ask in (baselines.read(base.id, "a"), baselines.changes(base.id, base.id)):
+                with pytest.raises(BaselineUnavailable, match=r"not be stored: .* ended with 7"):
+                    await ask
+
+
+async def test_a_take_that_goes_on_in_a_task_can_be_cancelled(workspace: Path, home: Path) -> None:
+    for number in range(300):
+        (workspace / f"f{number}").write_text(str(number))
+    async with anyio.create_task_group() as tasks:
+        for pause in (0.0, 0.005, 0.01, 0.02, 0.04):
+            baselines = make_ahead(workspace, home, Path(GIT).parent, tasks)
+            with anyio.move_on_after(pause):
+                await baselines.take()
+    # The tasks have ended, and nobody holds the lock.
+    after = make(workspace, home)
+    assert (await after.take()).files == 300
+    assert not [one for one in (after.folder / "git").rglob("*") if "tmp_" in one.name]
 
 
 async def test_the_state_folder_in_the_workspace_is_not_looked_at(

@@ -33,6 +33,7 @@ FIGURES = [
     "approval to diagnostic, during the flood: median",
     "approval to diagnostic, during the flood: p99",
     "baseline, first",
+    "baseline, first, until it is stored",
     "baseline, the one after the first",
     "baseline, warm",
     "changes of ten files",

@@ -11,14 +11,15 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
+from autopilot_ls.edits.baselines.ahead import LookAhead
 from autopilot_ls.edits.baselines.history import History
 from autopilot_ls.edits.baselines.hunks import edits_between, file_change
 from autopilot_ls.edits.baselines.lock import locked
@@ -40,6 +41,9 @@ from autopilot_ls.model.errors import BaselineUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+StartTask = Callable[[Callable[[], Coroutine[Any, Any, object]]], object]
+"""Starts a task that nobody waits for, such as `TaskGroup.start_soon`."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -54,6 +58,7 @@ class Baselines:
         limits: BaselineLimits | None = None,
         environ: Mapping[str, str] | None = None,
         private: Sequence[Path] = (),
+        start: StartTask | None = None,
     ) -> None:
         """Describe them; nothing is made or read before the first call.
 
@@ -63,6 +68,8 @@ class Baselines:
             limits: `BaselineLimits()` when omitted.
             environ: Where PATH and HOME are taken from; the process's own when omitted.
             private: Folders besides the store that are never looked at, such as the state folder.
+            start: Starts a task, in which a first look is stored after `take` has returned; without
+                it, `take` waits for that too.
         """
         self._limits = limits or BaselineLimits()
         self._environ = dict(os.environ if environ is None else environ)
@@ -73,6 +80,9 @@ class Baselines:
         self.folder: Final = self._store / key
         self._turn = anyio.Lock()
         self._looker: Looker | None = None
+        self._start = start
+        self._ahead: LookAhead | None = None
+        self._lost: dict[str, BaselineUnavailable] = {}
 
     # -- looking
 
@@ -86,8 +96,32 @@ class Baselines:
             BaselineUnavailable: There is no usable git, the workspace is too large, or it cannot be
                 looked at; nothing else is affected.
         """
-        async with self._alone() as looker:
-            return await looker.look(extra)
+
+        async def look(known: Callable[[Baseline], None]) -> Baseline:
+            return await self._look(extra, known)
+
+        ahead = LookAhead(look)
+        if self._start is None:
+            await ahead.run()
+        else:
+            self._start(ahead.run)
+        self._ahead = ahead
+        return await ahead.answer()
+
+    async def _look(self, extra: Iterable[str], known: Callable[[Baseline], None]) -> Baseline:
+        told: list[str] = []
+
+        def tell(baseline: Baseline) -> None:
+            told.append(baseline.id)
+            known(baseline)
+
+        try:
+            async with self._alone() as looker:
+                return await looker.look(extra, tell)
+        except BaselineUnavailable as error:
+            # Whoever asks for it later is told what had become of it.
+            self._lost.update(dict.fromkeys(told, error))
+            raise
 
     async def changes(self, since: str, until: str | None = None) -> Changes:
         """Return what differs between a baseline and another, or the disk now.
@@ -99,14 +133,15 @@ class Baselines:
         Raises:
             BaselineUnavailable: As for `take`, or a baseline is not known any more.
         """
-        _require_id(since)
         if until is not None:
-            looker = await self._open()
+            history = await self._history(since, until)
             with self._failing():
-                return Changes(await self._history(looker).compare(since, _require_id(until)))
+                return Changes(await history.compare(since, until))
         async with self._alone() as looker:
             now = await looker.look(())
-            files = () if now.id == since else await self._history(looker).compare(since, now.id)
+            files = ()
+            if now.id != since:
+                files = await (await self._history(since)).compare(since, now.id)
             return Changes(files, now, now.notices)
 
     async def read(self, baseline: str, path: str) -> bytes | None:
@@ -119,9 +154,9 @@ class Baselines:
         Raises:
             BaselineUnavailable: The baseline is not known any more, or its store is damaged.
         """
-        looker = await self._open()
+        history = await self._history(baseline)
         with self._failing():
-            return await self._history(looker).read(_require_id(baseline), os.fsencode(path))
+            return await history.read(baseline, os.fsencode(path))
 
     async def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
         """Return the contents that `Side.blob` names; what is not known any more is left out.
@@ -130,9 +165,9 @@ class Baselines:
             BaselineUnavailable: They are more than `BaselineLimits.read_bytes` together.
         """
         names = sorted({_require_id(one) for one in blobs})
-        looker = await self._open()
+        history = await self._history()
         with self._failing():
-            return await self._history(looker).contents(names, self._limits.read_bytes)
+            return await history.contents(names, self._limits.read_bytes)
 
     async def file_change(self, changed: ChangedFile, *, name: str) -> FileChange:
         """Return a changed file in the form that is reviewed: exact hunks, or a problem.
@@ -152,18 +187,26 @@ class Baselines:
             found.get(one.blob) if one is not None else None
             for one in (changed.before, changed.after)
         )
-        looker = await self._open()
+        compare = (await self._history()).compare_numbers
         with self._failing():
-            compare = self._history(looker).compare_numbers
             return await file_change(self._workspace, changed, old, new, name=name, compare=compare)
 
     async def edits_between(self, old: bytes, new: bytes) -> tuple[tuple[Edit, int], ...]:
         """Return the edits that make one text of another, each with its index in the new one."""
-        looker = await self._open()
+        history = await self._history()
         with self._failing():
-            return await edits_between(old, new, self._history(looker).compare_numbers)
+            return await edits_between(old, new, history.compare_numbers)
 
-    def _history(self, looker: Looker) -> History:
+    async def _history(self, *baselines: str) -> History:
+        """Return what is stored, of which these are to be had."""
+        if self._ahead is not None:
+            await self._ahead.end()
+        for one in baselines:
+            if (error := self._lost.get(_require_id(one))) is not None:
+                raise BaselineUnavailable(
+                    f"The baseline could not be stored: {error}", advice=error.advice
+                )
+        looker = await self._open()
         return History(looker.repository, looker.watched, self._limits)
 
     # -- the life of what is kept

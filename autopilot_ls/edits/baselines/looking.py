@@ -29,7 +29,6 @@ from autopilot_ls.edits.baselines.repository import (
     TAKEN,
     GitFailed,
     Repository,
-    is_id,
 )
 from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits
 from autopilot_ls.edits.baselines.watched import Watched, decode, remember_ignored
@@ -37,6 +36,7 @@ from autopilot_ls.edits.baselines.watched import Watched, decode, remember_ignor
 _NESTING: Final = 32
 _NESTED: Final = 1_000
 _AT_ONCE: Final = 200
+_ANSWER: Final = re.compile(rb"([0-9a-f]{40})\n(?:040000 tree ([0-9a-f]{40})\t|missing .*)\n")
 _EMPTY: Final = b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
@@ -74,11 +74,15 @@ class Looker:
             if folder.is_relative_to(self._workspace)
         )
 
-    async def look(self, extra: Iterable[str]) -> Baseline:
+    async def look(
+        self, extra: Iterable[str], known: Callable[[Baseline], None] | None = None
+    ) -> Baseline:
         """Bring the store and the index to what the disk is now.
 
         Args:
             extra: Paths that are covered from now on, even if ignored.
+            known: Called at a first look with what will be returned, once everything is read and
+                before the store has it for good.
 
         Raises:
             BaselineUnavailable: It takes too long, or there are too many files.
@@ -104,40 +108,83 @@ class Looker:
             room=self._limits.files - self.repository.indexed(),
         )
         survey = Survey(Reader(self._workspace), plan, self._limits)
+
+        def watched() -> Watched:
+            partial = not (complete and all_known) or survey.tally.overflow > 0
+            return Watched(survey.tally.watched, ignored, partial)
+
+        def found(state: str) -> Baseline:
+            notices = notices_of(survey.tally, ignored, listing.unopened, self._limits)
+            files = self.repository.indexed() or len(survey.tally.kept)
+            return Baseline(state, began, files, notices)
+
         try:
-            first = await anyio.to_thread.run_sync(survey.step, abandon_on_cancel=True)
-
-            def watched() -> Watched:
-                partial = not (complete and all_known) or survey.tally.overflow > 0
-                return Watched(survey.tally.watched, ignored, partial)
-
-            idle = not first and not survey.tally.gone and watched() == before.watched
-            if not (idle and before.id):
-                before = await self._import(survey, first, before, watched)
+            if before.id:
+                state = await self._follow(survey, before, watched)
+            else:
+                state = await self._begin(
+                    survey, watched, known and (lambda one: known(found(one)))
+                )
         finally:
             survey.close()
-        self._last = before
+        self._last = state
         self._fresh = frozenset(survey.tally.fresh)
-        self.repository.hold(f"{TAKEN}{before.id}", before.id)
-        notices = notices_of(survey.tally, ignored, listing.unopened, self._limits)
-        files = self.repository.indexed() or len(survey.tally.kept)
-        return Baseline(before.id, began, files, notices)
+        self.repository.hold(f"{TAKEN}{state.id}", state.id)
+        return found(state.id)
+
+    async def _begin(
+        self,
+        survey: Survey,
+        watched: Callable[[], Watched],
+        known: Callable[[str], None] | None,
+    ) -> State:
+        """Store every file. Somebody waits for it, as for no later look."""
+        heard = bytearray()
+
+        def hear(piece: bytes) -> None:
+            # After its answer, git reads all that it has written once more: a third of the time.
+            heard.extend(piece)
+            if known is not None and (answer := _answer(heard)):
+                known(answer[0])
+
+        (self.repository.folder / BULKY).touch()
+        settings = ("core.compression=0",)
+        state, tree = await self._import(survey, b"", "", watched, settings=settings, heard=hear)
+        # The next look makes the index.
+        return State(state, tree, watched())
+
+    async def _follow(self, survey: Survey, before: State, watched: Callable[[], Watched]) -> State:
+        """Store what differs from the state that the index describes; return that one if nothing does."""
+        first = await anyio.to_thread.run_sync(survey.step, abandon_on_cancel=True)
+        if not first and not survey.tally.gone and watched() == before.watched:
+            return before
+        state, tree = await self._import(survey, first, before.tree, watched)
+        if (tree, watched()) == (before.tree, before.watched):
+            # What was read again is what it was.
+            self.repository.hold(DISK, before.id)
+            return before
+        if tree != before.tree:
+            await self._bring_index(state)
+        return State(state, tree, watched())
 
     async def _import(
-        self, survey: Survey, first: bytes, before: State, watched: Callable[[], Watched]
-    ) -> State:
-        def feed() -> Iterator[bytes]:
-            piece = first
-            while piece:
-                yield piece
-                piece = survey.step()
-            yield survey.finish(before.tree, watched().encode())
+        self,
+        survey: Survey,
+        first: bytes,
+        before: str,
+        watched: Callable[[], Watched],
+        *,
+        settings: Sequence[str] = (),
+        heard: Callable[[bytes], None] | None = None,
+    ) -> tuple[str, str]:
+        """Put what the survey finds on top of a tree; return the ids of the state and its tree."""
 
-        settings: tuple[str, ...] = ()
-        if not before.id:
-            # Somebody waits for the first look, which stores every file: a third of its time.
-            (self.repository.folder / BULKY).touch()
-            settings = ("core.compression=0",)
+        def feed() -> Iterator[bytes]:
+            yield first
+            while piece := survey.step():
+                yield piece
+            yield survey.finish(before, watched().encode())
+
         told = await self.repository.run(
             "fast-import",
             "--quiet",
@@ -146,21 +193,11 @@ class Looker:
             "--cat-blob-fd=1",
             feed=feed(),
             settings=settings,
+            heard=heard,
         )
-        lines = told.output.splitlines()
-        state = lines[0].decode("ascii", "replace") if lines else ""
-        match = re.fullmatch(rb"040000 tree ([0-9a-f]{40})\t", lines[1]) if len(lines) > 1 else None
-        tree = match[1].decode() if match else ""
-        if not is_id(state):
+        if (answer := _answer(told.output)) is None:
             raise GitFailed("git fast-import did not tell what it made")
-        if before.id and (tree, watched()) == (before.tree, before.watched):
-            # What was read again is what it was.
-            self.repository.hold(DISK, before.id)
-            return before
-        # After the first look, the next one makes the index: nobody waits for that one.
-        if before.id and tree != before.tree:
-            await self._bring_index(state)
-        return State(state, tree, watched())
+        return answer
 
     async def _status(self) -> Listing:
         repository = self.repository
@@ -276,3 +313,9 @@ class Looker:
             and one not in (b"..", b".")
             and self._is_ours(one)
         ]
+
+
+def _answer(output: bytes | bytearray) -> tuple[str, str] | None:
+    """Return the ids of a state and its tree, as fast-import tells them; None while it has not."""
+    match = _ANSWER.fullmatch(output)
+    return (match[1].decode(), (match[2] or b"").decode()) if match else None

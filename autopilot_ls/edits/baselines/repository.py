@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -292,6 +292,7 @@ class Repository:
         codes: Sequence[int] = (0,),
         env: Mapping[str, str] | None = None,
         settings: Sequence[str] = (),
+        heard: Callable[[bytes], None] | None = None,
     ) -> ToolResult:
         """Run a git command in the work tree, with settings that come before all others.
 
@@ -309,6 +310,7 @@ class Repository:
                 feed=feed,
                 seconds=self._seconds,
                 max_output=max_output,
+                heard=heard,
             )
         except TimeoutError as error:
             raise BaselineUnavailable(
