@@ -251,7 +251,9 @@ async def stop(editor: Editor, path: Path, session: str) -> None:
     await editor.choose(path, 0, "accept: ")
     if editor.profile.can("window", "workDoneProgress"):
         begun = await client.wait_method(
-            "$/progress", lambda p: p["value"]["kind"] == "begin", since=since
+            "$/progress",
+            lambda p: p["value"]["kind"] == "begin" and session in p["token"],
+            since=since,
         )
         client.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
     else:
