@@ -166,7 +166,7 @@ class Reviews:
                 opened.problem = ""
             except AutopilotError as error:
                 opened.problem = str(error)
-            except Exception:  # noqa: BLE001 reason: it must go on looking, and end no sessions
+            except Exception:  # noqa: BLE001 reason: it must go on looking
                 _LOG.exception("looking at %s failed", opened.review.folder)
             took = anyio.current_time() - began
             await anyio.sleep(max(LOOK_PAUSE, LOOK_SHARE * took))
@@ -184,11 +184,13 @@ class Reviews:
 
     async def _write(self, opened: OpenReview) -> None:
         opened.unsaved = anyio.Event()
-        data = to_bytes(opened.review, opened.dumps)
         try:
+            data = to_bytes(opened.review, opened.dumps)
             await anyio.to_thread.run_sync(write, opened.file, data)
         except AutopilotError as error:
             _LOG.warning("the open review of %s is not stored: %s", opened.review.folder, error)
+        except Exception:  # noqa: BLE001 reason: the next change must be stored all the same
+            _LOG.exception("the open review of %s is not stored", opened.review.folder)
 
     def prune(self) -> tuple[str, ...]:
         """Remove what is kept of workspaces that are gone or were not used for long; blocking.

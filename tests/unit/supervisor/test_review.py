@@ -21,8 +21,11 @@ from autopilot_ls.model.items import CommandExecution, ItemStatus
 from autopilot_ls.runtimes.base import RuntimeEvent
 from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.requests import StartTurn
+from autopilot_ls.supervisor.review import reviews
 from autopilot_ls.supervisor.review.desk import OpenItems
 from autopilot_ls.supervisor.review.reviews import OpenReview
+from autopilot_ls.supervisor.review.storage import Dumps, to_bytes
+from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.watcher import Watcher
@@ -431,6 +434,26 @@ async def test_a_stale_loaded_text_does_not_bring_back_what_was_kept(review: Rev
     review.file("a.txt").write_text(text)
     await desk.saved(review.file("a.txt"), stale, text)
     assert await review.shown() == [("a.txt", "5\n", "five\n")]
+
+
+async def test_a_fault_while_it_is_stored_does_not_end_the_storing(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, stored = anyio.Event(), anyio.Event()
+
+    def fail_once(opened: WorkspaceReview, dumps: Dumps) -> bytes:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("played")
+        stored.set()
+        return to_bytes(opened, dumps)
+
+    monkeypatch.setattr(reviews, "to_bytes", fail_once)
+    with anyio.fail_after(30):
+        await review.ran("make", a__txt="1\n")
+        await failed.wait()
+        await review.ran("make", b__txt="1\n")
+        await stored.wait()
 
 
 async def test_what_happened_right_before_the_server_ended_is_reviewed(
