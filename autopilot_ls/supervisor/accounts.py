@@ -163,7 +163,7 @@ class Accounts:
         except AutopilotError as failure:
             login.failure = failure
             error = error or str(failure)
-        except Exception as failure:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+        except Exception as failure:  # noqa: BLE001 reason: who waits for the login must be told
             login.failure = AgentError(f"Internal error in a login: {failure!r}.")
             error = str(login.failure)
         finally:

@@ -172,7 +172,7 @@ class Agent:
         except AutopilotError as error:
             link.failure = error
             self._note(error)
-        except Exception as error:  # noqa: BLE001 reason: a fault in one session must not end others
+        except Exception as error:  # noqa: BLE001 reason: who waits for the agent must be told
             link.failure = AgentError(f"Internal error in this session: {error!r}.")
             self._note(link.failure)
         finally:

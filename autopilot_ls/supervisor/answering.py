@@ -91,7 +91,7 @@ class Answering:
                 await self.send(key, decision, process)
         except AutopilotError:
             return  # It is cancelled all the same: by the agent itself, or by the end of its process.
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+        except Exception as error:  # noqa: BLE001 reason: the session must tell of it
             self._failed(error)
         finally:
             done.set()

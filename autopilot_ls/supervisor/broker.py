@@ -219,7 +219,7 @@ class Broker:
             self._note("warning", refusal.code, str(refusal))
         except AutopilotError as error:
             self._note("error", error.code, str(error))
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+        except Exception as error:  # noqa: BLE001 reason: the person must be told, for whom it waits now
             self._note("error", AgentError.code, f"Internal error while deciding: {error!r}.")
 
     def tell_problems(self) -> None:

@@ -8,7 +8,6 @@ command is run. `supervisor` stands above, `notify_command` below.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +33,6 @@ from autopilot_ls.settings.tree import NotifySettings
 from autopilot_ls.supervisor.notify_command import Message, run
 from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.supervisor.views import OpenDocument
-
-_LOG: Final = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 100
 """News that wait for the command; more are only counted."""
@@ -176,9 +173,6 @@ class Notifier:
                 self._say(session, problem)
                 with anyio.move_on_after(PAUSE):
                     await self._closing.wait()
-        except Exception:  # noqa: BLE001 reason: see the line below
-            # In a task of all sessions it would end them all.
-            _LOG.exception("the notify command could not be run")
         finally:
             self._idle.set()
 

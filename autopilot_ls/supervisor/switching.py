@@ -92,7 +92,7 @@ class Switching:
         except AutopilotError as error:
             if not (self._is_unwanted() or self._agent.is_closed):
                 self._tell_failure(error)
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+        except Exception as error:  # noqa: BLE001 reason: the turn must not go on in the wrong sandbox
             self._agent.end_at_once(AgentError(f"Internal error while switching modes: {error!r}."))
         finally:
             done.set()

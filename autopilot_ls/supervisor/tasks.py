@@ -42,7 +42,7 @@ class IsolatedTasks:
         async def alone() -> None:
             try:
                 await func(*args)
-            except Exception:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+            except Exception:  # noqa: BLE001 reason: in this group, it would end all the others
                 _LOG.exception("Fault in %s.", getattr(func, "__qualname__", func))
 
         self._group.start_soon(alone)

@@ -171,7 +171,7 @@ class Waiting:
                 await self._send_next()
         except TraceFull as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 reason: in a task of all sessions, it would end them all
+        except Exception as error:  # noqa: BLE001 reason: the session must fail aloud, since its messages no longer go
             self._fail(AutopilotError(f"Internal error while sending a message: {error!r}."))
 
     def _hold(self, message_ids: Sequence[str], why: str) -> None:

@@ -235,6 +235,28 @@ async def test_a_command_that_fails_is_said_once_until_it_works_again(
         assert "ended with exit code 1" in failures()[0]
 
 
+async def test_a_fault_in_it_ends_neither_the_sessions_nor_what_is_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "PAUSE", 0.0)
+    runs: list[str] = []
+
+    async def fail(_: tuple[str, ...], message: Message, __: object) -> str:
+        runs.append(message.kind)
+        raise RuntimeError("played")
+
+    monkeypatch.setattr(notifier, "run", fail)
+    settings = settings_with(tmp_path, ("true",), "turn-end")
+    factory = PlayedFactory()
+    async with open_supervisor(settings, factories={"codex": factory}) as supervisor:
+        session: str | None = None
+        for number in range(1, 3):
+            request = StartTurn(text="x", cwd=str(tmp_path), session_id=session)
+            session = (await supervisor.start_turn(request, "me")).session_id
+            factory.last.end_turn()
+            await until(lambda n=number: len(runs) == n)
+
+
 async def test_the_last_news_are_told_when_the_server_ends_but_never_hold_it_up(
     tmp_path: Path, told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
