@@ -1,8 +1,9 @@
 """`autopilot-ls hud`: all open sessions of this user at a glance, in a terminal, as text or as JSON.
 
 Only looks. Sessions belong to whatever process runs them, an editor's or another terminal's, and are
-followed by their records; what is to be reviewed, which no record has, is asked of the shared processes. Not aware of how records are read (`watching`), of how sessions are drawn
-(`presentation.hud`) nor of how a terminal is written to (`screen`).
+followed by their records; what is to be reviewed, which no record has, is asked of the shared processes.
+Not aware of how records are read (`watching`), of how sessions are drawn (`presentation.hud`) nor of how a
+terminal is written to (`screen`).
 """
 
 from __future__ import annotations

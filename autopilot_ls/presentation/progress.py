@@ -49,7 +49,8 @@ def title(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
 def message(snapshot: SessionSnapshot, *, redact: Redact = unchanged) -> str:
     """Return what happens now; empty when no turn runs.
 
-    What waits for a person comes first, and of that what must be said loudly; then what the agent does, then the step of its plan.
+    What waits for a person comes first, and of that what must be said loudly; then what the agent does,
+    then the step of its plan.
     """
     turn = snapshot.active_turn
     # What the policy answers by itself waits for a moment too, but not for a person.

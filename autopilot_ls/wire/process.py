@@ -1,7 +1,8 @@
 """Agent processes: the only place of the project that spawns.
 
-Not aware of what is said over the pipes. `jsonl` and `jsonrpc` stand beside and above;
-`descendants`, `exits`, `incoming` and `outgoing` below. Needs a selector event loop: the pipes are watched by callbacks of the loop, so that nothing here is a task that can be cancelled.
+Not aware of what is said over the pipes. `jsonl` and `jsonrpc` stand beside and above; `descendants`,
+`exits`, `incoming` and `outgoing` below. Needs a selector event loop: the pipes are watched by callbacks of
+the loop, so that nothing here is a task that can be cancelled.
 """
 
 from __future__ import annotations

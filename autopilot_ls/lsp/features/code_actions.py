@@ -1,8 +1,10 @@
 """Code actions: what a person may decide or begin at a place of a document.
 
-At the hunks of a pending patch: to decide on it. At changes after the fact: to keep or undo them. At what a reviewer found: to have it fixed, or to dismiss it. Everywhere in the session's workspace, and in its
+At the hunks of a pending patch: to decide on it. At changes after the fact: to keep or undo them. At what
+a reviewer found: to have it fixed, or to dismiss it. Everywhere in the session's workspace, and in its
 transcript: to decide on what has no place in a file. On unsaved files that a task waits for: to start
-anyway. In a workspace's policy: to trust it. And to begin work. Not aware of how a decision is carried out. `view` stands above.
+anyway. In a workspace's policy: to trust it. And to begin work. Not aware of how a decision is carried
+out. `view` stands above.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Hover over a pending hunk: why it was asked, by which rule of which file, and the change.
 
-Over a change after the fact: who made it, and the change. Not aware of how it is worded. `view` stands above, `diagnostics` knows what is shown where.
+Over a change after the fact: who made it, and the change. Not aware of how it is worded. `view` stands
+above, `diagnostics` knows what is shown where.
 """
 
 from __future__ import annotations

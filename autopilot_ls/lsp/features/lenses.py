@@ -1,8 +1,9 @@
 """Code lenses over the hunks of pending patches and over changes to be reviewed, where editors show them.
 
 Over each hunk: accept, reject, take back; over the first one of a patch in a file: what concerns the whole
-patch. Over each change: keep, undo. Editors ask for lenses when they like, so they are told when there are others, at most a few times
-a second. Not aware of decisions. `view` stands above; `hunk_actions` has what is offered elsewhere.
+patch. Over each change: keep, undo. Editors ask for lenses when they like, so they are told when there are
+others, at most a few times a second. Not aware of decisions. `view` stands above; `hunk_actions` has what
+is offered elsewhere.
 """
 
 from __future__ import annotations
