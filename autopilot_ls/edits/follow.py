@@ -19,7 +19,7 @@ from typing import Final
 
 from autopilot_ls.edits.anchors import Anchors
 from autopilot_ls.edits.followed import CONTEXT, Effect, FollowedHunk, HunkState, Place
-from autopilot_ls.edits.line_edits import LineEdit, content, length, line_edits
+from autopilot_ls.edits.line_edits import LineEdit, content, is_blank, length, line_edits
 from autopilot_ls.edits.locate import locate, stands
 
 MAX_REMEMBERED: Final = 400
@@ -277,7 +277,11 @@ def _settle(place: Place, lines: Sequence[str]) -> None:
 
 def _of_whole(place: Place, lines: Sequence[str], real: int) -> HunkState:
     hunk = place.hunk
-    if real == len(hunk.standing) and _same(place, lines, 0, hunk.standing):
+    if not hunk.standing:
+        ready = is_blank(lines)
+    else:
+        ready = real == len(hunk.standing) and _same(place, lines, 0, hunk.standing)
+    if ready:
         return HunkState.READY
     if hunk.wanted and real == len(hunk.wanted) and stands(lines, 0, hunk.wanted):
         return HunkState.DONE

@@ -44,6 +44,11 @@ def length(lines: Sequence[str]) -> int:
     return len(lines) - 1 if lines and not lines[-1] else len(lines)
 
 
+def is_blank(lines: Sequence[str]) -> bool:
+    """Tell whether a text has nothing in it; some editors end the one empty line that they show of it."""
+    return length(lines) <= 1 and not "".join(lines).strip("\r\n")
+
+
 def line_edits(edit: LineEdit) -> list[LineEdit]:
     """Return the same change in small pieces, the last in the text first.
 

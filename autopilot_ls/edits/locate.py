@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from autopilot_ls.edits.followed import FollowedHunk, HunkState, Place
-from autopilot_ls.edits.line_edits import content, length
+from autopilot_ls.edits.line_edits import content, is_blank, length
 
 SEARCH_LIMIT: Final = 2_000
 """Lines before and behind the expected place that still count as near."""
@@ -61,7 +61,11 @@ def _put_whole(place: Place, lines: Sequence[str]) -> None:
     hunk, real = place.hunk, length(lines)
     place.put(0, HunkState.CONFLICTING)
     place.end = place.high = real
-    if real == len(hunk.standing) and stands(lines, 0, hunk.standing):
+    if not hunk.standing:
+        ready = is_blank(lines)
+    else:
+        ready = real == len(hunk.standing) and stands(lines, 0, hunk.standing)
+    if ready:
         place.state = HunkState.READY
     elif hunk.wanted and real == len(hunk.wanted) and stands(lines, 0, hunk.wanted):
         place.state = HunkState.DONE

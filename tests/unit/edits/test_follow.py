@@ -229,6 +229,19 @@ def test_file_to_be_added_and_file_to_be_deleted() -> None:
     assert deleted.place.state is CONFLICTING
 
 
+def test_one_empty_line_with_an_end_is_an_empty_file_as_neovim_shows_it() -> None:
+    for end in ("\n", "\r\n"):
+        added = Typist(end, followed(0, [], ["a\n"], whole=True))
+        assert added.place.state is READY
+        added.replace(0, 1, f"b{end}")
+        assert added.place.state is CONFLICTING
+        added.replace(0, 1, end)
+        assert added.place.state is READY
+    deleted = Typist("\n", followed(0, [], [], whole=True))
+    assert deleted.place.state is READY
+    assert Typist("\n\n", followed(0, [], ["a\n"], whole=True)).place.state is CONFLICTING
+
+
 def test_hunk_to_be_reviewed_is_the_other_way_round() -> None:
     hunk = Hunk(id="h", old_start=1, old_lines=("old\n",), new_start=2, new_lines=("new\n",))
     typist = Typist("first\nnew\n", FollowedHunk.unreviewed(hunk))
