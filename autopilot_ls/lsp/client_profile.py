@@ -138,6 +138,7 @@ def _applies_edits(workspace: types.WorkspaceClientCapabilities | None) -> bool:
 def profile_of(params: types.InitializeParams) -> ClientProfile:
     """Return the profile of the client that sent this `initialize`."""
     info, capabilities = params.client_info, params.capabilities
+    opted_in = _opted_in(capabilities)
     name = info.name if info else ""
     family = _family(name)
     text, window, workspace = (
@@ -156,8 +157,9 @@ def profile_of(params: types.InitializeParams) -> ClientProfile:
         label=" ".join(filter(None, (name or "editor", (info and info.version) or "")))[:80],
         encoding=_encoding(capabilities),
         message_requests=family is Family.VSCODE and bool(window and window.show_message),
-        error_width=50 if family in {Family.NEOVIM, Family.HELIX} else 0,
-        opted_in=_opted_in(capabilities),
+        # Our client cuts a message to what is free on the screen, and keeps the whole.
+        error_width=50 if family in {Family.NEOVIM, Family.HELIX} and not opted_in else 0,
+        opted_in=opted_in,
         wants_events=_wants_events(capabilities),
         progress=bool(window and window.work_done_progress),
         show_document=bool(window and window.show_document and window.show_document.support),

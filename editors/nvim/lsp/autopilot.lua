@@ -25,6 +25,7 @@ return {
     ['autopilot/account'] = lazily('account', 'told'),
     ['autopilot/reload'] = lazily('files', 'told'),
     ['autopilot/save'] = lazily('files', 'save'),
+    ['workspace/executeCommand'] = lazily('server', 'answered'),
     ['workspace/textDocumentContent/refresh'] = lazily('documents', 'refresh'),
   },
 }

@@ -52,6 +52,14 @@ def test_only_an_editor_that_asks_before_it_applies_gets_edits_to_be_confirmed()
     assert not profile(None, FULL).confirms_edits
 
 
+def test_errors_are_cut_only_where_nothing_else_keeps_them_from_stopping_the_keyboard() -> None:
+    assert profile("Neovim", FULL).error_width == 50
+    # Our client knows how much room there is.
+    ours = {**FULL, "experimental": {"autopilot": {"events": False}}}
+    assert profile("Neovim", ours).error_width == 0
+    assert profile("Visual Studio Code", FULL).error_width == 0
+
+
 def test_client_without_capabilities_gets_nothing_it_did_not_ask_for() -> None:
     found = profile("Visual Studio Code", {})
     assert found.encoding == "utf-16"

@@ -227,6 +227,14 @@ function M.failed(failure)
   say.error(failure.message .. (type(advice) == 'string' and ' ' .. advice or ''))
 end
 
+--- Handler of the answers to commands of code actions and lenses, which Neovim itself sends: what failed is said
+--- here, since its own message is not cut and then stops the keyboard.
+function M.answered(failure)
+  if failure then
+    M.failed(failure)
+  end
+end
+
 vim.api.nvim_create_autocmd('VimLeavePre', {
   callback = function()
     leaving = true
