@@ -180,6 +180,23 @@ def test_a_reload_keeps_the_undo_history_of_a_long_file_and_asks_nothing(
     assert found == {"reloaded": ["new"], "undone": 20_000, "undoreload": 10_000, "autoread": False}
 
 
+def test_a_file_that_is_created_under_its_open_buffer_is_read_without_a_question(
+    headless: Headless,
+) -> None:
+    found = headless.run(
+        OPEN
+        + """
+        local before = lines()
+        outside('new\\n')
+        files.told(nil, { uris = { uri } })
+        local read = lines()
+        vim.cmd('checktime')
+        return { before = before, read = read, modified = vim.bo[buffer].modified, warned = vim.v.warningmsg }
+        """
+    )
+    assert found == {"before": [""], "read": ["new"], "modified": False, "warned": ""}
+
+
 def test_unsaved_text_is_never_reloaded_nor_written_over_what_others_wrote(
     headless: Headless,
 ) -> None:
@@ -335,8 +352,11 @@ STAND_IN: Final = """
 local asked = {}
 local server = require('autopilot.server')
 local answers = {}
-server.run = function(command, argument, on_result)
+local failures = {}
+server.run = function(command, argument, on_result, on_failure)
   table.insert(asked, { command, argument })
+  local failure = table.remove(failures, 1)
+  if failure then return (on_failure or server.failed)(failure) end
   if on_result then on_result(answers[command] or {}) end
 end
 local picks, texts, offered = {}, {}, {}
@@ -423,6 +443,82 @@ def test_every_question_is_answered_by_itself(headless: Headless) -> None:
         [answer, {"approvalId": "a1", "questionId": "q1", "answers": ["two"]}],
         [answer, {"approvalId": "a1", "questionId": "q2", "answers": ["so"]}],
     ]
+
+
+@pytest.mark.parametrize("modified", ["a.txt", "b.txt"])
+def test_saving_is_offered_only_where_the_patch_meets_unsaved_text(
+    headless: Headless, modified: str
+) -> None:
+    found = headless.run(
+        STAND_IN
+        + f"""
+        vim.cmd('edit b.txt | split a.txt')
+        require('autopilot.hunks').start({{ id = 7 }})
+        local data = {{ approvalId = 'a1', hunkId = 'h1', mark = 'none' }}
+        vim.diagnostic.set(vim.lsp.diagnostic.get_namespace(7), 0, {{
+          {{ lnum = 0, col = 0, message = 'm', user_data = {{ lsp = {{ data = data }} }} }},
+        }})
+        vim.bo[vim.fn.bufnr('{modified}')].modified = true
+        answers['autopilot.approval.list'] = {{ approvals = {{}} }}
+        failures = {{ {{ message = 'Not accepted.', data = {{ code = 'decision-refused', advice = 'Reject it.' }} }} }}
+        require('autopilot.review').decide('accept')
+        return {{ offered = offered, said = #require('autopilot.say').history }}
+        """
+    )
+    offers = [["Save, and accept", "Accept into the unsaved text", "Leave it"]]
+    if modified == "a.txt":
+        assert found == {"offered": offers, "said": 0}
+    else:
+        assert found == {"offered": [], "said": 1}
+
+
+def test_what_is_put_in_above_the_first_line_is_seen(headless: Headless) -> None:
+    (headless.folder / "a.txt").write_text("line\n" * 200)
+    found = headless.run(
+        STAND_IN
+        + """
+        local hunk = { id = 'h1', oldStart = 0, oldLines = {}, newLines = { 'one\\n', 'two\\n' } }
+        waits({ files = { { hunks = { hunk } } } })
+        vim.cmd('edit a.txt')
+        require('autopilot.hunks').start({ id = 7 })
+        vim.diagnostic.set(vim.lsp.diagnostic.get_namespace(7), 0, {
+          { lnum = 0, col = 0, end_lnum = 0, end_col = 4, message = 'm',
+            user_data = { lsp = { data = { approvalId = 'a1', hunkId = 'h1', mark = 'none' } } } },
+        })
+        local function filled()
+          return vim.fn.winsaveview().topfill
+        end
+        vim.wait(10000, function()
+          vim.cmd.redraw()
+          return filled() == 2
+        end, 10)
+        local shown = filled()
+        vim.cmd('normal! \\5')
+        vim.cmd.redraw()
+        local scrolled = filled()
+        vim.cmd('normal! G')
+        require('autopilot.review').jump(1)
+        return { shown = shown, scrolled = scrolled, jumped = filled() }
+        """
+    )
+    assert found == {"shown": 2, "scrolled": 1, "jumped": 2}, "and they can be scrolled away"
+
+
+def test_what_a_code_action_could_not_do_is_said_in_one_line_and_kept_whole(
+    headless: Headless,
+) -> None:
+    said = headless.run(
+        """
+        local failure = { message = ('Save it first. '):rep(30), data = { advice = 'Then decide again.' } }
+        local handlers = dofile(vim.api.nvim_get_runtime_file('lsp/autopilot.lua', false)[1]).handlers
+        handlers['workspace/executeCommand'](nil, {}, {})
+        handlers['workspace/executeCommand'](failure, nil, {})
+        return require('autopilot.say').history
+        """
+    )
+    assert isinstance(said, list)
+    assert len(said) == 1
+    assert said[0].endswith("Then decide again.")
 
 
 def test_a_login_opens_the_browser_and_shows_the_code(headless: Headless) -> None:

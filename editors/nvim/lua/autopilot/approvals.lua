@@ -71,8 +71,8 @@ end
 
 --- Unsaved changes stand in the way: what the person, who has just answered, can do about it.
 function M.refused(command, argument, title, failure)
-  local unsaved = vim.iter(vim.api.nvim_list_bufs()):any(function(buffer)
-    return vim.bo[buffer].modified and vim.bo[buffer].buftype == ''
+  local unsaved = vim.iter(require('autopilot.hunks').all()):any(function(hunk)
+    return hunk.data.approvalId == argument.approvalId and vim.bo[hunk.buffer].modified
   end)
   if not unsaved then
     return server.failed(failure)

@@ -36,6 +36,13 @@ local function is_clean(buffer)
   return vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == '' and not vim.bo[buffer].modified
 end
 
+--- Read a file that did not exist when its buffer was opened: `checktime` would ask, whatever 'autoread' says.
+local function read_new(buffer)
+  vim.api.nvim_buf_call(buffer, function()
+    vim.cmd('silent! edit')
+  end)
+end
+
 --- Reload the clean ones among these buffers whose file is another now; `u` takes the change back.
 ---@param buffers integer[]
 function M.reload(buffers)
@@ -43,7 +50,9 @@ function M.reload(buffers)
   local undoreload = vim.o.undoreload
   vim.o.undoreload = -1
   for _, buffer in ipairs(buffers) do
-    if is_clean(buffer) and stamps[buffer] ~= stamp(buffer) then
+    if is_clean(buffer) and stamps[buffer] == 'none' and stamp(buffer) ~= 'none' then
+      read_new(buffer)
+    elseif is_clean(buffer) and stamps[buffer] ~= stamp(buffer) then
       local autoread = vim.bo[buffer].autoread
       vim.bo[buffer].autoread = true
       vim.cmd('silent! checktime ' .. buffer)

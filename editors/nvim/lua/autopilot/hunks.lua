@@ -95,7 +95,7 @@ end
 ---@param hunk autopilot.ShownHunk
 ---@return { [1]: string, [2]: string }
 function M.label(hunk)
-  if hunk.problem then
+  if hunk.problem and hunk.data.mark ~= 'reject' then
     return { ' ⚠ look at its diagnostic ', 'AutopilotWarn' }
   elseif hunk.data.mark == 'accept' then
     return { ' ✔ accept ', 'AutopilotGood' }
@@ -138,6 +138,24 @@ local function show(hunk)
   return mark
 end
 
+--- Scroll to the lines above the first one where a window begins with that: Neovim does not show them by itself.
+---@param window integer
+function M.show_top(window)
+  local top = { buffer = vim.api.nvim_win_get_buf(window), lines = 0 }
+  local options = { details = true, type = 'virt_lines' }
+  for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(top.buffer, marks, { 0, 0 }, { 0, -1 }, options)) do
+    top.lines = top.lines + (mark[4].virt_lines_above and #mark[4].virt_lines or 0)
+  end
+  vim.api.nvim_win_call(window, function()
+    local view = vim.fn.winsaveview()
+    local more = top.lines - view.topfill
+    -- The cursor stays in the window.
+    if view.topline == 1 and more > 0 and vim.fn.winline() + more <= vim.api.nvim_win_get_height(0) then
+      vim.fn.winrestview({ topfill = top.lines })
+    end
+  end)
+end
+
 --- What a hunk looks like, its place aside.
 local function look(hunk)
   return table.concat({ hunk.last - hunk.first, M.label(hunk)[1], details[hunk.key] and hunk.key or '' }, ' ')
@@ -170,6 +188,7 @@ local function decorate(buffer)
   for _, hunk in ipairs(hunks) do
     drawn[buffer][hunk.id] = { mark = show(hunk), look = look(hunk) }
   end
+  vim.iter(vim.fn.win_findbuf(buffer)):each(M.show_top)
 end
 
 local function decorate_all()
@@ -238,8 +257,26 @@ function M.start(client)
     }
     vim.diagnostic.config({ signs = loud, underline = loud, virtual_text = others }, diagnostics)
   end
+  local group = vim.api.nvim_create_augroup('autopilot.review', {})
+  vim.api.nvim_create_autocmd('BufWinEnter', {
+    group = group,
+    callback = function()
+      M.show_top(vim.api.nvim_get_current_win())
+    end,
+  })
+  vim.api.nvim_create_autocmd('WinScrolled', {
+    group = group,
+    callback = function()
+      for window, moved in pairs(vim.v.event) do
+        -- Only where the text came back: who scrolls these lines away does not want them.
+        if window ~= 'all' and moved.topline < 0 then
+          M.show_top(tonumber(window))
+        end
+      end
+    end,
+  })
   vim.api.nvim_create_autocmd({ 'DiagnosticChanged', 'BufWinEnter' }, {
-    group = vim.api.nvim_create_augroup('autopilot.review', {}),
+    group = group,
     callback = function(event)
       if due[event.buf] then
         return

@@ -4,6 +4,7 @@
 local approvals = require('autopilot.approvals')
 local hunks_in = require('autopilot.hunks').all
 local label = require('autopilot.hunks').label
+local show_top = require('autopilot.hunks').show_top
 local stands_before = require('autopilot.hunks').stands_before
 local say = require('autopilot.say')
 local server = require('autopilot.server')
@@ -113,6 +114,7 @@ function M.jump(direction)
   end
   vim.api.nvim_win_set_cursor(0, { math.min(target.first + 1, vim.api.nvim_buf_line_count(0)), 0 })
   vim.cmd('normal! zvzz')
+  show_top(0)
 end
 
 --- All hunks, or those of one approval, in the quickfix list.
