@@ -69,11 +69,12 @@ class Staged:
             raise PatchInvalid(f"{shown(path, self.root)} was changed at the last moment.")
 
     def discard(self) -> None:
-        """Remove what lies ready; may be called more than once."""
-        for temporary in self._ready.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        self._ready.clear()
+        """Remove what lies ready; may be called more than once, and by two threads."""
+        for path in list(self._ready):
+            temporary = self._ready.pop(path, None)
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
 
 
 def stage(

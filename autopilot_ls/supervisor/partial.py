@@ -158,10 +158,12 @@ class Partials:
             if change.move_to is not None
         }
         abandoned = threading.Event()
+        made: list[Staged] = []
 
         def write() -> Staged:
             contents = promised_contents(files, before)
             staged = stage(contents, before, modes=modes, root=self._root, tag=tag_of(approval.id))
+            made.append(staged)
             if abandoned.is_set():
                 staged.discard()
             return staged
@@ -170,6 +172,9 @@ class Partials:
             return Prepared(files, await looked(write), merges)
         except BaseException:
             abandoned.set()
+            # It may have been ready in the moment in which it was given up.
+            for staged in made:
+                staged.discard()
             raise
 
     async def reply(self, approval: Approval, decision: Decision, prepared: Prepared) -> Decision:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 
 from autopilot_ls.edits import placing
@@ -35,6 +39,7 @@ from autopilot_ls.model.events import (
 from autopilot_ls.model.review import units_of
 from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import ApprovalWithdrawn
+from autopilot_ls.supervisor import partial, patches
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.conftest import Stage
@@ -552,3 +557,56 @@ async def test_hunks_that_stand_in_the_editor_are_told_as_such_and_not_written(
         "hunk 1 of 3, at line 2 (in the user's editor, not saved to disk yet)" in decision.message
     )
     assert not [e for e in stage.view.events if isinstance(e.body, FilesSettled)]
+
+
+async def test_what_is_written_after_it_was_given_up_is_removed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stage.workspace / "a.txt"
+    path.write_text(OLD)
+    approval = await ask(stage, unified(path, HUNKS))
+    limits: list[anyio.CancelScope] = []
+    released, written = threading.Event(), threading.Event()
+
+    async def impatient(look: Callable[[], object]) -> object:
+        with anyio.CancelScope() as limit:
+            limits.append(limit)
+            return await patches.looked(look)
+        raise DecisionRefused("It took too long.")
+
+    def slow(*args: Any, **options: Any) -> placing.Staged:
+        anyio.from_thread.run_sync(limits[-1].cancel)
+        assert released.wait(30)
+        staged = placing.stage(*args, **options)
+        assert litter(stage.workspace)
+        written.set()
+        return staged
+
+    monkeypatch.setattr(partial, "looked", impatient)
+    monkeypatch.setattr(partial, "stage", slow)
+    with pytest.raises(DecisionRefused, match="too long"):
+        await accept(stage, approval, ids(approval)[0])
+    assert stage.waiting() == (approval,)
+    released.set()
+    with anyio.fail_after(30):
+        while not written.is_set() or litter(stage.workspace):  # noqa: ASYNC110 reason: nobody waits for that thread
+            await anyio.sleep(0.01)
+    assert path.read_text() == OLD
+
+
+async def test_what_is_ready_in_the_moment_in_which_it_is_given_up_is_removed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stage.workspace / "a.txt"
+    path.write_text(OLD)
+    approval = await ask(stage, unified(path, HUNKS))
+
+    async def dropped(look: Callable[[], object]) -> object:
+        await patches.looked(look)
+        raise DecisionRefused("It took too long.")
+
+    monkeypatch.setattr(partial, "looked", dropped)
+    with pytest.raises(DecisionRefused, match="too long"):
+        await accept(stage, approval, ids(approval)[0])
+    assert litter(stage.workspace) == []
+    assert path.read_text() == OLD
