@@ -144,7 +144,7 @@ class UndoChanges:
 
 @dataclass(frozen=True, slots=True)
 class UndoTurn:
-    """Take back all that a turn, and every turn since, has changed.
+    """Take back all that a turn, and every later one of its session, has changed.
 
     Attributes:
         turn: Its number or name; the last one when empty.

@@ -147,7 +147,7 @@ COMMANDS: Final[tuple[Method, ...]] = (
     ),
     Method(
         TURN_UNDO,
-        "Take back all that a turn, and every turn since, has changed; what you typed stays",
+        "Take back all that a turn, and every later one of its session, has changed; the rest stays",
         "TurnUndoParams",
         "ChangesUndone",
     ),

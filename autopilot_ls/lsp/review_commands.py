@@ -120,7 +120,7 @@ class ReviewCommands:
         return self._told(await self._desk.undo(folder, ids, self._name()))
 
     async def undo_turn(self, request: params.TurnUndoParams) -> params.ChangesUndone:
-        """Take back a turn and all turns since."""
+        """Take back a turn and all turns of its session since."""
         folder = await self._session_folder(request.session_id)
         found = await self._desk.items(folder)
         turn = turn_named(request.turn or "", request.session_id, found.turns)

@@ -52,7 +52,7 @@ class ChangesChosenParams(Frozen):
 
 
 class TurnUndoParams(Frozen):
-    """Take back all that a turn changed, and all turns since in that workspace.
+    """Take back all that a turn changed, and all turns of that session since.
 
     Attributes:
         session_id: Whose turn.

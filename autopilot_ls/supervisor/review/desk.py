@@ -178,7 +178,9 @@ class ReviewDesk:
         return self._done(opened, outcome, placing, turns, f"{by} took back changes of yours in")
 
     async def undo_turn(self, workspace: Path, turn: str, by: str) -> TakenBack:
-        """Take back a turn and all turns since, and tell the agents concerned.
+        """Take back a turn and all turns of its session since, and tell its agent.
+
+        What another session did meanwhile stays, also while it is at work.
 
         Args:
             workspace: The folder.
@@ -190,9 +192,7 @@ class ReviewDesk:
             AutopilotError: The workspace cannot be looked at.
         """
         opened = await self._of(workspace)
-        turns = opened.review.turns
-        names = [each.name for each in turns]
-        later = turns[names.index(turn) :] if turn in names else []
+        later = opened.review.turns_since(turn)
         if any(each.at_work for each in later):
             raise InvalidRequest(
                 "That turn, or a later one, is still at work.", advice="Stop it first."

@@ -269,18 +269,23 @@ class WorkspaceReview:
 
         return await self._take_back("changes taken back", fill, place)
 
+    def turns_since(self, turn: str) -> list[Turn]:
+        """Return a turn and all turns of its session since; none where it cannot be gone back to."""
+        names = [each.name for each in self.turns]
+        later = self.turns[names.index(turn) :] if turn in names else []
+        return [each for each in later if each.session_id == later[0].session_id]
+
     async def go_back(self, turn: str, place: Place) -> Outcome:
-        """Take back a turn and all turns since. Arguments and errors as `undo`.
+        """Take back a turn and all turns of its session since. Arguments and errors as `undo`.
 
         Raises:
             InvalidRequest: It is not among the turns that can be gone back to.
         """
 
         def fill(plan: Plan) -> None:
-            names = [each.name for each in self.turns]
-            if turn not in names:
+            out = frozenset(each.name for each in self.turns_since(turn))
+            if not out:
                 raise InvalidRequest(f"Turn {turn} is not among those that can be undone.")
-            out = frozenset(names[names.index(turn) :])
             for path, history in self.histories.items():
                 plan.add(path, history, undo_turns(out))
 

@@ -840,7 +840,7 @@ export interface TurnSteerParams {
   attachments?: readonly AttachedFile[];
 }
 
-/** Take back all that a turn changed, and all turns since in that workspace. */
+/** Take back all that a turn changed, and all turns of that session since. */
 export interface TurnUndoParams {
   sessionId: string;
   turn?: string | null;
@@ -915,7 +915,7 @@ export interface Commands {
   "autopilot.turn.unqueue": { argument: QueuedMessageParams; result: Done };
   /** Let messages go that are held since a turn was stopped or failed. */
   "autopilot.turn.release": { argument: TurnReleaseParams; result: Done };
-  /** Take back all that a turn, and every turn since, has changed; what you typed stays. */
+  /** Take back all that a turn, and every later one of its session, has changed; the rest stays. */
   "autopilot.turn.undo": { argument: TurnUndoParams; result: ChangesUndone };
   /** Do again what was taken back. */
   "autopilot.turn.redo": { argument: TurnRedoParams; result: ChangesUndone };

@@ -529,6 +529,22 @@ async def test_more_files_than_there_is_room_for_are_counted_and_said(
     assert any("4 changes of others" in notice for notice in found.notices)
 
 
+async def test_the_undo_of_a_turn_leaves_what_another_session_did_since_and_does(
+    review: Review,
+) -> None:
+    await review.ran("sed", a__txt="1\nmine\n3\n4\n5\n")
+    await review.end()
+    turn = (await review.items()).turns[-1].name
+    other = StartTurn(text="do more", cwd=str(review.folder))
+    await review.stage.supervisor.start_turn(other, "editor")
+    await review.ran("sed", a__txt="1\nmine\n3\n4\ntheirs\n", b__txt="one\n")
+    done = await review.stage.supervisor.review.undo_turn(review.folder, turn, "test")
+    assert done.outcome.written == ("a.txt",)
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\ntheirs\n"
+    assert review.file("b.txt").read_text() == "one\n"
+    assert await review.shown() == [("a.txt", "5\n", "theirs\n"), ("b.txt", "two\n", "")]
+
+
 async def test_two_agents_may_number_their_commands_alike(review: Review) -> None:
     opened = review.opened
     review.command("make", ended=False, key="c1")
