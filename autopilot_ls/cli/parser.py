@@ -1,6 +1,6 @@
 """The words of the command line: from arguments to a `Command`.
 
-Only argparse; not aware of what the commands do. `main` stands above, `commands` below.
+Only argparse; not aware of what the commands do. `main` stands above, `commands` and `texts` below.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from autopilot_ls import __version__
+from autopilot_ls.cli import texts
 from autopilot_ls.cli.commands import (
     Backtest,
     CheckPolicy,
@@ -50,156 +51,6 @@ if TYPE_CHECKING:
 
     _Commands: TypeAlias = "_SubParsersAction[_Parser]"
 
-_ABOUT: Final = """\
-Supervise coding agents from any editor that speaks the Language Server Protocol.
-
-Without arguments, or with --stdio, it is the language server for an editor to start. With
---remote=auto, all editors of a user share one process, in which work goes on when a window closes.
-"""
-
-_EXIT_CODES: Final = """\
-exit codes:
-  0    it went well
-  1    the turn or the command failed, or something was declined because nobody could be asked
-  2    wrong usage
-  3    a problem with the agent or the installation; `autopilot-ls doctor` says more
-  130  interrupted
-"""
-
-_MAIN_EXAMPLES: Final = """\
-examples:
-  autopilot-ls doctor                           is everything there that is needed?
-  autopilot-ls demo                             see it work, without a login or network
-  autopilot-ls run "fix the failing test"       work on a task in this terminal
-  autopilot-ls changes list                     what was changed without asking?
-  autopilot-ls hud                              what do all open sessions do?
-  autopilot-ls sessions list                    what was done so far
-  autopilot-ls policy check -- git push         may an agent do this by itself?
-"""
-
-_RUN_ABOUT: Final = """\
-Give the agent a task in this terminal. It shows what the agent does, and asks before anything is
-changed or run that does more than plainly read. Where nobody can be asked (standard input is no
-terminal, or --json) such requests are declined. Ctrl-C stops the turn; twice ends the program.
-"""
-
-_RUN_EXAMPLES: Final = """\
-examples:
-  autopilot-ls run "rename total to sum in cart.py"
-  autopilot-ls run --mode read-only "how does the cache work?"
-  autopilot-ls run --session last "now add a test"
-  echo "explain main.py" | autopilot-ls run - --cwd ~/project
-  autopilot-ls run --json "list the modules" | jq .body.type
-"""
-
-_HUD: Final = """\
-examples:
-  autopilot-ls hud                              all open sessions, whatever runs them
-  autopilot-ls hud last                         the newest session, open or not
-  autopilot-ls hud --once                       show them once, as text
-  autopilot-ls hud --json | jq -c '.sessions[] | {title, state}'
-
-It only looks: decide in your editor, or in the terminal that runs the task. q or Ctrl-C quits. Where
-the output is no terminal it is text, once; --json without --once goes on, a line for each change.
-"""
-
-_SESSIONS: Final = """\
-examples:
-  autopilot-ls sessions list
-  autopilot-ls sessions show last
-  autopilot-ls sessions tail -f 20261122
-  autopilot-ls sessions delete 20261122-101500-a1b2c3
-
-A session is named by its id, by a beginning of it that only one has, or by "last".
-"""
-
-_CHANGES: Final = """\
-examples:
-  autopilot-ls changes list
-  autopilot-ls changes keep src README.md
-  autopilot-ls changes undo 1a2b3c4d-l5
-  autopilot-ls changes undo --turn 2
-  autopilot-ls changes undo-turn                take back all of the last turn
-  autopilot-ls changes redo                     undo the last undo
-
-It is about the current folder, which must be the one that the agent worked in. What you typed
-yourself stays. One process at a time has the review of a folder: where an editor has it open,
-review there.
-
-exit codes: 1 where a file had to be left as it is; the reason is said
-"""
-
-_POLICY: Final = """\
-examples:
-  autopilot-ls policy show
-  autopilot-ls policy check -- git push origin main
-  autopilot-ls policy check --mode read-only -- 'cd src; ls'
-  autopilot-ls policy explain -- 'make test && git push'
-  autopilot-ls policy lint
-  autopilot-ls policy trust ~/project
-  autopilot-ls policy list
-  autopilot-ls policy forget remembered-1a2b3c4d5e6f
-  autopilot-ls policy backtest last --policy ./stricter.toml
-
-A command line of several words is taken word for word, so that | and && are only words; give it
-as one quoted word to have them mean what they mean in a shell.
-
-exit codes:
-  check      0 it is allowed, 1 it asks or is denied
-  lint       0 no file has a problem (findings are hints), 1 one has
-  trust      0 it is trusted, 1 it is not (you said no, nobody could be asked, the file has a problem)
-"""
-
-_DOCTOR: Final = """\
-examples:
-  autopilot-ls doctor
-  autopilot-ls doctor --json | jq '.findings[] | select(.level != "ok")'
-
-It exits with 3 when there is a problem.
-"""
-
-_LOGIN_ABOUT: Final = """\
-Log in to Codex: the very Codex that Autopilot runs, in the home that the settings name. What is typed goes
-to it alone. Without an option it opens your browser.
-"""
-
-_LOGIN: Final = """\
-examples:
-  autopilot-ls login
-  autopilot-ls login --device-auth                              on a machine without a browser
-  printenv OPENAI_API_KEY | autopilot-ls login --with-api-key
-"""
-
-_DAEMON_ABOUT: Final = """\
-Have to do with the process that editors share when they start the server with --remote=auto. They start
-it themselves; by hand it is only needed to look at it, to end it, or to run it in a service manager, where
-it stays however idle it is.
-"""
-
-_DAEMON: Final = """\
-examples:
-  autopilot-ls daemon --status          what runs, who is connected, what waits
-  autopilot-ls daemon --stop            end it, with the agents that it runs
-  autopilot-ls daemon                   be it, in this terminal
-
-With --status it exits with 1 when none runs.
-"""
-
-_SCHEMA: Final = """\
-examples:
-  autopilot-ls schema                  write ./schemas
-  autopilot-ls schema --check          exits with 1 when a file differs from what the code says
-"""
-
-_DEMO: Final = """\
-examples:
-  autopilot-ls demo
-  autopilot-ls demo --interactive      you decide on each request
-  autopilot-ls demo --keep             keep the throw-away repository
-
-The language server and Codex are the real ones; only the model is scripted, on this machine.
-"""
-
 
 def parse(arguments: Sequence[str]) -> Command:
     """Return the command that the arguments ask for.
@@ -232,8 +83,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         "autopilot-ls",
-        description=_ABOUT,
-        epilog=f"{_MAIN_EXAMPLES}\n{_EXIT_CODES}",
+        description=texts.ABOUT,
+        epilog=f"{texts.MAIN_EXAMPLES}\n{texts.EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # Abbreviated options would change their meaning when a new option comes.
         allow_abbrev=False,
@@ -246,7 +97,7 @@ def _parser() -> _Parser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_run(commands)
-    hud = _new(commands, "hud", "see what all open sessions do", _HUD)
+    hud = _new(commands, "hud", "see what all open sessions do", texts.HUD)
     hud.add_argument("session", nargs="?", metavar="SESSION", help="only this one, open or not")
     hud.add_argument("--once", action="store_true", help="show them once, and end")
     hud.add_argument("--json", action="store_true", help="print JSON")
@@ -254,16 +105,16 @@ def _parser() -> _Parser:
     _add_changes(commands)
     _add_sessions(commands)
     _add_policy(commands)
-    doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", _DOCTOR)
+    doctor = _new(commands, "doctor", "what is installed, what is wrong, what to do", texts.DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(make=Doctor)
     _add_account(commands)
     _add_daemon(commands)
-    schema = _new(commands, "schema", "generate the JSON Schemas, or check them", _SCHEMA)
+    schema = _new(commands, "schema", "generate the JSON Schemas, or check them", texts.SCHEMA)
     schema.add_argument("--check", action="store_true", help="write nothing; say what differs")
     schema.add_argument("--out", type=Path, metavar="DIR", help="the folder (default: ./schemas)")
     schema.set_defaults(make=Schema)
-    demo = _new(commands, "demo", "see it work, without a login or network", _DEMO)
+    demo = _new(commands, "demo", "see it work, without a login or network", texts.DEMO)
     demo.add_argument("--interactive", action="store_true", help="decide on each request yourself")
     demo.add_argument("--keep", action="store_true", help="keep the throw-away repository")
     demo.set_defaults(make=Demo)
@@ -288,8 +139,8 @@ def _add_run(commands: _Commands) -> None:
         commands,
         "run",
         "work on a task in this terminal",
-        f"{_RUN_EXAMPLES}\n{_EXIT_CODES}",
-        _RUN_ABOUT,
+        f"{texts.RUN_EXAMPLES}\n{texts.EXIT_CODES}",
+        texts.RUN_ABOUT,
     )
     run.add_argument(
         "text", nargs="+", metavar="TEXT", help="what the agent should do; - reads standard input"
@@ -315,14 +166,14 @@ def _make_run(*, text: list[str], **options: str | bool | None) -> Run:
 
 def _add_changes(commands: _Commands) -> None:
     changes = _new(
-        commands, "changes", "what was changed without asking; keep or undo it", _CHANGES
+        commands, "changes", "what was changed without asking; keep or undo it", texts.CHANGES
     )
     actions = changes.add_subparsers(title="commands", metavar="COMMAND")
-    listed = _new(actions, "list", "list what nobody has reviewed yet", _CHANGES)
+    listed = _new(actions, "list", "list what nobody has reviewed yet", texts.CHANGES)
     listed.set_defaults(make=ListChanges)
-    keep = _new(actions, "keep", "take changes as reviewed", _CHANGES)
+    keep = _new(actions, "keep", "take changes as reviewed", texts.CHANGES)
     keep.set_defaults(make=partial(_make_chosen, KeepChanges))
-    undo = _new(actions, "undo", "take changes back", _CHANGES)
+    undo = _new(actions, "undo", "take changes back", texts.CHANGES)
     undo.set_defaults(make=partial(_make_chosen, UndoChanges))
     for chosen in (keep, undo):
         chosen.add_argument(
@@ -330,10 +181,10 @@ def _add_changes(commands: _Commands) -> None:
         )
         chosen.add_argument("--turn", default="", metavar="N", help="all that is of this turn")
         chosen.add_argument("--all", action="store_true", help="all there are")
-    turn = _new(actions, "undo-turn", "take back a turn, and every turn since", _CHANGES)
+    turn = _new(actions, "undo-turn", "take back a turn, and every turn since", texts.CHANGES)
     turn.add_argument("turn", nargs="?", default="", metavar="N", help="default: the last turn")
     turn.set_defaults(make=UndoTurn)
-    redo = _new(actions, "redo", "undo an undo", _CHANGES)
+    redo = _new(actions, "redo", "undo an undo", texts.CHANGES)
     redo.add_argument("undo_id", nargs="?", default="", metavar="ID", help="default: the last undo")
     redo.set_defaults(make=RedoChanges)
     for action in (listed, keep, undo, turn, redo):
@@ -352,25 +203,25 @@ def _make_chosen(
 
 
 def _add_sessions(commands: _Commands) -> None:
-    sessions = _new(commands, "sessions", "look at what was recorded", _SESSIONS)
+    sessions = _new(commands, "sessions", "look at what was recorded", texts.SESSIONS)
     actions = sessions.add_subparsers(title="commands", metavar="COMMAND")
-    listed = _new(actions, "list", "list the sessions, the one used last first", _SESSIONS)
+    listed = _new(actions, "list", "list the sessions, the one used last first", texts.SESSIONS)
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.add_argument("--archived", action="store_true", help="those that were put away")
     listed.set_defaults(make=ListSessions)
-    show = _new(actions, "show", "print a transcript as markdown", _SESSIONS)
+    show = _new(actions, "show", "print a transcript as markdown", texts.SESSIONS)
     show.add_argument("session", metavar="ID")
     show.add_argument("--json", action="store_true", help="print its events as JSON, one a line")
     show.set_defaults(make=ShowSession)
-    tail = _new(actions, "tail", "print the end of what happened", _SESSIONS)
+    tail = _new(actions, "tail", "print the end of what happened", texts.SESSIONS)
     tail.add_argument("session", metavar="ID")
     tail.add_argument("-n", "--lines", type=_count, default=20, metavar="N", help="how many lines")
     tail.add_argument("-f", "--follow", action="store_true", help="go on as more happens")
     tail.set_defaults(make=TailSession)
-    delete = _new(actions, "delete", "delete sessions for good", _SESSIONS)
+    delete = _new(actions, "delete", "delete sessions for good", texts.SESSIONS)
     delete.add_argument("sessions", nargs="+", metavar="ID")
     delete.set_defaults(make=_make_delete)
-    prune = _new(actions, "prune", "delete what the limits on age and size forbid", _SESSIONS)
+    prune = _new(actions, "prune", "delete what the limits on age and size forbid", texts.SESSIONS)
     prune.set_defaults(make=PruneSessions)
 
 
@@ -379,7 +230,9 @@ def _make_delete(*, sessions: list[str]) -> DeleteSessions:
 
 
 def _add_account(commands: _Commands) -> None:
-    login = _new(commands, "login", "log the agent in, by its own program", _LOGIN, _LOGIN_ABOUT)
+    login = _new(
+        commands, "login", "log the agent in, by its own program", texts.LOGIN, texts.LOGIN_ABOUT
+    )
     ways = login.add_mutually_exclusive_group()
     ways.add_argument(
         "--device-auth", action="store_true", help="by a code that you type in on another device"
@@ -392,7 +245,9 @@ def _add_account(commands: _Commands) -> None:
 
 
 def _add_daemon(commands: _Commands) -> None:
-    daemon = _new(commands, "daemon", "the process that editors share", _DAEMON, _DAEMON_ABOUT)
+    daemon = _new(
+        commands, "daemon", "the process that editors share", texts.DAEMON, texts.DAEMON_ABOUT
+    )
     actions = daemon.add_mutually_exclusive_group()
     for action, text in (("status", "say what runs, and what it does"), ("stop", "end what runs")):
         actions.add_argument(
@@ -403,30 +258,32 @@ def _add_daemon(commands: _Commands) -> None:
 
 
 def _add_policy(commands: _Commands) -> None:
-    policy = _new(commands, "policy", "the rules that decide what an agent may do", _POLICY)
+    policy = _new(commands, "policy", "the rules that decide what an agent may do", texts.POLICY)
     actions = policy.add_subparsers(title="commands", metavar="COMMAND")
-    show = _new(actions, "show", "print the built-in rules, then your own", _POLICY)
+    show = _new(actions, "show", "print the built-in rules, then your own", texts.POLICY)
     show.set_defaults(make=ShowPolicy)
     _add_check(actions, "check", "what the policy says to a command line", parts=False)
     _add_check(actions, "explain", "what each part of a command line gets, and why", parts=True)
-    lint = _new(actions, "lint", "what is wrong with a policy, or probably not meant", _POLICY)
+    lint = _new(actions, "lint", "what is wrong with a policy, or probably not meant", texts.POLICY)
     lint.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="one file (default: those in force here)"
     )
     lint.set_defaults(make=LintPolicy)
-    trust = _new(actions, "trust", "let a workspace's own policy allow things too", _POLICY)
+    trust = _new(actions, "trust", "let a workspace's own policy allow things too", texts.POLICY)
     trust.add_argument(
         "folder", nargs="?", type=Path, metavar="DIR", help="the workspace (default: this folder)"
     )
     trust.add_argument("--remove", action="store_true", help="no longer trust it")
     trust.set_defaults(make=TrustPolicy)
-    listed = _new(actions, "list", "list what you always allow", _POLICY)
+    listed = _new(actions, "list", "list what you always allow", texts.POLICY)
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.set_defaults(make=ListRules)
-    forget = _new(actions, "forget", "no longer allow what was remembered", _POLICY)
+    forget = _new(actions, "forget", "no longer allow what was remembered", texts.POLICY)
     forget.add_argument("names", nargs="+", metavar="NAME", help="as `policy list` shows it")
     forget.set_defaults(make=_make_forget)
-    backtest = _new(actions, "backtest", "judge recorded approvals again; what changes?", _POLICY)
+    backtest = _new(
+        actions, "backtest", "judge recorded approvals again; what changes?", texts.POLICY
+    )
     backtest.add_argument("sessions", nargs="*", metavar="SESSION", help="default: all sessions")
     backtest.add_argument("--policy", type=Path, metavar="FILE", help="in place of your own policy")
     backtest.set_defaults(make=_make_backtest)
@@ -437,7 +294,7 @@ def _make_forget(*, names: list[str]) -> ForgetRules:
 
 
 def _add_check(actions: _Commands, name: str, summary: str, *, parts: bool) -> None:
-    check = _new(actions, name, summary, _POLICY)
+    check = _new(actions, name, summary, texts.POLICY)
     check.add_argument("--mode", choices=MODES, help="the mode to judge in (default: yours)")
     check.add_argument(
         "--cwd", type=Path, metavar="DIR", help="the session's folder (default: this one)"
