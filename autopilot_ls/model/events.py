@@ -22,7 +22,7 @@ EVENT_VERSION: Final = 1
 
 
 class TurnStatus(StrEnum):
-    """How a turn stands or ended; `unknown` when a crash left it open."""
+    """How a turn stands or ended; `unknown` when nobody told: a crash or the next turn cut it off."""
 
     IN_PROGRESS = "inProgress"
     COMPLETED = "completed"

@@ -170,6 +170,10 @@ class SessionState:
 
     def turn_for(self, event: Event, *, opens: bool = False) -> TurnState:
         """Return the turn an event belongs to: the last one, or a new one. Used by `apply` only."""
+        if opens and self.active_turn_id is not None:
+            # An agent that begins another turn without having ended this one never tells how it ended.
+            cut = self._turns[-1]
+            cut.status, cut.completed_at, cut.cached = TurnStatus.UNKNOWN, event.time, None
         if opens or not self._turns:
             self._started_turns += opens
             turn = TurnState(

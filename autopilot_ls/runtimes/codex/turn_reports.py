@@ -49,6 +49,7 @@ class TurnReports:
         self._desk = desk
         self._errors: dict[str, Failure] = {}
         self._diff: tuple[str, str] = ("", "")
+        self._begun = ""
         self.handlers: dict[str, Handler] = {
             "error": self._error,
             "thread/tokenUsage/updated": self._tokens,
@@ -62,12 +63,15 @@ class TurnReports:
         thread = text(params, "threadId")
         turn = text(table(params, "turn"), "id")
         self._facts.see_thread(thread)
+        # A reviewer's turn is a part of the one that all other reports name.
+        root = text(table(params, "turn"), "rootTurnId") or turn
+        if self._threads.is_main(thread):
+            if root and root == self._begun:
+                return  # Said again: it is still the same turn.
+            self._begun = root
+            self._facts.emit(TurnStarted(), notification, turn_id=root or None)
         self._threads[thread].begin_turn(turn or None)
         self._errors.pop(thread, None)
-        if self._threads.is_main(thread):
-            root = text(table(params, "turn"), "rootTurnId")
-            # A reviewer's turn is a part of the one that all other reports name.
-            self._facts.emit(TurnStarted(), notification, turn_id=root or None)
 
     def _turn_completed(self, notification: Notification, params: Table) -> None:
         thread = text(params, "threadId")
@@ -81,6 +85,7 @@ class TurnReports:
         held = self._errors.pop(thread, None)
         if not self._threads.is_main(thread):
             return
+        self._begun = ""
         status = _TURN.get(text(native, "status"), TurnStatus.UNKNOWN)
         error = table(native, "error")
         failure = turn_failure(error) if error else held

@@ -315,6 +315,16 @@ def test_an_approval_of_an_older_turn_is_resolved_in_its_place() -> None:
     told.assert_replay_is_equal()
 
 
+def test_a_turn_that_another_one_cuts_off_does_not_run_for_ever() -> None:
+    told = _Told()
+    told.tell(TurnStarted())
+    told.tell(TurnStarted(), turn="t2")
+    first, second = told.state.snapshot().turns
+    assert (first.status, second.status) == (TurnStatus.UNKNOWN, TurnStatus.IN_PROGRESS)
+    assert first.completed_at is not None
+    told.assert_replay_is_equal()
+
+
 def test_what_an_older_turn_left_running_goes_on_in_its_place() -> None:
     told = _Told()
     told.tell(ThreadOpened(how="started"), turn=None)

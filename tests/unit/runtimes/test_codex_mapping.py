@@ -15,6 +15,7 @@ from autopilot_ls.model.events import (
     TextDelta,
     TokensUsed,
     TurnCompleted,
+    TurnStarted,
     TurnStatus,
     UnknownReceived,
 )
@@ -124,6 +125,17 @@ def test_turns_plans_and_diffs_of_sub_agents_are_not_the_sessions() -> None:
     found = mapper().map(batch)
     assert [type(each) for each in bodies(found)] == [SubAgentOpened, ItemStarted, TokensUsed]
     assert {each.thread_id for each in found if isinstance(each, RuntimeEvent)} == {"child"}
+
+
+def test_a_turn_whose_beginning_is_said_twice_is_one_turn() -> None:
+    def says(what: str, frame: int) -> Notification:
+        turn: JsonObject = {"id": TURN, "status": "completed"}
+        return Notification(what, {"threadId": MAIN, "turn": turn}, frame)
+
+    beginning, end = "turn/started", "turn/completed"
+    said = [beginning, beginning, end, beginning]
+    found = bodies(mapper().map([says(what, frame) for frame, what in enumerate(said)]))
+    assert [type(each) for each in found] == [TurnStarted, TurnCompleted, TurnStarted]
 
 
 def test_a_patch_request_gets_the_changes_of_its_item() -> None:
