@@ -89,11 +89,6 @@ class Desk:
         self._count = 0
         self._void = False
 
-    @property
-    def open_count(self) -> int:
-        """Number of requests that wait for a decision."""
-        return len(self._open)
-
     def take(self, request: ServerRequest) -> list[RuntimeMessage]:
         """Take a request in; gives what is to be reported, and may add to `replies`."""
         twin = self._key_of.get(request.id)
