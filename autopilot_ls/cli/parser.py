@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str]) -> Command:
     # The innermost command says what is wrong, since its own help tells what it takes.
     spoken = cast("_Parser", found.spoken)
     if unknown:
-        spoken.error(f"unknown option or argument: {' '.join(unknown)}")
+        spoken.error(f"unknown option or argument: {' '.join(unknown)}{spoken.hint}")
     if "make" not in found:
         spoken.error("a command is missing")
     values = {
@@ -75,6 +75,9 @@ def parse(arguments: Sequence[str]) -> Command:
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, with where to read on, and not the whole usage."""
+
+    hint = ""
+    """What may help where an option is unknown, behind the sentence that says so."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}. See: {self.prog} --help\n")
@@ -301,6 +304,7 @@ def _add_check(actions: _Commands, name: str, summary: str, *, parts: bool) -> N
     )
     check.add_argument("--json", action="store_true", help="print JSON")
     check.add_argument("command", nargs="+", metavar="CMD", help="the command line, after --")
+    check.hint = "; write -- before a command line with options of its own"
     check.set_defaults(make=partial(_make_check, parts=parts))
 
 

@@ -86,6 +86,7 @@ def test_words_become_commands(words: str, command: Command) -> None:
         ("sessions delete", "sessions delete", "the following arguments are required: ID"),
         ("policy", "policy", "a command is missing"),
         ("policy check", "policy check", "the following arguments are required: CMD"),
+        ("policy check ls -la", "policy check", "-la; write -- before a command line with options"),
         ("policy check --mode sometimes -- ls", "policy check", "invalid choice: 'sometimes'"),
         ("daemon --stop --status", "daemon", "not allowed with argument --stop"),
         ("--remote=elsewhere", "", "argument --remote: invalid choice: 'elsewhere'"),
