@@ -20,6 +20,7 @@ import anyio
 
 import autopilot_ls
 from autopilot_ls.model.errors import AgentError, AgentStartFailed
+from autopilot_ls.model.text import one_line
 from autopilot_ls.runtimes.codex.failures import readable_stderr
 from autopilot_ls.runtimes.codex.fields import Table, as_table, table, tables, text
 from autopilot_ls.runtimes.codex.locate import environment_for, locate, parse_version
@@ -40,6 +41,7 @@ MANIFEST_FILE: Final = "codex/manifest.json"
 _LIMIT: Final = 30.0
 _MAX_OUTPUT: Final = 1024 * 1024
 _GROUPS: Final = ("notifications", "serverRequests", "items")
+_ADVICE: Final = "Check the setting codex.command, and that the installed Codex is complete."
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ async def run_once(
     shown = " ".join(command[1:])
     raise AgentStartFailed(
         f"`codex {shown}` {how}. {said}".strip(),
-        advice="Check the setting codex.command, and that the installed Codex is complete.",
+        advice=_ADVICE,
     )
 
 
@@ -185,7 +187,10 @@ async def read_protocol(command: Sequence[str], environment: Mapping[str, str]) 
 
 def _read_schema(folder: Path, said: str) -> Protocol:
     version = parse_version(said)
-    shown = ".".join(map(str, version)) if version else said.strip()
+    # Another program may tell of its whole licence.
+    shown = (
+        ".".join(map(str, version)) if version else one_line(said.strip().partition("\n")[0], 100)
+    )
     bundle = table(_read(folder / "codex_app_server_protocol.v2.schemas.json"), "definitions")
     names = {
         "notifications": _names(_read(folder / "ServerNotification.json"), "method"),
@@ -194,7 +199,10 @@ def _read_schema(folder: Path, said: str) -> Protocol:
     }
     for group in _GROUPS:
         if not names[group]:
-            raise AgentError(f"The schema of Codex {shown} has another form: no {group} in it.")
+            raise AgentError(
+                f"The schema of Codex {shown} has another form: no {group} in it.",
+                advice=_ADVICE,
+            )
     return Protocol(shown, _digest(folder), names)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from autopilot_ls.model.errors import AgentNotFound, AgentTooOld, InvalidSettings
+from autopilot_ls.model.errors import AgentError, AgentNotFound, AgentTooOld, InvalidSettings
 from autopilot_ls.runtimes.codex import locate as locate_module
 from autopilot_ls.runtimes.codex.failures import start_failure, turn_failure
 from autopilot_ls.runtimes.codex.locate import (
@@ -24,6 +24,7 @@ from autopilot_ls.runtimes.codex.manifest import (
     compare,
     manifest_content,
     manifest_path,
+    read_protocol,
     read_versions,
 )
 from autopilot_ls.settings.tree import CodexSettings
@@ -75,6 +76,17 @@ def test_versions() -> None:
         check_version((0, 154, 9), "")
     with pytest.raises(AgentTooOld):
         check_version(None, "weird")
+
+
+async def test_of_what_another_program_says_of_itself_the_first_line_is_shown(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "other"
+    path.write_text("#!/bin/sh\necho 'Other, the first'\necho 'It comes with no warranty.'\n")
+    path.chmod(0o755)
+    with pytest.raises(AgentError, match="of Codex Other, the first has another form") as refused:
+        await read_protocol([str(path)], {})
+    assert "codex.command" in refused.value.advice
 
 
 def test_the_environment_keeps_what_the_editor_has(tmp_path: Path) -> None:
