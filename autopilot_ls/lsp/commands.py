@@ -56,6 +56,9 @@ _log = logging.getLogger(__name__)
 MAX_PROBLEMS: Final = 3
 """Wrong members of an argument that are named in one message."""
 
+# Who installed the package has no folder of schemas to look into.
+_ADVICE: Final = "Its form stands in lsp.json, which `autopilot-ls schema --out DIR` writes."
+
 _PLAINLY: Final = {
     "Input should be a valid dictionary or instance of ": "must be an object, like ",
     "Input should be ": "must be ",
@@ -310,7 +313,7 @@ def validated(method: methods.Method, arguments: Sequence[object]) -> Frozen:
             # What is wrong comes first: where there is little room, the rest is cut.
             f"{said} ({method.name})"[:1_000],
             INVALID_PARAMS,
-            {"code": InvalidRequest.code, "advice": "See schemas/lsp.json for its argument."},
+            {"code": InvalidRequest.code, "advice": _ADVICE},
         ) from error
 
 

@@ -28,6 +28,8 @@ def test_what_is_wrong_comes_first(name: str, argument: object, said: str) -> No
     assert caught.value.message.startswith(said)
     assert len(said) <= 50
     assert caught.value.message.endswith(f"({name})")
+    # Who installed a wheel has no folder of schemas.
+    assert "`autopilot-ls schema --out DIR`" in str(caught.value.data)
 
 
 @pytest.mark.parametrize("arguments", [[], [None], [{}], [[]]])
