@@ -8,7 +8,8 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -18,7 +19,7 @@ from anyio.abc import TaskGroup
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autopilot_ls.edits.baselines import hunks
+from autopilot_ls.edits.baselines import damage, hunks
 from autopilot_ls.edits.baselines.baselines import Baselines
 from autopilot_ls.edits.baselines.values import Baseline, BaselineLimits, Change, ChangedFile
 from autopilot_ls.edits.lines import splice, split
@@ -688,20 +689,26 @@ async def test_a_take_that_is_cancelled_leaves_nothing_behind(workspace: Path, h
 
 @pytest.fixture
 def held(tmp_path: Path) -> Path:
-    """A folder with a git whose imports end, with the exit code that they read, once that is written."""
+    """A folder with a git whose imports end once `let_go` says so, with the exit code that it gives."""
     folder = tmp_path / "held"
     folder.mkdir()
-    os.mkfifo(folder / "end")
     (folder / "git").write_text(
-        f'#!/bin/sh\n{GIT} "$@" || exit\n'
-        f'case " $* " in *" fast-import "*) read -r code < \'{folder}/end\'; exit $code;; esac\n'
+        f'#!/bin/sh\n{GIT} "$@" || exit\ncase " $* " in *" fast-import "*)\n'
+        f"while ! read -r code 2>/dev/null < '{folder}/code'; do /bin/sleep 0.01; done\n"
+        f"/bin/rm '{folder}/code'; exit $code;; esac\n"
     )
     (folder / "git").chmod(0o755)
     return folder
 
 
-async def let_go(held: Path, code: int) -> None:
-    await anyio.to_thread.run_sync((held / "end").write_text, f"{code}\n", abandon_on_cancel=True)
+async def let_go(held: Path, *codes: int) -> None:
+    """Have that many imports end, one after another."""
+    for code in codes:
+        written = held / "written"
+        written.write_text(f"{code}\n")
+        written.rename(held / "code")
+        while (held / "code").exists():  # noqa: ASYNC110 - another process takes it
+            await anyio.sleep(0.01)
 
 
 def make_ahead(workspace: Path, home: Path, held: Path, tasks: TaskGroup) -> Baselines:
@@ -735,8 +742,7 @@ async def test_a_first_baseline_is_there_before_it_is_stored(
             await anyio.wait_all_tasks_blocked()
             order.append("stored")
             # The first look and the one of the comparison.
-            await let_go(held, 0)
-            await let_go(held, 0)
+            await let_go(held, 0, 0)
     assert order[0] == "stored"
     assert sorted(order[1:]) == ["compared", "read"]
 
@@ -868,6 +874,107 @@ async def test_damage_and_interruption_are_repaired(workspace: Path, baselines: 
     (private / "index").write_bytes(kept)
     (workspace / "b").unlink()
     assert await changed(baselines, base.id) == {"a": Change.UPDATE}
+
+
+def last_pack(private: Path) -> Path:
+    """Return the pack of the state that was stored last: it can be written to from now on."""
+    packs = sorted(
+        (private / "objects" / "pack").glob("*.pack"), key=lambda one: one.stat().st_mtime_ns
+    )
+    for one in (packs[-1], packs[-1].with_suffix(".idx")):
+        one.chmod(0o600)
+    return packs[-1]
+
+
+def lose_contents(private: Path) -> None:
+    last_pack(private).write_bytes(b"")
+
+
+def lose_pack(private: Path) -> None:
+    last_pack(private).unlink()
+
+
+def lose_index_of_pack(private: Path) -> None:
+    last_pack(private).with_suffix(".idx").unlink()
+
+
+def flip_a_bit(private: Path) -> None:
+    pack = last_pack(private)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.write_bytes(data)
+
+
+def name_another(private: Path) -> None:
+    (private / "refs" / "heads" / "disk").write_text("0123456789" * 4 + "\n")
+
+
+@pytest.mark.parametrize("others", [(), ("other",)])
+@pytest.mark.parametrize(
+    "lose", [lose_contents, lose_pack, lose_index_of_pack, flip_a_bit, name_another]
+)
+async def test_a_damaged_store_is_begun_anew_and_it_is_said(
+    workspace: Path, home: Path, lose: Callable[[Path], None], others: tuple[str, ...]
+) -> None:
+    for name in ("same", "changed"):
+        (workspace / name).write_text(f"{name}\n" * 200)
+    baselines = make(workspace, home)
+    base = await baselines.take()
+    for name in others:
+        # With an index, nothing of the store is read to see that nothing has changed.
+        (workspace / name).write_text("other\n" * 200)
+        base = await baselines.take()
+    lose(baselines.folder / "git")
+    baselines = make(workspace, home)
+    (workspace / "changed").write_text("new\n" * 200)
+    told: list[str] = []
+    for _ in range(2):
+        told += (await baselines.take()).notices
+        # It is found when something is asked of it; the look after that begins anew.
+        for name in ("same", "changed"):
+            with suppress(BaselineUnavailable):
+                await baselines.read(base.id, name)
+    after = await baselines.take()
+    assert [one for one in (*told, *after.notices) if "begun anew" in one] == [damage.NOTICE]
+    for name in ("same", "changed", *others):
+        assert await baselines.read(after.id, name) == (workspace / name).read_bytes()
+    with pytest.raises(BaselineUnavailable):
+        await baselines.changes(base.id)
+    # Nothing that could be read before is lost for somebody who looks for it.
+    assert (baselines.folder / "damaged" / "objects").is_dir()
+    await make(workspace, home, BaselineLimits(retention=0)).prune()
+    assert not (baselines.folder / "damaged").exists()
+
+
+async def test_names_that_were_lost_in_a_power_cut_stand_in_nobodys_way(
+    workspace: Path, baselines: Baselines
+) -> None:
+    (workspace / "a").write_text("a")
+    base = await baselines.take()
+    refs = baselines.folder / "git" / "refs"
+    (refs / "taken" / base.id).write_bytes(b"")
+    with suppress(BaselineUnavailable):
+        await baselines.prune()
+    assert not (await baselines.take()).notices
+    await baselines.prune()
+    (refs / "heads" / "disk").write_bytes(b"")
+    again = await baselines.take()
+    assert await baselines.read(again.id, "a") == b"a"
+    assert not again.notices
+
+
+async def test_a_git_that_fails_once_costs_no_baseline(
+    workspace: Path, home: Path, held: Path
+) -> None:
+    (workspace / "a").write_text("a")
+    base = await make(workspace, home).take()
+    (workspace / "a").write_text("b")
+    async with anyio.create_task_group() as tasks:
+        baselines = make_ahead(workspace, home, held, tasks)
+        with anyio.fail_after(30):
+            tasks.start_soon(let_go, held, 7)
+            assert not (await baselines.take()).notices
+            assert await baselines.read(base.id, "a") == b"a"
 
 
 async def test_two_at_once_see_the_same(workspace: Path, home: Path) -> None:

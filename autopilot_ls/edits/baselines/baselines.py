@@ -13,12 +13,14 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
+from autopilot_ls.edits.baselines import damage
 from autopilot_ls.edits.baselines.ahead import LookAhead
 from autopilot_ls.edits.baselines.history import History
 from autopilot_ls.edits.baselines.hunks import edits_between, file_change
@@ -83,6 +85,8 @@ class Baselines:
         self._start = start
         self._ahead: LookAhead | None = None
         self._lost: dict[str, BaselineUnavailable] = {}
+        self._is_suspect = False
+        self._begun_anew = False
 
     # -- looking
 
@@ -113,15 +117,31 @@ class Baselines:
 
         def tell(baseline: Baseline) -> None:
             told.append(baseline.id)
-            known(baseline)
+            known(self._with_notice(baseline))
 
-        try:
+        async def look() -> Baseline:
             async with self._alone() as looker:
                 return await looker.look(extra, tell)
+
+        try:
+            try:
+                found = await look()
+            except BaselineUnavailable:
+                if told or not self._is_suspect:
+                    raise
+                found = await look()
         except BaselineUnavailable as error:
             # Whoever asks for it later is told what had become of it.
             self._lost.update(dict.fromkeys(told, error))
             raise
+        found = self._with_notice(found)
+        self._begun_anew = False
+        return found
+
+    def _with_notice(self, baseline: Baseline) -> Baseline:
+        if not self._begun_anew:
+            return baseline
+        return replace(baseline, notices=(damage.NOTICE, *baseline.notices))
 
     async def changes(self, since: str, until: str | None = None) -> Changes:
         """Return what differs between a baseline and another, or the disk now.
@@ -167,7 +187,9 @@ class Baselines:
         names = sorted({_require_id(one) for one in blobs})
         history = await self._history()
         with self._failing():
-            return await history.contents(names, self._limits.read_bytes)
+            found = await history.contents(names, self._limits.read_bytes)
+        self._is_suspect |= len(found) < len(names)
+        return found
 
     async def file_change(self, changed: ChangedFile, *, name: str) -> FileChange:
         """Return a changed file in the form that is reviewed: exact hunks, or a problem.
@@ -242,6 +264,7 @@ class Baselines:
         async with self._alone() as looker:
             repository = looker.repository
             await anyio.to_thread.run_sync(self._forget, repository.folder / TAKEN)
+            await anyio.to_thread.run_sync(damage.forget_old, repository, self._limits.retention)
             if repository.resolve("refs/heads/disk"):
                 bulky = repository.folder / BULKY
                 again = ("-F",) if bulky.exists() else ()
@@ -275,7 +298,17 @@ class Baselines:
                 looker = await self._open()
                 await stack.enter_async_context(locked(self.folder / "lock", limits.wait))
                 with anyio.fail_after(limits.seconds):
-                    yield looker
+                    yield await self._mended(looker)
+
+    async def _mended(self, looker: Looker) -> Looker:
+        """Return the one to look with: when git has failed, a damaged store is begun anew first."""
+        if self._is_suspect:
+            if await damage.is_damaged(looker.repository):
+                await anyio.to_thread.run_sync(damage.set_aside, looker.repository)
+                self._looker, self._begun_anew = None, True
+                looker = await self._open()
+            self._is_suspect = False
+        return looker
 
     @contextmanager
     def _failing(self) -> Generator[None]:
@@ -287,6 +320,7 @@ class Baselines:
                 advice="Open a smaller folder, or have large generated folders ignored by git.",
             ) from error
         except GitFailed as error:
+            self._is_suspect = True
             raise BaselineUnavailable(
                 f"A baseline of this workspace cannot be used: {error}"
             ) from error

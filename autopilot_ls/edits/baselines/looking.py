@@ -203,6 +203,8 @@ class Looker:
         repository = self.repository
         state = repository.resolve(DISK)
         if not state:
+            # A name may be left that stands for nothing.
+            (repository.folder / DISK).unlink(missing_ok=True)
             (repository.folder / "index").unlink(missing_ok=True)
         elif not (repository.folder / "index").exists():
             await self._bring_index(state)

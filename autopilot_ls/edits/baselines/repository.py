@@ -228,7 +228,7 @@ class Repository:
         _assert_content(self.folder / "info" / "attributes", _ATTRIBUTES)
         _assert_content(self.folder / "HEAD", _HEAD)
         for name in _UNWANTED:
-            _remove(self.folder / name)
+            remove(self.folder / name)
 
     def prepare_look(self, excludes: bytes) -> None:
         """Make it ready for a look, of one at a time: remove what a killed git left. Blocks.
@@ -253,13 +253,13 @@ class Repository:
 
     def _clean(self) -> None:
         for path in (self.folder / "index.lock", self.folder / "HEAD.lock"):
-            _remove(path)
+            remove(path)
         for path in (self.folder / "refs").rglob("*.lock"):
-            _remove(path)
+            remove(path)
         for path in (self.folder / "objects" / "pack").glob("tmp_*"):
-            _remove(path)
+            remove(path)
         for path in self.folder.glob("fast_import_crash_*"):
-            _remove(path)
+            remove(path)
 
     def resolve(self, ref: str) -> str:
         """Return what a loose ref names; empty when there is none."""
@@ -357,7 +357,8 @@ def replace_file(path: Path, data: bytes) -> None:
         raise
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that it holds, if it is there and can be removed. Blocks."""
     if not os.path.lexists(path):
         return
     if path.is_dir() and not path.is_symlink():
