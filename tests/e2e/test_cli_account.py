@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Generator
 
 import pytest
@@ -18,33 +16,20 @@ def here() -> Generator[World]:
         yield made
 
 
-def run(here: World, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autopilot_ls", *words],
-        cwd=here.workspace,
-        env=here.environment,
-        input=said,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_a_key_logs_the_agent_in_and_out_in_the_home_of_the_settings(here: World) -> None:
     home = here.root / "another-home"
     home.mkdir()
     here.environment["AUTOPILOT_CODEX_HOME"] = str(home)
-    done = run(here, "login", "--with-api-key", said="sk-not-a-key")
+    done = here.run("login", "--with-api-key", said="sk-not-a-key")
     assert done.returncode == 0, done.stderr
     assert "sk-not-a-key" in (home / "auth.json").read_text()
-    assert run(here, "logout").returncode == 0
+    assert here.run("logout").returncode == 0
     assert not (home / "auth.json").exists()
 
 
 def test_a_missing_codex_is_said_with_what_to_do(here: World) -> None:
     here.environment["AUTOPILOT_CODEX_COMMAND"] = "/nowhere/codex"
-    done = run(here, "login")
+    done = here.run("login")
     assert done.returncode == 3
     assert "codex.command" in done.stderr
     assert "Traceback" not in done.stderr

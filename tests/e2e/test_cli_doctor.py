@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Generator
 
 import pytest
@@ -21,27 +19,14 @@ def here() -> Generator[World]:
         yield made
 
 
-def doctor(here: World, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autopilot_ls", "doctor", *words],
-        cwd=here.workspace,
-        env=here.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def findings(here: World, level: str) -> tuple[int, list[Finding]]:
-    done = doctor(here, "--json")
+    done = here.run("doctor", "--json")
     found: list[Finding] = json.loads(done.stdout)["findings"]
     return done.returncode, [each for each in found if each["level"] == level]
 
 
 def test_a_sound_installation_has_no_problem(here: World) -> None:
-    done = doctor(here)
+    done = here.run("doctor")
     assert done.returncode == 0, done.stdout
     for word in ("Python", "pygls", "lsprotocol", "pydantic", str(here.state), "git", "Codex"):
         assert word in done.stdout
@@ -106,8 +91,7 @@ def test_a_missing_folder_of_codex_is_a_problem(here: World) -> None:
 
 
 def test_what_the_agent_sent_unknown_is_told(here: World) -> None:
-    run = [sys.executable, "-m", "autopilot_ls", "run", "hello"]
-    subprocess.run(run, cwd=here.workspace, env=here.environment, check=True, capture_output=True)
+    assert here.run("run", "hello").returncode == 0
     (events,) = (here.state / "sessions").glob("*/events.jsonl")
     lines = events.read_text().splitlines()
     last = json.loads(lines[-1])
@@ -117,12 +101,11 @@ def test_what_the_agent_sent_unknown_is_told(here: World) -> None:
     code, warnings = findings(here, "warning")
     assert code == 0
     assert any("brandNew (1×)" in each["text"] for each in warnings)
-    assert "\u202e" not in doctor(here).stdout
+    assert "\u202e" not in here.run("doctor").stdout
 
 
 def test_a_damaged_session_is_a_warning(here: World) -> None:
-    run = [sys.executable, "-m", "autopilot_ls", "run", "hello"]
-    subprocess.run(run, cwd=here.workspace, env=here.environment, check=True, capture_output=True)
+    assert here.run("run", "hello").returncode == 0
     (events,) = (here.state / "sessions").glob("*/events.jsonl")
     lines = events.read_text().splitlines()
     events.write_text("\n".join([lines[0], "damaged", *lines[2:]]) + "\n")

@@ -41,19 +41,6 @@ def scripted(*script: Step | Output) -> Generator[tuple[ScriptedModel, World]]:
         yield model, here
 
 
-def headless(here: World, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autopilot_ls", *words],
-        cwd=here.workspace,
-        env=here.environment,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @contextmanager
 def in_terminal(here: World, *words: str) -> Generator[Program]:
     argv: Sequence[str] = [sys.executable, "-m", "autopilot_ls", *words]
@@ -160,7 +147,7 @@ def test_a_question_is_answered_with_a_number() -> None:
 def test_without_a_terminal_nothing_is_approved() -> None:
     script = (command("touch made.txt"), patch(PATCH), message("I could do nothing."))
     with scripted(*script) as (model, here):
-        done = headless(here, "run", "do both", given="a\na\na\n")
+        done = here.run("run", "do both", said="a\na\na\n")
         assert done.returncode == 1
         assert "2 requests declined. Nobody can be asked" in done.stdout
         assert "I could do nothing." in done.stdout
@@ -175,7 +162,7 @@ def test_without_a_terminal_nothing_is_approved() -> None:
 def test_without_a_terminal_rules_allow_and_what_asks_is_declined(mode: str) -> None:
     script = (patch(PATCH), command("git push", call_id="c1"), message("I did what I could."))
     with scripted(*script) as (model, here):
-        done = headless(here, "run", "--mode", mode, "do both")
+        done = here.run("run", "--mode", mode, "do both")
         assert done.returncode == 1
         assert "1 request declined. Nobody can be asked" in done.stdout
         assert here.read("a.txt") == "two\n"
@@ -184,7 +171,7 @@ def test_without_a_terminal_rules_allow_and_what_asks_is_declined(mode: str) -> 
 
 def test_without_a_terminal_what_plainly_reads_still_runs() -> None:
     with scripted(command("cat a.txt"), message("It says one.")) as (model, here):
-        done = headless(here, "run", "-", given="what does it say?")
+        done = here.run("run", "-", said="what does it say?")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "It says one." in done.stdout
         assert "one" in call_outputs(model.requests[-1])[-1]
@@ -216,7 +203,7 @@ def test_ctrl_c_stops_the_turn_and_its_command() -> None:
             running.wait_for("Stopping the turn")
             assert running.ended() == 130
         until(lambda: not runs(nap), "the command is gone")
-        assert headless(here, "sessions", "list").stdout.count("interrupted") == 1
+        assert here.run("sessions", "list").stdout.count("interrupted") == 1
 
 
 def test_ctrl_c_at_a_prompt_withdraws_it() -> None:
@@ -242,17 +229,17 @@ def test_sigterm_ends_the_agent_too() -> None:
 
 def test_a_session_goes_on() -> None:
     with scripted(message("first answer"), message("second answer")) as (model, here):
-        assert headless(here, "run", "first").returncode == 0
-        done = headless(here, "run", "--session", "last", "second")
+        assert here.run("run", "first").returncode == 0
+        done = here.run("run", "--session", "last", "second")
         assert done.returncode == 0, done.stderr
         assert "second answer" in done.stdout
         assert "first answer" in json.dumps(model.requests[-1])
-        assert len(json.loads(headless(here, "sessions", "list", "--json").stdout)) == 1
+        assert len(json.loads(here.run("sessions", "list", "--json").stdout)) == 1
 
 
 def test_a_failed_turn_is_told_and_exits_with_1() -> None:
     with scripted(http_error(400, "the model is out of order")) as (_, here):
-        done = headless(here, "run", "try")
+        done = here.run("run", "try")
         assert done.returncode == 1
         assert "out of order" in done.stdout
 
@@ -268,7 +255,7 @@ def test_a_failed_turn_is_told_and_exits_with_1() -> None:
 )
 def test_wrong_usage_is_said_and_exits_with_2(words: tuple[str, ...], code: int, said: str) -> None:
     with scripted() as (model, here):
-        done = headless(here, *words)
+        done = here.run(*words)
         assert done.returncode == code, done.stdout + done.stderr
         assert said in done.stderr
         assert not model.requests
@@ -277,7 +264,7 @@ def test_wrong_usage_is_said_and_exits_with_2(words: tuple[str, ...], code: int,
 def test_a_missing_codex_is_said_once_and_exits_with_3() -> None:
     with scripted() as (_, here):
         here.environment["AUTOPILOT_CODEX_COMMAND"] = "/does/not/exist"
-        done = headless(here, "run", "try")
+        done = here.run("run", "try")
         assert done.returncode == 3
         assert (done.stdout + done.stderr).count("/does/not/exist") == 1
 

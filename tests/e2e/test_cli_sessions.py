@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Generator, Sequence
@@ -24,29 +23,16 @@ def past() -> Generator[World]:
     script = [message(f"First. {HOSTILE}"), message(f"Second, with {SECRET} in it.")]
     with ScriptedModel(script) as model, world(model) as here:
         for task in ("the first task", "the second task"):
-            assert autopilot(here, "run", task).returncode == 0
+            assert here.run("run", task).returncode == 0
         yield here
 
 
-def autopilot(here: World, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autopilot_ls", *words],
-        cwd=here.workspace,
-        env=here.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def ids(here: World) -> Sequence[str]:
-    return [each["id"] for each in json.loads(autopilot(here, "sessions", "list", "--json").stdout)]
+    return [each["id"] for each in json.loads(here.run("sessions", "list", "--json").stdout)]
 
 
 def test_the_list_has_the_newest_first(past: World) -> None:
-    lines = autopilot(past, "sessions", "list").stdout.splitlines()
+    lines = past.run("sessions", "list").stdout.splitlines()
     assert lines[0].split()[:3] == ["SESSION", "USED", "STATE"]
     assert "the second task" in lines[1]
     assert "completed" in lines[1]
@@ -55,7 +41,7 @@ def test_the_list_has_the_newest_first(past: World) -> None:
 
 
 def test_a_transcript_is_shown_and_not_obeyed(past: World) -> None:
-    shown = autopilot(past, "sessions", "show", ids(past)[1]).stdout
+    shown = past.run("sessions", "show", ids(past)[1]).stdout
     assert "the first task" in shown
     assert "red" in shown
     assert "\x1b" not in shown
@@ -65,7 +51,7 @@ def test_a_transcript_is_shown_and_not_obeyed(past: World) -> None:
 
 def test_secrets_are_hidden_in_what_is_shown_and_kept_in_the_record(past: World) -> None:
     for words in (("show", "last"), ("show", "last", "--json"), ("tail", "last")):
-        shown = autopilot(past, "sessions", *words).stdout
+        shown = past.run("sessions", *words).stdout
         assert "Second, with" in shown
         assert SECRET not in shown
     record = past.state / "sessions" / ids(past)[0] / "events.jsonl"
@@ -73,27 +59,27 @@ def test_secrets_are_hidden_in_what_is_shown_and_kept_in_the_record(past: World)
 
 
 def test_the_json_of_a_session_is_its_events(past: World) -> None:
-    lines = autopilot(past, "sessions", "show", "last", "--json").stdout.splitlines()
+    lines = past.run("sessions", "show", "last", "--json").stdout.splitlines()
     events = [json.loads(line) for line in lines]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["body"]["title"] == "the second task"
 
 
 def test_the_tail_has_as_many_lines_as_wanted(past: World) -> None:
-    whole = autopilot(past, "sessions", "tail", "last", "-n", "1000").stdout.splitlines()
+    whole = past.run("sessions", "tail", "last", "-n", "1000").stdout.splitlines()
     assert "> the second task" in whole
     for number in (0, 1, 2):
-        shown = autopilot(past, "sessions", "tail", "last", "-n", str(number)).stdout
+        shown = past.run("sessions", "tail", "last", "-n", str(number)).stdout
         assert shown.splitlines() == whole[len(whole) - number :]
 
 
 def test_a_beginning_names_a_session_when_only_one_has_it(past: World) -> None:
     first = ids(past)[0]
-    assert autopilot(past, "sessions", "show", first[:-1]).returncode == 0
-    several = autopilot(past, "sessions", "show", first[:4])
+    assert past.run("sessions", "show", first[:-1]).returncode == 0
+    several = past.run("sessions", "show", first[:4])
     assert several.returncode == 2
     assert "2 sessions begin with" in several.stderr
-    none = autopilot(past, "sessions", "show", "1999")
+    none = past.run("sessions", "show", "1999")
     assert none.returncode == 2
     assert "no session" in none.stderr
 
@@ -107,8 +93,8 @@ def test_following_shows_what_still_happens_until_ctrl_c() -> None:
         environment = {**here.environment, "TERM": "xterm"}
         with program(run, cwd=here.workspace, environment=environment) as running:
             running.wait_for("> take your time")
-            assert "(open)" in autopilot(here, "sessions", "list").stdout
-            busy = autopilot(here, "sessions", "delete", "last")
+            assert "(open)" in here.run("sessions", "list").stdout
+            busy = here.run("sessions", "delete", "last")
             assert busy.returncode == 1
             with program(tail, cwd=here.workspace, environment=environment) as following:
                 following.wait_for("> take your time")
@@ -123,16 +109,16 @@ def test_following_shows_what_still_happens_until_ctrl_c() -> None:
 def test_deleting_deletes_all_that_are_named_or_none() -> None:
     with ScriptedModel([message("one"), message("two")]) as model, world(model) as here:
         for task in ("one", "two"):
-            assert autopilot(here, "run", task).returncode == 0
+            assert here.run("run", task).returncode == 0
         found = ids(here)
-        assert autopilot(here, "sessions", "delete", found[0], "1999").returncode == 2
+        assert here.run("sessions", "delete", found[0], "1999").returncode == 2
         assert ids(here) == found
-        done = autopilot(here, "sessions", "delete", *found)
+        done = here.run("sessions", "delete", *found)
         assert done.returncode == 0
         assert done.stdout.count("Deleted") == 2
         assert ids(here) == []
-        empty = autopilot(here, "sessions", "list")
+        empty = here.run("sessions", "list")
         assert (empty.returncode, empty.stdout) == (0, "")
         assert "no sessions yet" in empty.stderr
-        assert autopilot(here, "sessions", "show", "last").returncode == 2
-        assert "0 sessions deleted" in autopilot(here, "sessions", "prune").stdout
+        assert here.run("sessions", "show", "last").returncode == 2
+        assert "0 sessions deleted" in here.run("sessions", "prune").stdout

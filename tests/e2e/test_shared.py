@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -281,37 +280,25 @@ async def test_an_agent_gets_the_environment_of_the_window_that_starts_it() -> N
     assert "WINDOW" not in os.environ
 
 
-def autopilot(here: World, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autopilot_ls", *words],
-        cwd=here.workspace,
-        env=here.environment,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
 async def test_the_command_line_takes_what_no_window_has_any_more() -> None:
     script = (command("sed -i s/1/3/ a.py"), message("Done."), message("Gladly."))
     with shared_world(*script) as here:
         async with window(here, "one", env=AUTO) as one:
             await one.execute("autopilot.turn.start", {"text": "Change it"})
             await one.wait_method("$/progress", lambda p: p["value"]["kind"] == "end", limit=60)
-            busy = await asyncio.to_thread(autopilot, here, "changes", "list")
+            busy = await asyncio.to_thread(here.run, "changes", "list")
             assert busy.returncode == 1
             assert "keeps the review" in busy.stderr
-            listed = await asyncio.to_thread(autopilot, here, "sessions", "list")
+            listed = await asyncio.to_thread(here.run, "sessions", "list")
             assert "Change it" in listed.stdout
-            status = await asyncio.to_thread(autopilot, here, "daemon", "--status")
+            status = await asyncio.to_thread(here.run, "daemon", "--status")
             assert "one 1 in" in status.stdout
             assert await one.shut_down() == 0
-        listed = await asyncio.to_thread(autopilot, here, "changes", "list")
+        listed = await asyncio.to_thread(here.run, "changes", "list")
         assert "a.py" in listed.stdout, listed.stderr
-        ran = await asyncio.to_thread(autopilot, here, "run", "--session", "last", "And now?")
+        ran = await asyncio.to_thread(here.run, "run", "--session", "last", "And now?")
         assert ran.returncode == 0, ran.stderr
-        stopped = await asyncio.to_thread(autopilot, here, "daemon", "--stop")
+        stopped = await asyncio.to_thread(here.run, "daemon", "--stop")
         assert "It has ended." in stopped.stdout
-        none = await asyncio.to_thread(autopilot, here, "daemon", "--status")
+        none = await asyncio.to_thread(here.run, "daemon", "--status")
         assert (none.returncode, none.stdout) == (1, "No shared process runs.\n")

@@ -57,6 +57,24 @@ class World:
     def read(self, name: str) -> str:
         return (self.workspace / name).read_text()
 
+    def run(self, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command of ours in the workspace, without a terminal, and return what it did.
+
+        Args:
+            words: What stands behind `autopilot-ls`.
+            said: What it reads from its standard input.
+        """
+        return subprocess.run(
+            [sys.executable, "-m", "autopilot_ls", *words],
+            cwd=self.workspace,
+            env=self.environment,
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
 
 @contextmanager
 def world(model: ScriptedModel, config: Mapping[str, object] | None = None) -> Generator[World]:
