@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +37,20 @@ async def run(client: Any, action: Any) -> Any:
         "workspace/executeCommand",
         {"command": chosen["command"], "arguments": chosen["arguments"]},
     )
+
+
+@asynccontextmanager
+async def patch_waits(world: Any, **editor: Any) -> AsyncGenerator[tuple[Any, Path]]:
+    """Give an editor in which the patch to `sum.py` is shown, and that file."""
+    place = world([patch(PATCH, call_id="c1"), message("Done.")])
+    path = place.write("sum.py", TEXT)
+    async with place.editor(**editor) as client:
+        client.open(path)
+        await client.execute("autopilot.turn.start", {"text": "Fix total"})
+        await client.wait_method(
+            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
+        )
+        yield client, path
 
 
 async def test_patch_is_shown_previewed_and_accepted(world: Any) -> None:
@@ -184,14 +201,7 @@ async def test_started_anyway_the_agent_reads_the_saved_text(world: Any) -> None
 
 
 async def test_dirty_buffer_refuses_the_accept_and_keeps_it_waiting(world: Any) -> None:
-    place = world([patch(PATCH, call_id="c1"), message("Done.")])
-    path = place.write("sum.py", TEXT)
-    async with place.editor() as client:
-        client.open(path)
-        await client.execute("autopilot.turn.start", {"text": "Fix total"})
-        await client.wait_method(
-            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
-        )
+    async with patch_waits(world) as (client, path):
         seen = len(client.received)
         client.change(path, "import os\n\n" + TEXT, 2)
         moved = await client.wait_method("textDocument/publishDiagnostics", since=seen)
@@ -226,14 +236,7 @@ async def test_new_file_is_decided_from_any_document_of_the_workspace(world: Any
 
 
 async def test_preview_is_an_edit_where_it_is_confirmed_else_a_document(world: Any) -> None:
-    place = world([patch(PATCH, call_id="c1"), message("Done.")])
-    path = place.write("sum.py", TEXT)
-    async with place.editor(info=VSCODE) as client:
-        client.open(path)
-        await client.execute("autopilot.turn.start", {"text": "Fix total"})
-        await client.wait_method(
-            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
-        )
+    async with patch_waits(world, info=VSCODE) as (client, path):
         preview = by_title(await client.code_actions(path, 1), "preview")
         shown = await run(client, preview)
         assert shown["shown"] == "edit"
@@ -255,14 +258,7 @@ async def test_preview_is_an_edit_where_it_is_confirmed_else_a_document(world: A
 async def test_preview_asked_for_before_the_end_of_the_last_one_is_heard_of_comes(
     world: Any,
 ) -> None:
-    place = world([patch(PATCH, call_id="c1"), message("Done.")])
-    path = place.write("sum.py", TEXT)
-    async with place.editor(info=VSCODE) as client:
-        client.open(path)
-        await client.execute("autopilot.turn.start", {"text": "Fix total"})
-        await client.wait_method(
-            "textDocument/publishDiagnostics", lambda p: bool(p["diagnostics"])
-        )
+    async with patch_waits(world, info=VSCODE) as (client, path):
         preview = by_title(await client.code_actions(path, 1), "preview")
 
         def asked(message: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -565,23 +566,30 @@ async def test_what_commands_change_counts_for_the_limits_of_a_turn(review: Revi
     assert [each.verdict.rule for each in review.stage.waiting()] == ["limit-files"]
 
 
+async def folders(review: Review, tmp_path: Path, **files: str) -> tuple[Path, Path]:
+    """Give an empty folder elsewhere, and one of the workspace whose files the next turn finds."""
+    home, inner = tmp_path / "home", review.file("keys")
+    home.mkdir()
+    inner.mkdir()
+    for name, text in files.items():
+        (inner / name).write_text(text)
+    await review.end()
+    await review.stage.start()
+    return home, inner
+
+
+def become_link(folder: Path, target: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to(target)
+
+
 async def test_nothing_is_written_through_a_folder_that_an_agent_made_a_link(
     review: Review, tmp_path: Path
 ) -> None:
     # What an agent may not write itself, it would have the undo write for it.
-    home = tmp_path / "home"
-    home.mkdir()
-    inner = review.file("keys")
-    inner.mkdir()
-    (inner / "authorized").write_text("evil\n")
-    (inner / "b").write_text("b\n")
-    await review.end()
-    await review.stage.start()
+    home, inner = await folders(review, tmp_path, authorized="evil\n", b="b\n")
     review.command("ln -s", ended=False)
-    (inner / "authorized").unlink()
-    (inner / "b").unlink()
-    inner.rmdir()
-    inner.symlink_to(home)
+    become_link(inner, home)
     review.command("ln -s", ended=True)
     await review.items(fresh=True)
     await review.end()
@@ -596,18 +604,10 @@ async def test_nothing_is_written_through_a_folder_that_an_agent_made_a_link(
 async def test_what_a_linked_folder_leads_to_is_neither_read_nor_written(
     review: Review, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    inner = review.file("keys")
-    inner.mkdir()
-    (inner / "authorized").write_text("old\n")
-    await review.end()
-    await review.stage.start()
+    home, inner = await folders(review, tmp_path, authorized="old\n")
     await review.ran("make", **{"keys/authorized": "new\n"})
     await review.end()
-    (inner / "authorized").unlink()
-    inner.rmdir()
-    inner.symlink_to(home)
+    become_link(inner, home)
     (home / "authorized").write_text("new\n")
     _, _ = await review.undo_turn()
     assert (home / "authorized").read_text() == "new\n"
