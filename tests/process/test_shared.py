@@ -138,7 +138,8 @@ async def test_it_ends_when_it_has_been_idle(place: Path) -> None:
     async with editor(place, options={"shared": {"idleSeconds": 0.2}}) as client:
         await client.ready()
         (process,) = shared(place)
-        # Not while an editor is there.
+        # Not while an editor is there. No event says that nothing happens, so this gives it several times the
+        # idle time in which to go wrong.
         await asyncio.sleep(1)
         assert await client.execute("autopilot.status")
         await client.shut_down()
