@@ -92,6 +92,10 @@ def test_sessions_are_named_copied_put_away_and_taken_up_again() -> None:
         here.write("one.py", "x = 1\n")
         pictures = Captures("neovim", "sessions")
         with neovim(here, "one.py", extra=OPTIONS, client=True) as editor:
+            do(editor, "Autopilot sessions")
+            editor.terminal.wait_for("There is no recorded session")
+            do(editor, "Autopilot! sessions")
+            editor.terminal.wait_for("No session is archived")
             do(editor, "Autopilot hud")
             do(editor, "Autopilot ask begin")
             ended(editor)

@@ -54,4 +54,21 @@ function M.about_session(command, done)
   }
 end
 
+--- A subcommand that tells the current session a text.
+---@param prompt string What the person reads who gave none.
+---@param command autopilot.Command
+---@param member? string What the text is in the argument; `text` if nothing is said.
+---@return autopilot.Subcommand
+function M.text_about_session(prompt, command, member)
+  return {
+    run = function(call)
+      M.with_text(call, prompt, function(text)
+        M.with_session(function(view)
+          server.run(command, { sessionId = view.sessionId, [member or 'text'] = text })
+        end)
+      end)
+    end,
+  }
+end
+
 return M

@@ -12,7 +12,7 @@ local subcommands = {}
 local function pick(prompt, callback, archived)
   server.run('autopilot.session.list', { archived = archived }, function(result)
     if #result.sessions == 0 then
-      return say.info('There is none')
+      return say.info(archived and 'No session is archived' or 'There is no recorded session')
     end
     vim.ui.select(result.sessions, {
       prompt = prompt,
@@ -45,15 +45,7 @@ subcommands.archive = asking.about_session('autopilot.session.archive', function
   say.info('Archived (:Autopilot! sessions has it)')
 end)
 
-subcommands.rename = {
-  run = function(call)
-    asking.with_text(call, 'Title: ', function(text)
-      asking.with_session(function(view)
-        server.run('autopilot.session.rename', { sessionId = view.sessionId, title = text })
-      end)
-    end)
-  end,
-}
+subcommands.rename = asking.text_about_session('Title: ', 'autopilot.session.rename', 'title')
 
 local function resume(id)
   server.run('autopilot.session.resume', { sessionId = id }, open_session)

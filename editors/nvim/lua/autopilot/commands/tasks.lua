@@ -105,25 +105,9 @@ subcommands.fix = {
   end,
 }
 
-subcommands.steer = {
-  run = function(call)
-    asking.with_text(call, 'Say to the agent: ', function(text)
-      asking.with_session(function(view)
-        server.run('autopilot.turn.steer', { sessionId = view.sessionId, text = text })
-      end)
-    end)
-  end,
-}
+subcommands.steer = asking.text_about_session('Say to the agent: ', 'autopilot.turn.steer')
 
-subcommands.queue = {
-  run = function(call)
-    asking.with_text(call, 'When the turn has ended: ', function(text)
-      asking.with_session(function(view)
-        server.run('autopilot.turn.queue', { sessionId = view.sessionId, text = text })
-      end)
-    end)
-  end,
-}
+subcommands.queue = asking.text_about_session('When the turn has ended: ', 'autopilot.turn.queue')
 
 subcommands.unqueue = {
   run = function()
