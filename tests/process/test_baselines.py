@@ -747,6 +747,27 @@ async def test_a_first_baseline_is_there_before_it_is_stored(
     assert sorted(order[1:]) == ["compared", "read"]
 
 
+async def test_who_compares_does_not_wait_for_a_look_that_waits_for_it(
+    workspace: Path, home: Path, held: Path
+) -> None:
+    (workspace / "a").write_text("before")
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            baselines = make_ahead(workspace, home, held, tasks)
+            tasks.start_soon(let_go, held, 0)
+            base = await baselines.take()
+            (workspace / "a").write_text("after!")
+
+            async def compare() -> None:
+                assert await changed(baselines, base.id) == {"a": Change.UPDATE}
+
+            tasks.start_soon(compare)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(baselines.take)
+            await anyio.wait_all_tasks_blocked()
+            await let_go(held, 0)
+
+
 async def test_a_baseline_that_could_not_be_stored_says_why(
     workspace: Path, home: Path, held: Path
 ) -> None:

@@ -109,8 +109,9 @@ class Baselines:
             await ahead.run()
         else:
             self._start(ahead.run)
+        baseline = await ahead.answer()
         self._ahead = ahead
-        return await ahead.answer()
+        return baseline
 
     async def _look(self, extra: Iterable[str], known: Callable[[Baseline], None]) -> Baseline:
         told: list[str] = []
