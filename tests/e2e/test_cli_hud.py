@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -61,7 +60,7 @@ def _steps(done: int) -> list[tuple[str, PlanStatus]]:
 
 
 @contextmanager
-def scene() -> Generator[tuple[World, dict[str, str]]]:
+def scene() -> Generator[World]:
     script = [
         respond(plan(_steps(1))),
         patch(PATCH),
@@ -72,19 +71,13 @@ def scene() -> Generator[tuple[World, dict[str, str]]]:
     with ScriptedModel(script) as model, world(model) as here:
         here.write("cart.py", TEXT)
         here.write("tests.sh", TESTS)
-        yield here, {**here.environment, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+        here.environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+        yield here
 
 
-def once(here: World, environment: dict[str, str], *words: str) -> str:
-    done = subprocess.run(
-        [*HUD, *words],
-        cwd=here.workspace,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+def once(here: World, *words: str) -> str:
+    done = here.run("hud", *words)
+    assert done.returncode == 0
     assert done.stderr == ""
     return done.stdout
 
@@ -92,11 +85,11 @@ def once(here: World, environment: dict[str, str], *words: str) -> str:
 def test_a_turn_of_another_process_is_seen_as_it_goes() -> None:
     task = "Mend the total of the cart"
     argv = [sys.executable, "-m", "autopilot_ls", "run", "--mode", "propose", task]
-    with scene() as (here, environment), terminal(here.root) as screen:
+    with scene() as here, terminal(here.root) as screen:
         pictures = Captures("hud", "terminal")
-        screen.start(HUD, cwd=here.workspace, environment=environment, size=(80, 24))
+        screen.start(HUD, cwd=here.workspace, environment=here.environment, size=(80, 24))
         screen.wait_for("no open session")
-        with program(argv, cwd=here.workspace, environment=environment) as person:
+        with program(argv, cwd=here.workspace, environment=here.environment) as person:
             shown = screen.wait_for("1 waiting for you")
             shown = screen.wait_for("Change cart.py and 1 more file (+3 −1)")
             assert "1 of 3" in shown
@@ -115,10 +108,10 @@ def test_a_turn_of_another_process_is_seen_as_it_goes() -> None:
             pictures.take(screen, "command")
             fits_other_sizes(screen)
             pictures.take(screen, "wide")
-            told = json.loads(once(here, environment, "--once", "--json"))
+            told = json.loads(once(here, "--once", "--json"))
             (view,) = told["sessions"]
             assert view["commands"][0]["tail"][-1] == "11 passed, 1 still runs"
-            plain = once(here, environment, "last")
+            plain = once(here, "last")
             assert "\x1b" not in plain
             assert f"works  {task}" in plain
             here.write("go", "")
@@ -155,11 +148,11 @@ def ended(screen: Terminal) -> None:
 
 
 def test_the_terminal_is_as_before_after_ctrl_c() -> None:
-    with scene() as (here, environment), terminal(here.root) as screen:
+    with scene() as here, terminal(here.root) as screen:
         # The shell goes on after Ctrl-C, and says how the terminal is.
         state = "stty -a | tr ' ;' '\\n\\n' | grep -xE 'icanon|echo' | tr '\\n' +"
         script = f"trap : INT; echo before; {' '.join(HUD)}; echo exit code $?; {state}; sleep 60"
-        screen.start(["sh", "-c", script], cwd=here.workspace, environment=environment)
+        screen.start(["sh", "-c", script], cwd=here.workspace, environment=here.environment)
         shown = screen.wait_for("no open session")
         assert "before" not in shown
         screen.press("C-c")
@@ -170,8 +163,8 @@ def test_the_terminal_is_as_before_after_ctrl_c() -> None:
 
 
 def test_no_colours_where_nobody_wants_them() -> None:
-    with scene() as (here, environment), terminal(here.root) as screen:
-        quiet = {**environment, "NO_COLOR": "1"}
+    with scene() as here, terminal(here.root) as screen:
+        quiet = {**here.environment, "NO_COLOR": "1"}
         screen.start(HUD, cwd=here.workspace, environment=quiet, size=(80, 24))
         screen.wait_for("no open session")
         assert "\x1b[" not in screen.screen(colours=True).replace("\x1b[39m", "").replace(
