@@ -7,23 +7,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Final
 
 from autopilot_ls.lsp import approval_params as params
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.content_params import documents_of
+from autopilot_ls.lsp.features.pending_hunks import PendingHunks
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.shared_params import OptionalSessionParams
 from autopilot_ls.model.approvals import Approval, DecisionKind, Mark, QuestionAction
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.model.review import completed, marked, units_of
+from autopilot_ls.model.review import completed, expanded, marked, units_of
+from autopilot_ls.model.text import count
+
+MADE_BY_HAND: Final = "I have made this change myself."
+"""What the agent is told of a hunk that the person has made."""
 
 
 class ApprovalCommands:
     """The commands of one editor about approvals."""
 
     def __init__(
-        self, backend: Backend, *, name: Callable[[], str], preview: Preview, saving: Saving
+        self,
+        backend: Backend,
+        *,
+        name: Callable[[], str],
+        preview: Preview,
+        saving: Saving,
+        pending: PendingHunks,
     ) -> None:
         """Create them.
 
@@ -32,9 +44,11 @@ class ApprovalCommands:
             name: Says who decides.
             preview: Shows patches.
             saving: Has unsaved files saved.
+            pending: Knows what has become of hunks in the text.
         """
         self._backend = backend
         self._saving = saving
+        self._pending = pending
         self._name = name
         self._preview = preview
         self._answers: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -76,7 +90,10 @@ class ApprovalCommands:
 
         Raises:
             UnsavedDocuments: Files have unsaved changes, and it waits until they are saved.
+            InvalidRequest: The person has typed into what is to be accepted.
         """
+        if request.mark != "none":
+            request = await self._without_made(request, Mark(request.mark))
         mark = None if request.mark == "none" else Mark(request.mark)
         if request.unsaved == "save":
             approval = self._backend.approval(request.approval_id)
@@ -99,6 +116,52 @@ class ApprovalCommands:
         chosen = {choice.hunk_id for choice in approval.marks}
         missing = tuple(unit.id for unit in units_of(approval) if unit.id not in chosen)
         return params.ApprovalMarked(approval_id=approval.id, marks=approval.marks, missing=missing)
+
+    async def _without_made(
+        self, request: params.ApprovalMarkParams, mark: Mark
+    ) -> params.ApprovalMarkParams:
+        """Return what is left to be chosen when those hunks have their choice that the person has made by hand.
+
+        Nobody can choose for these any more, as they are shown nowhere. With the last choice for the others
+        they count as rejected, so that the agent hears of it and nothing is made twice.
+        """
+        approval = self._backend.approval(request.approval_id)
+        unfit = self._pending.unfit(approval.id)
+        if not unfit:
+            return request
+        made = self._pending.made(approval.id)
+        meant = expanded(approval, request.hunks)
+        if mark is Mark.ACCEPT and (typed := (unfit - made).intersection(meant)):
+            raise InvalidRequest(
+                f"Not accepted: you have typed into {count(len(typed), 'hunk')} of it.",
+                advice="Undo that, or reject.",
+            )
+        marks = {choice.hunk_id: choice.mark for choice in approval.marks}
+        units = [unit.id for unit in units_of(approval)]
+        is_last = all(unit in marks or unit in meant or unit in made for unit in units)
+        by_hand = tuple(
+            unit
+            for unit in units
+            if unit in made
+            and (
+                mark is Mark.ACCEPT
+                if unit in meant
+                else is_last and marks.get(unit) is not Mark.REJECT
+            )
+        )
+        if not by_hand:
+            return request
+        others = tuple(unit for unit in meant if unit not in by_hand)
+        if others:
+            # The last of both makes the decision, which has to be the other one.
+            by = self._name()
+            if any(unit in marks for unit in by_hand):
+                await self._backend.mark(approval.id, by_hand, None, marked_by=by)
+            await self._backend.mark(
+                approval.id, others, mark, marked_by=by, message=request.message
+            )
+        rejected = {"hunks": by_hand, "mark": Mark.REJECT.value, "message": MADE_BY_HAND}
+        return request.model_copy(update=rejected)
 
     async def answer(self, request: params.ApprovalAnswerParams) -> params.ApprovalAnswered:
         """Answer one question."""

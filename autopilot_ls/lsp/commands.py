@@ -32,6 +32,7 @@ from autopilot_ls.lsp.approval_commands import ApprovalCommands
 from autopilot_ls.lsp.backend import Backend
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.convert import to_path
+from autopilot_ls.lsp.features.pending_hunks import PendingHunks
 from autopilot_ls.lsp.features.preview import Preview
 from autopilot_ls.lsp.features.saving import Saving
 from autopilot_ls.lsp.features.statuses import Statuses
@@ -91,6 +92,7 @@ class Commands:
         unsaved: UnsavedTasks,
         saving: Saving,
         preview: Preview,
+        pending: PendingHunks,
         transcripts: Transcripts,
         policies: PolicyCommands,
         changes: ReviewCommands,
@@ -108,6 +110,7 @@ class Commands:
             unsaved: Holds tasks until everything is saved.
             saving: Has files saved before they are accepted.
             preview: Shows patches and documents.
+            pending: Knows what has become of hunks in the text.
             transcripts: Writes transcripts.
             policies: Carries out what is about the policy.
             changes: Carries out what is about changes after the fact.
@@ -125,7 +128,9 @@ class Commands:
         self._policies = policies
         self.turns = TurnCommands(connection, backend, name=name, unsaved=unsaved, started=started)
         sessions = SessionCommands(backend, redact=redact, reporting=self.turns.reporting)
-        approvals = ApprovalCommands(backend, name=name, preview=preview, saving=saving)
+        approvals = ApprovalCommands(
+            backend, name=name, preview=preview, saving=saving, pending=pending
+        )
         accounts = AccountCommands(backend)
         self._handlers: Mapping[str, Handler] = {
             methods.TURN_START: _typed(turn_params.TurnStartParams, self.turns.start),

@@ -151,6 +151,7 @@ class EditorView:
             unsaved=self._unsaved,
             saving=self._saving,
             preview=self._preview,
+            pending=self._diagnostics.pending,
             transcripts=self._transcripts,
             policies=PolicyCommands(connection, backend, files, self._policies.look_again),
             changes=ReviewCommands(connection, backend, lambda: self.name, self._unreviewed.undone),

@@ -144,6 +144,7 @@ class CodeActions:
             root=root,
             selection=selection,
             unfit=unfit,
+            made=self._diagnostics.pending.made(approval.id),
             unsaved=self._diagnostics.pending.unsaved(approval.id),
         )
         return [*single, *self._decisions(approval, selection, unfit)]

@@ -49,6 +49,7 @@ def offers(
     root: str | None,
     selection: str = "",
     unfit: Collection[str] = (),
+    made: Collection[str] = (),
     unsaved: UnsavedText | None = None,
 ) -> list[Offer]:
     """Return what may be decided on single hunks; nothing where the patch is one hunk.
@@ -59,10 +60,12 @@ def offers(
         root: The session's folder, which paths are shown relative to.
         selection: The text that is selected, which may be a reason.
         unfit: Units that cannot be accepted, since somebody typed into them.
+        made: Those of them that need no choice, since the person has made them by hand.
         unsaved: Says that files of the patch have unsaved changes.
     """
     if not here or here[0].total == 1:
         return []
+    unfit = set(unfit) - set(made)
     found: list[Offer] = []
     several = len(here) > 1
     for shown in here[:MAX_HUNKS]:
@@ -77,16 +80,30 @@ def offers(
         )
         offered = _of_file(approval, shown, root)
         found += [offer for offer in offered if ready or offer.argument["mark"] != "accept"]
-    found += _of_rest(approval, unfit)
+    if unsaved is not None:
+        left = undecided(approval, made)
+        found = [way for offer in found for way in _ways(approval, offer, unsaved, left)]
+    return [*found, *of_rest(approval, unfit=unfit, made=made, unsaved=unsaved)]
+
+
+def of_rest(
+    approval: Approval,
+    *,
+    unfit: Collection[str],
+    made: Collection[str],
+    unsaved: UnsavedText | None,
+) -> list[Offer]:
+    """Return what may be decided on all hunks at once that have no choice yet; nothing before the first choice."""
+    found = list(_of_rest(approval, set(unfit) - set(made), made))
     if unsaved is None:
         return found
-    left = undecided(approval)
+    left = undecided(approval, made)
     return [way for offer in found for way in _ways(approval, offer, unsaved, left)]
 
 
-def undecided(approval: Approval) -> list[tuple[str, str]]:
-    """Return the hunks of a patch that have no choice yet, each with the id of its file."""
-    chosen = {choice.hunk_id for choice in approval.marks}
+def undecided(approval: Approval, made: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return the hunks of a patch that have no choice yet, and need one, each with the id of its file."""
+    chosen = {choice.hunk_id for choice in approval.marks}.union(made)
     return [(unit.id, unit.file_id) for unit in units_of(approval) if unit.id not in chosen]
 
 
@@ -157,15 +174,19 @@ def _of_file(approval: Approval, shown: ShownHunk, root: str | None) -> Iterable
     yield _offer(approval, [unit.file_id], "reject", f"reject {what}")
 
 
-def _of_rest(approval: Approval, unfit: Collection[str]) -> Iterable[Offer]:
-    if not approval.marks:
+def _of_rest(approval: Approval, unfit: Collection[str], made: Collection[str]) -> Iterable[Offer]:
+    if not approval.marks and not made:
         return
-    chosen = {choice.hunk_id for choice in approval.marks}
+    chosen = {choice.hunk_id for choice in approval.marks}.union(made)
     open_ = [unit for unit in units_of(approval) if unit.id not in chosen]
     left = [unit.id for unit in open_]
+    if not left and not approval.marks:
+        return  # All is made by hand.
     if not left:
-        # The decision was refused, for example because a file was not saved.
-        accepted = sum(choice.mark is Mark.ACCEPT for choice in approval.marks)
+        # The decision was refused, such as because a file was not saved, or the rest was made by hand.
+        accepted = sum(
+            choice.mark is Mark.ACCEPT and choice.hunk_id not in made for choice in approval.marks
+        )
         title = (
             f"carry out your choices: accept {accepted}, reject {len(approval.marks) - accepted}"
         )

@@ -18,9 +18,9 @@ from pydantic import JsonValue
 from autopilot_ls.lsp import methods
 from autopilot_ls.lsp.connection import Connection
 from autopilot_ls.lsp.documents import Document
-from autopilot_ls.lsp.features.actions import UnsavedText
+from autopilot_ls.lsp.features.actions import Offer, UnsavedText
 from autopilot_ls.lsp.features.diagnostics import Diagnostics
-from autopilot_ls.lsp.features.hunk_actions import completes, mark, undecided
+from autopilot_ls.lsp.features.hunk_actions import completes, mark, of_rest, undecided
 from autopilot_ls.lsp.features.shown_change import ShownChange
 from autopilot_ls.lsp.features.shown_hunk import ShownHunk
 from autopilot_ls.lsp.jobs import Jobs
@@ -56,6 +56,7 @@ class Lenses:
             return []
         lenses: list[types.CodeLens] = []
         unfit: dict[str, frozenset[str]] = {}
+        rest: list[Offer] = []
         unsaved: dict[str, tuple[UnsavedText | None, Sequence[tuple[str, str]]]] = {}
         for shown, place in self._diagnostics.pending.in_file(document)[:MAX_HUNKS]:
             approval = shown.approval
@@ -63,14 +64,16 @@ class Lenses:
             if first:
                 unfit[approval.id] = self._diagnostics.pending.unfit(approval.id)
                 typed = self._diagnostics.pending.unsaved(approval.id)
-                unsaved[approval.id] = typed, undecided(approval) if typed else ()
+                made = self._diagnostics.pending.made(approval.id)
+                rest = of_rest(approval, unfit=unfit[approval.id], made=made, unsaved=typed)
+                unsaved[approval.id] = typed, undecided(approval, made) if typed else ()
             wrong, (typed, left) = unfit[approval.id], unsaved[approval.id]
             buttons: list[_Button] = []
             if shown.total > 1:
                 last = typed if completes(left, (shown.unit.id,)) else None
                 buttons += _of_hunk(shown, last, ready=shown.unit.id not in wrong)
             if first:
-                buttons += _of_patch(approval, shown.total, typed, ready=not wrong)
+                buttons += _of_patch(approval, shown.total, typed, rest, ready=not wrong)
             where = types.Range(place.start, place.start)
             lenses += [
                 types.CodeLens(where, types.Command(title, command, arguments=[argument]))
@@ -148,12 +151,24 @@ def _of_change(change: ShownChange) -> Iterable[_Button]:
 
 
 def _of_patch(
-    approval: Approval, total: int, unsaved: UnsavedText | None, *, ready: bool
+    approval: Approval,
+    total: int,
+    unsaved: UnsavedText | None,
+    rest: Sequence[Offer],
+    *,
+    ready: bool,
 ) -> Iterable[_Button]:
     def button(title: str, decision: str) -> _Button:
         return title, methods.APPROVAL_DECIDE, {"approvalId": approval.id, "decision": decision}
 
     size = f" ({total} hunks)" if total > 1 else ""
+    for offer in rest:
+        # What was chosen stays: a patch that is accepted as a whole would take rejected hunks too.
+        sign = "✗" if "reject the" in offer.title else "✓"
+        yield f"{sign} {offer.title}", offer.command, dict(offer.argument)
+    if rest:
+        yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}
+        return
     if ready and not any(file.problem for file in approval.files):
         what = f"patch{size}"
         yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved)

@@ -142,12 +142,22 @@ class PendingHunks:
 
     def unfit(self, approval_id: str) -> frozenset[str]:
         """Return the units of a patch that do not stand as they should in a document that is open."""
-        return frozenset(
-            shown.unit.id
+        return frozenset(self._states(approval_id))
+
+    def _states(self, approval_id: str) -> dict[str, HunkState]:
+        """Return what has become of those units of a patch that are not ready in an open document."""
+        return {
+            shown.unit.id: state
             for document in self._connection.documents
             for shown in self._hunks.get(document.key, ())
             if shown.approval.id == approval_id
-            and self._lines_of(shown, document)[2] is not HunkState.READY
+            and (state := self._lines_of(shown, document)[2]) is not HunkState.READY
+        }
+
+    def made(self, approval_id: str) -> frozenset[str]:
+        """Return those of them that the person has made by hand, which are shown no longer."""
+        return frozenset(
+            unit for unit, state in self._states(approval_id).items() if state is HunkState.DONE
         )
 
     def unsaved(self, approval_id: str) -> UnsavedText | None:

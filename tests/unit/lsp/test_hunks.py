@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from autopilot_ls.lsp.features.confirmed import _Piece, made
 from autopilot_ls.model.approvals import (
@@ -179,7 +180,13 @@ async def test_lenses_stand_over_each_hunk_and_are_asked_for_anew_when_choices_c
         protocol = editor.connection.server.protocol
         protocol.take(b'{"jsonrpc":"2.0","id":"%s","result":null}' % request["id"].encode())
         await choose(place, await actions(editor, one, 1), "accept this hunk")
-        assert (await lenses())[0] == (1, "✓ accepted: take back")
+        # Accepting the whole patch would take no notice of what was chosen.
+        assert (await lenses())[:4] == [
+            (1, "✓ accepted: take back"),
+            (1, "✓ accept the 3 remaining hunks"),
+            (1, "✗ reject the 3 remaining hunks"),
+            (1, "preview"),
+        ]
         await until(lambda: len(editor.sent("workspace/codeLens/refresh")) == 2)
 
 
@@ -214,6 +221,67 @@ async def test_the_generated_diff_is_decided_hunk_by_hunk_and_tells_the_choices(
         found = await actions(editor, path, 1)
         assert not [title for title in found if "this hunk" in title]
         assert [title for title in found if title.startswith("accept: ")]
+
+
+def types_into(editor: Editor, path: Path, text: str) -> None:
+    """The person's text is this now."""
+    editor.say(
+        "textDocument/didChange",
+        {
+            "textDocument": {"uri": path.as_uri(), "version": 2},
+            "contentChanges": [{"text": text}],
+        },
+    )
+
+
+@pytest.mark.parametrize("first", ["typed", "chosen"])
+async def test_a_hunk_that_the_person_made_needs_no_choice_and_the_agent_hears_of_it(
+    tmp_path: Path, first: str
+) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor()
+        one = tmp_path / "one.py"
+        place.backend.ask(two_files(tmp_path))
+        editor.open(one, ONE)
+        run = editor.connection.execute
+        typed = ONE.replace("line 2\n", "LINE 2\n", 1)
+        if first == "typed":
+            types_into(editor, one, typed)
+            rest = starting(await actions(editor, one, 9), "as soon as you save: accept the 3")
+        else:
+            every = {"approvalId": "apr-1", "hunks": ["h0", "h1", "h2", "h3"], "mark": "accept"}
+            await run("autopilot.approval.mark", [every])
+            types_into(editor, one, typed)
+            found = await actions(editor, one, 9)
+            rest = starting(found, "as soon as you save: carry out your choices: accept 3")
+        await run("autopilot.approval.mark", [{**rest, "unsaved": "refuse"}])
+        marks = place.backend.state.pending["apr-1"].marks
+        assert [(choice.hunk_id, choice.mark) for choice in marks] == [
+            ("h0", Mark.REJECT),
+            ("h1", Mark.ACCEPT),
+            ("h2", Mark.ACCEPT),
+            ("h3", Mark.ACCEPT),
+        ]
+        assert marks[0].message == "I have made this change myself."
+
+
+async def test_a_hunk_that_was_typed_into_is_not_accepted_and_that_is_said_at_once(
+    tmp_path: Path,
+) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor()
+        one = tmp_path / "one.py"
+        place.backend.ask(two_files(tmp_path))
+        editor.open(one, ONE)
+        types_into(editor, one, ONE.replace("line 2\n", "line 2x\n", 1))
+        run = editor.connection.execute
+        for hunks in (["h0"], ["h0", "h3"], ["apr-1-f0"]):
+            request = {"approvalId": "apr-1", "hunks": hunks, "mark": "accept"}
+            with pytest.raises(JsonRpcException, match="you have typed into 1 hunk of it"):
+                await run("autopilot.approval.mark", [request])
+        assert place.backend.state.pending["apr-1"].marks == ()
+        await run("autopilot.approval.mark", [{**request, "mark": "reject"}])
+        assert len(place.backend.state.pending["apr-1"].marks) == 2
 
 
 def preview(editor: Editor) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def test_every_command_has_a_handler_and_no_handler_lacks_a_command() -> None:
         unsaved=nothing,  # pyright: ignore[reportArgumentType]
         saving=nothing,  # pyright: ignore[reportArgumentType]
         preview=nothing,  # pyright: ignore[reportArgumentType]
+        pending=nothing,  # pyright: ignore[reportArgumentType]
         transcripts=nothing,  # pyright: ignore[reportArgumentType]
         policies=PolicyCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
         changes=ReviewCommands(*[nothing] * 4),  # pyright: ignore[reportArgumentType]
