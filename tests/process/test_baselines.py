@@ -1053,6 +1053,39 @@ async def test_pruning_makes_small_what_the_first_look_stored_in_haste(
     assert not await changed(baselines, first.id)
 
 
+async def test_pruning_gives_way_to_who_looks(workspace: Path, home: Path, tmp_path: Path) -> None:
+    folder, begun = tmp_path / "slow", tmp_path / "begun"
+    folder.mkdir()
+    (folder / "git").write_text(
+        f'#!/bin/sh\ncase " $* " in *" repack "*) echo $$ > "{begun}"; exec /bin/sleep 300;; esac\n'
+        f'exec {GIT} "$@"\n'
+    )
+    (folder / "git").chmod(0o755)
+    (workspace / "a").write_text("a")
+    given_way = anyio.Event()
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            baselines = make_ahead(workspace, home, folder, tasks)
+            base = await baselines.take()
+
+            async def prune() -> None:
+                with pytest.raises(BaselineUnavailable, match="Somebody wanted to look"):
+                    await baselines.prune()
+                given_way.set()
+
+            tasks.start_soon(prune)
+            while not begun.exists() or not begun.read_text():  # noqa: ASYNC110 - another process
+                await anyio.sleep(0.01)
+            # What a git that is killed leaves.
+            left = baselines.folder / "git" / "objects" / "pack" / ".tmp-1-pack-x.pack"
+            left.write_bytes(b"")
+            assert (await baselines.take()).id == base.id
+            await given_way.wait()
+            assert not left.exists()
+    assert not alive(int(begun.read_text()))
+    assert await make(workspace, home).prune() > 0
+
+
 @pytest.fixture
 def private_files(baselines: Baselines) -> Iterator[Baselines]:
     yield baselines

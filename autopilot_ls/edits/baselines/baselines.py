@@ -87,6 +87,7 @@ class Baselines:
         self._lost: dict[str, BaselineUnavailable] = {}
         self._is_suspect = False
         self._begun_anew = False
+        self._pruning: anyio.CancelScope | None = None
 
     # -- looking
 
@@ -260,9 +261,16 @@ class Baselines:
         """Remove what nobody keeps and is older than the retention; return the bytes still in use.
 
         Raises:
-            BaselineUnavailable: It could not be done in time; it can be tried again.
+            BaselineUnavailable: It could not be done in time, or somebody else wanted to look; it can
+                be tried again.
         """
-        async with self._alone() as looker:
+        with anyio.CancelScope() as scope:
+            await self._prune(scope)
+            return await self.size()
+        raise BaselineUnavailable("Somebody wanted to look at the workspace.")
+
+    async def _prune(self, scope: anyio.CancelScope) -> None:
+        async with self._alone(scope) as looker:
             repository = looker.repository
             await anyio.to_thread.run_sync(self._forget, repository.folder / TAKEN)
             await anyio.to_thread.run_sync(damage.forget_old, repository, self._limits.retention)
@@ -274,7 +282,6 @@ class Baselines:
                 )
                 bulky.unlink(missing_ok=True)
             await repository.run("prune", "--expire=now")
-        return await self.size()
 
     def _forget(self, folder: Path) -> None:
         oldest = time.time() - self._limits.retention
@@ -289,9 +296,16 @@ class Baselines:
     # -- who may
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[Looker]:
-        """Be the only one to look at the workspace, in this process and in all others."""
+    async def _alone(self, pruning: anyio.CancelScope | None = None) -> AsyncGenerator[Looker]:
+        """Be the only one to look at the workspace, in this process and in all others.
+
+        Args:
+            pruning: What is cancelled when somebody else wants to be the only one.
+        """
         limits = self._limits
+        if self._pruning is not None:
+            self._pruning.cancel()
+        self._pruning = pruning
         with self._failing():
             async with AsyncExitStack() as stack:
                 with anyio.fail_after(limits.wait):

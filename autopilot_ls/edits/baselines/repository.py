@@ -256,8 +256,9 @@ class Repository:
             remove(path)
         for path in (self.folder / "refs").rglob("*.lock"):
             remove(path)
-        for path in (self.folder / "objects" / "pack").glob("tmp_*"):
-            remove(path)
+        for pattern in ("tmp_*", ".tmp-*"):
+            for path in (self.folder / "objects" / "pack").glob(pattern):
+                remove(path)
         for path in self.folder.glob("fast_import_crash_*"):
             remove(path)
 

@@ -44,6 +44,12 @@ CLOSING_LIMIT: Final = 5.0
 SAVE_PAUSE: Final = 0.5
 """Seconds between two writings of a review, at least."""
 
+SAVE_AGAIN: Final = 10.0
+"""Seconds after which a review is written again that could not be written."""
+
+TIDY_AGAIN: Final = 300.0
+"""Seconds after which the store of a workspace is tidied up that was in use."""
+
 FOLDER: Final = "reviews"
 
 MakeSnapshots = Callable[[Path, Path], Snapshots]
@@ -175,7 +181,8 @@ class Reviews:
         while True:
             await opened.unsaved.wait()
             await self._write(opened)
-            await anyio.sleep(SAVE_PAUSE)
+            # A full disk may have room again; what is not stored then is tried once more at the end.
+            await anyio.sleep(SAVE_AGAIN if opened.unsaved.is_set() else SAVE_PAUSE)
 
     async def keep_safe(self, opened: OpenReview) -> None:
         """Store a review now: what is about to be written must be known as ours after a crash."""
@@ -188,8 +195,10 @@ class Reviews:
             data = to_bytes(opened.review, opened.dumps)
             await anyio.to_thread.run_sync(write, opened.file, data)
         except AutopilotError as error:
+            opened.unsaved.set()
             _LOG.warning("the open review of %s is not stored: %s", opened.review.folder, error)
         except Exception:  # noqa: BLE001 reason: the next change must be stored all the same
+            opened.unsaved.set()
             _LOG.exception("the open review of %s is not stored", opened.review.folder)
 
     def prune(self) -> tuple[str, ...]:
@@ -214,9 +223,14 @@ class Reviews:
 
 
 async def _tidy(snapshots: Snapshots) -> None:
-    # Nobody waits for this: what fails here is met again when it is needed.
-    with contextlib.suppress(AutopilotError):
-        await snapshots.prune()
+    while True:
+        try:
+            await snapshots.prune()
+        except AutopilotError:
+            # It gives way to who looks. What fails here is met again when it is needed.
+            await anyio.sleep(TIDY_AGAIN)
+        else:
+            return
 
 
 def _own(folder: Path, workspace: Path) -> SessionLock:
