@@ -47,8 +47,8 @@ SAVE_PAUSE: Final = 0.5
 SAVE_AGAIN: Final = 10.0
 """Seconds after which a review is written again that could not be written."""
 
-TIDY_AGAIN: Final = 300.0
-"""Seconds after which the store of a workspace is tidied up that was in use."""
+TIDY_AGAIN: Final = 5.0
+"""Seconds after which the store of a workspace is tidied up that was in use; twice that the next time."""
 
 FOLDER: Final = "reviews"
 
@@ -223,14 +223,14 @@ class Reviews:
 
 
 async def _tidy(snapshots: Snapshots) -> None:
+    # It gives way to who looks. What fails otherwise is met again when it is needed.
+    pause = TIDY_AGAIN
     while True:
         try:
-            await snapshots.prune()
+            return await snapshots.prune()
         except AutopilotError:
-            # It gives way to who looks. What fails here is met again when it is needed.
-            await anyio.sleep(TIDY_AGAIN)
-        else:
-            return
+            await anyio.sleep(pause)
+            pause *= 2
 
 
 def _own(folder: Path, workspace: Path) -> SessionLock:
