@@ -498,10 +498,18 @@ def test_what_is_put_in_above_the_first_line_is_seen(headless: Headless) -> None
         local scrolled = filled()
         vim.cmd('normal! G')
         require('autopilot.review').jump(1)
-        return { shown = shown, scrolled = scrolled, jumped = filled() }
+        local jumped = filled()
+        vim.cmd('edit b.txt | edit a.txt')
+        vim.wait(10000, function()
+          vim.cmd.redraw()
+          return filled() == 2
+        end, 10)
+        return { shown = shown, scrolled = scrolled, jumped = jumped, back = filled() }
         """
     )
-    assert found == {"shown": 2, "scrolled": 1, "jumped": 2}, "and they can be scrolled away"
+    assert found == {"shown": 2, "scrolled": 1, "jumped": 2, "back": 2}, (
+        "and they can be scrolled away"
+    )
 
 
 def test_what_a_code_action_could_not_do_is_said_in_one_line_and_kept_whole(

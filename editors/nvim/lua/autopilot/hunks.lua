@@ -261,7 +261,13 @@ function M.start(client)
   vim.api.nvim_create_autocmd('BufWinEnter', {
     group = group,
     callback = function()
-      M.show_top(vim.api.nvim_get_current_win())
+      -- Later, when Neovim has found the place of the cursor in the window.
+      local window = vim.api.nvim_get_current_win()
+      vim.schedule(function()
+        if vim.api.nvim_win_is_valid(window) then
+          M.show_top(window)
+        end
+      end)
     end,
   })
   vim.api.nvim_create_autocmd('WinScrolled', {

@@ -93,18 +93,24 @@ subcommands.transcript = {
   end,
 }
 
-local function taken_back(result)
-  for _, why in ipairs(result.left or {}) do
-    say.warn(why)
+--- Say in how many files something was done, and what was left.
+---@param done string With a place for the files.
+local function done_in_files(done)
+  return function(result)
+    for _, why in ipairs(result.left or {}) do
+      say.warn(why)
+    end
+    local count = #(result.written or {})
+    say.info(done:format(count == 1 and '1 file' or count .. ' files'))
   end
-  say.info(('%d files changed'):format(#(result.written or {})))
 end
 
 subcommands.undo = {
   run = function(call)
     asking.with_session(function(view)
+      local undone = done_in_files('Undone in %s (:Autopilot redo)')
       local turn = call.text ~= '' and call.text or nil
-      server.run('autopilot.turn.undo', { sessionId = view.sessionId, turn = turn }, taken_back)
+      server.run('autopilot.turn.undo', { sessionId = view.sessionId, turn = turn }, undone)
     end)
   end,
 }
@@ -112,7 +118,11 @@ subcommands.undo = {
 subcommands.redo = {
   run = function()
     local view = state.current()
-    server.run('autopilot.turn.redo', { cwd = view and view.cwd or vim.fn.getcwd() }, taken_back)
+    server.run(
+      'autopilot.turn.redo',
+      { cwd = view and view.cwd or vim.fn.getcwd() },
+      done_in_files('Done again in %s')
+    )
   end,
 }
 
