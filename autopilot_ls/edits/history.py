@@ -182,6 +182,8 @@ class History:
         """Yield what nobody has reviewed yet, in the order of the text."""
         hunks = list(self.weave.hunks())
         before, now = self._reviewed_shape(), self.shapes[-1]
+        if before.kind == now.kind == "absent":
+            return  # It went with consent, and what had been changed in it went with it.
         if before.kind != now.kind or (self.weave.whole and hunks):
             kinds: dict[str, PartKind] = {before.kind: "add", now.kind: "delete"}
             whole = Part(FILE, kinds.get("absent", "whole"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.history import Content, History
@@ -46,6 +46,9 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     if is_clean(loaded, now.data):
         return  # Nothing was typed, or it is gone again.
     current = history.current()
+    if current != now and replace(current, executable=now.executable) == now:
+        advance(now)  # Somebody has changed its mode since; the lines are to be taken as they are.
+        current = now
     if text is None or is_clean(text, now.data):
         mine = now
     else:
