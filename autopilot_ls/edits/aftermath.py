@@ -27,7 +27,7 @@ def settle_by_hunks(
         approval_id: The approval that it was accepted by.
         root: The folder that names in the detail are relative to.
     """
-    undone = [change for change in files if _fits(_undone(change), _target(change))]
+    written = [change for change in files if _fits(undone(change), _target(change))]
     untouched = [change for change in files if _fits(change, Path(change.path))]
     paths = tuple(change.move_to or change.path for change in files)
     names = ", ".join(shown(path, root) for path in paths[:3])
@@ -38,9 +38,9 @@ def settle_by_hunks(
             "disk cannot be told. Look at the files before you go on."
         ),
     )
-    if len(undone) == len(files) and not untouched:
+    if len(written) == len(files) and not untouched:
         outcome, detail = "applied", f"Applied as shown: {names}."
-    elif len(untouched) == len(files) and not undone:
+    elif len(untouched) == len(files) and not written:
         outcome, detail = "unchanged", f"The accepted patch never reached {names}."
     return FilesSettled(approval_id=approval_id, outcome=outcome, paths=paths, detail=detail)
 
@@ -64,7 +64,7 @@ _UNDOING = {
 }
 
 
-def _undone(change: FileChange) -> FileChange:
+def undone(change: FileChange) -> FileChange:
     """Return the change that would take this one back."""
     hunks = tuple(
         Hunk(

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from autopilot_ls.edits.weave import Author, Step
+from autopilot_ls.model.approvals import FileChange
 from autopilot_ls.model.text import one_line
 
 OTHERS: Final = Step(Author.PERSON)
@@ -46,10 +47,18 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Patched:
-    """A patch that was written: by which turn, and whether a person had seen it before."""
+    """A patch that was written to a file.
+
+    Attributes:
+        reviewed: Whether a person had seen it before.
+        change: What it does to the file; None when that is not known.
+        renamed: Whether it gave the file this name.
+    """
 
     turn: str
     reviewed: bool
+    change: FileChange | None = None
+    renamed: bool = False
 
 
 @dataclass(slots=True)
@@ -59,17 +68,21 @@ class Evidence:
     Attributes:
         turns: The turns that were at work, in their order.
         work: Commands by the agent's id of them.
-        patches: The patches that were written, by path relative to the workspace.
+        patches: The patches that were written, by path relative to the workspace, in their order.
         accepted: Those that are just being written.
+        doubtful: Files that a patch may or may not have been written to, since its turn ended before that
+            was told, each with the session.
         moved: Folders of the repositories that have another commit checked out than before; see
             `values.Heads`.
     """
 
     turns: dict[str, None] = field(default_factory=dict[str, None])
     work: dict[str, Work] = field(default_factory=dict[str, Work])
-    patches: dict[str, Patched] = field(default_factory=dict[str, Patched])
-    accepted: dict[str, Patched] = field(default_factory=dict[str, Patched])
+    patches: dict[str, list[Patched]] = field(default_factory=dict[str, list[Patched]])
+    accepted: dict[str, list[Patched]] = field(default_factory=dict[str, list[Patched]])
+    doubtful: dict[str, str] = field(default_factory=dict[str, str])
     moved: frozenset[str] = frozenset()
+    _doubted: frozenset[str] = frozenset()
     _past: dict[int, Work | Patched] = field(default_factory=dict[int, "Work | Patched"])
 
     def begins(self, key: str, turn: str, by: str, now: float) -> None:
@@ -89,10 +102,16 @@ class Evidence:
             if work.turn == turn and work.ended is None:
                 work.ended = now
 
+    def patches_of(self, path: str) -> list[Patched]:
+        """Return the patches that were written to a file, or are just being written to it."""
+        return self.patches.get(path) or self.accepted.get(path, [])
+
     def looking(self) -> None:
         """A look begins, which sees all that is over by now."""
         over = [work for work in self.work.values() if work.ended is not None]
-        self._past = {id(each): each for each in (*over, *self.patches.values())}
+        written = [each for patches in self.patches.values() for each in patches]
+        self._doubted = frozenset(self.doubtful)
+        self._past = {id(each): each for each in (*over, *written)}
 
     def looked(self, running: Iterable[str]) -> None:
         """Begin anew after a look: what still runs stays, and what ended while it was taken.
@@ -102,8 +121,13 @@ class Evidence:
         """
         self.turns = dict.fromkeys(running)
         self.work = {key: work for key, work in self.work.items() if id(work) not in self._past}
-        self.patches = {
-            path: patch for path, patch in self.patches.items() if id(patch) not in self._past
+        left = {
+            path: [each for each in patches if id(each) not in self._past]
+            for path, patches in self.patches.items()
+        }
+        self.patches = {path: patches for path, patches in left.items() if patches}
+        self.doubtful = {
+            path: session for path, session in self.doubtful.items() if path not in self._doubted
         }
         self.moved = frozenset()
 
@@ -118,20 +142,26 @@ def attribute(path: str, modified: float | None, evidence: Evidence) -> tuple[St
     """
     if not evidence.turns:
         return OTHERS, False
-    patched = evidence.patches.get(path) or evidence.accepted.get(path)
-    if patched is not None:
-        return Step(Author.AGENT, patched.turn, PATCH), patched.reviewed
+    patches = evidence.patches_of(path)
+    if patches:
+        return Step(Author.AGENT, patches[-1].turn, PATCH), patches[-1].reviewed
+    return at_work(path, modified, evidence), False
+
+
+def at_work(path: str, modified: float | None, evidence: Evidence) -> Step:
+    """Return which commands changed a file; as `attribute`, where no patch did."""
     work = [each for each in evidence.work.values() if _was_running(each, modified)]
     turns = list(dict.fromkeys(each.turn for each in work))
     turn = next(iter(evidence.turns)) if len(evidence.turns) == 1 else ""
     moved = any(is_in(path, folder) for folder in evidence.moved)
     foreign = moved and not any(_may_move_head(each) for each in work)
-    if len({session_of(each) for each in turns}) != 1 or foreign:
-        return Step(Author.UNKNOWN, turn), False
+    doubt = {evidence.doubtful[path]} if path in evidence.doubtful else set[str]()
+    if len({session_of(each) for each in turns} | doubt) != 1 or not turns or foreign:
+        return Step(Author.UNKNOWN, turn)
     # What an earlier turn of the same session left running is the same agent's.
     names = dict.fromkeys(each.by for each in work if each.turn == turns[-1])
     by = next(iter(names)) if len(names) == 1 and len(turns) == 1 else ""
-    return Step(Author.AGENT, turns[-1], by), False
+    return Step(Author.AGENT, turns[-1], by)
 
 
 def is_in(path: str, folder: str) -> bool:

@@ -2,7 +2,7 @@
 
 Each look is compared with the one before, and what differs becomes a step of somebody in the history of its
 file. Not aware of turns that can be gone back to, nor of what a person says to changes; `workspace` stands
-above, `attribution`, `saving` and `edits.history` below.
+above, `parting`, `saving` and `edits.history` below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from autopilot_ls.edits.contents import read_inside
 from autopilot_ls.edits.history import ABSENT, Content, History
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
-from autopilot_ls.supervisor.review.attribution import PATCH, Evidence, attribute, is_in
+from autopilot_ls.supervisor.review.attribution import PATCH, Evidence, is_in
+from autopilot_ls.supervisor.review.parting import told_apart
 from autopilot_ls.supervisor.review.saving import Saved, take_saved
 from autopilot_ls.supervisor.review.values import LINK_MODE, Snapshots
 
@@ -247,11 +248,12 @@ class Files:
         self, path: str, history: History, content: Content, modified: float | None
     ) -> None:
         if content != history.current():
-            step, reviewed = attribute(path, modified, self.evidence)
-            lines = history.advance(content, step, reviewed=reviewed)
-            wrote = self.listeners.get(step.turn)
-            if wrote is not None and step.author is Author.AGENT and step.by != PATCH:
-                wrote(path, lines)
+            before = history.current()
+            for part, step, reviewed in told_apart(path, before, content, modified, self.evidence):
+                lines = history.advance(part, step, reviewed=reviewed)
+                wrote = self.listeners.get(step.turn)
+                if wrote is not None and step.author is Author.AGENT and step.by != PATCH:
+                    wrote(path, lines)
 
     async def _keep_committed(self, moved: Collection[str]) -> None:
         """Take what a commit has as reviewed: who commits a change is content with it."""

@@ -8,7 +8,7 @@ work until what it left running has ended. Not aware of how a review is kept. `s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,9 +29,11 @@ from autopilot_ls.model.events import (
     TurnCompleted,
 )
 from autopilot_ls.model.items import CommandExecution, Item, ItemStatus, ToolCall
+from autopilot_ls.model.review import chosen
 from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.record import SessionRecord
+from autopilot_ls.supervisor.review.attribution import Patched
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
 from autopilot_ls.supervisor.tasks import Tasks
 from autopilot_ls.wire.descendants import living_descendants
@@ -79,8 +81,8 @@ class SessionReview:
         self._told: set[str] = set()
         self._exited = anyio.Event()
         self._finishing = 0
-        # The paths of patches that were accepted and are not settled, by their approvals.
-        self._awaited: dict[str, list[str]] = {}
+        # The patches that were accepted and are not settled, by their approvals and paths.
+        self._awaited: dict[str, dict[str, Patched]] = {}
 
     @property
     def is_at_work(self) -> bool:
@@ -171,32 +173,39 @@ class SessionReview:
         approval = self._record.state.unsettled.get(resolved.approval_id)
         if self._opened is not None and approval is not None:
             reviewed = resolved.decision.decided_by != POLICY
-            paths = self._relative(path for file in approval.files for path in affected(file))
-            self._awaited[approval.id] = paths
-            self._opened.review.accepted(paths, self._turn, reviewed=reviewed)
+            patches = {
+                self._relative(path): Patched(self._turn, reviewed, file, renamed=number > 0)
+                for file in chosen(approval, resolved.decision.hunks)
+                for number, path in enumerate(affected(file))
+            }
+            self._awaited[approval.id] = patches
+            self._opened.review.accepted(patches)
 
     def _settled(self, settled: FilesSettled) -> None:
         if self._opened is None:
             return
-        self._opened.review.settled(self._awaited.pop(settled.approval_id, ()))
+        awaited = self._awaited.pop(settled.approval_id, {})
+        self._opened.review.settled(awaited)
         if settled.outcome not in ("applied", "different"):
             return
         resolved = self._record.state.resolved(settled.approval_id)
         reviewed = resolved is not None and resolved.decision.decided_by != POLICY
-        paths = self._relative(map(Path, settled.paths))
-        self._opened.review.patched(paths, self._turn, reviewed=reviewed)
+        paths = [self._relative(Path(path)) for path in settled.paths]
+        # An agent that wrote something else than was accepted has not written what is known.
+        known = awaited if settled.outcome == "applied" else {}
+        unknown = Patched(self._turn, reviewed)
+        self._opened.review.patched({path: known.get(path, unknown) for path in paths})
         self._opened.want_look()
 
-    def _relative(self, paths: Iterable[Path]) -> list[str]:
-        root = os.path.realpath(self._record.state.cwd)
-        return [os.path.relpath(os.path.realpath(path), root) for path in paths]
+    def _relative(self, path: Path) -> str:
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(self._record.state.cwd))
 
     def _end(self, turn: str) -> None:
         opened = self._opened
         if opened is not None and turn:
             self._turn = ""
-            for paths in self._awaited.values():
-                opened.review.settled(paths)
+            for patches in self._awaited.values():
+                opened.review.given_up(patches)
             self._awaited.clear()
             self._tasks.start_soon(self._finish, opened, turn, self._before, self._exited)
 

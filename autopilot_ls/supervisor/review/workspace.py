@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ import anyio
 
 from autopilot_ls.edits.history import History
 from autopilot_ls.model.errors import InvalidRequest
-from autopilot_ls.supervisor.review.attribution import Evidence, Patched
+from autopilot_ls.supervisor.review.attribution import Evidence, Patched, session_of
 from autopilot_ls.supervisor.review.files import Files
 from autopilot_ls.supervisor.review.plans import (
     Outcome,
@@ -160,20 +160,29 @@ class WorkspaceReview:
         """Note that a command has ended; the caller has a look taken."""
         self._evidence.ends(key, self._clock())
 
-    def accepted(self, paths: Iterable[str], turn: str, *, reviewed: bool) -> None:
+    def accepted(self, patches: Mapping[str, Patched]) -> None:
         """Note that a patch is about to be written to these paths, so that a look finds it known."""
-        for path in paths:
-            self._evidence.accepted[path] = Patched(turn, reviewed)
+        for path, patched in patches.items():
+            self._evidence.accepted.setdefault(path, []).append(patched)
 
-    def settled(self, paths: Iterable[str]) -> None:
+    def settled(self, patches: Mapping[str, Patched]) -> None:
         """Note that a patch that was accepted for these paths is not being written any more."""
-        for path in paths:
-            self._evidence.accepted.pop(path, None)
+        accepted = self._evidence.accepted
+        for path, patched in patches.items():
+            left = [each for each in accepted.pop(path, []) if each is not patched]
+            if left:
+                accepted[path] = left
 
-    def patched(self, paths: Iterable[str], turn: str, *, reviewed: bool) -> None:
+    def given_up(self, patches: Mapping[str, Patched]) -> None:
+        """Note that nobody tells any more whether a patch that was accepted is written."""
+        self.settled(patches)
+        for path, patched in patches.items():
+            self._evidence.doubtful[path] = session_of(patched.turn)
+
+    def patched(self, patches: Mapping[str, Patched]) -> None:
         """Note that a patch was written to these paths; the caller has a look taken."""
-        for path in paths:
-            self._evidence.patches[path] = Patched(turn, reviewed)
+        for path, patched in patches.items():
+            self._evidence.patches.setdefault(path, []).append(patched)
 
     async def saved(self, path: str, saved: Saved) -> bool:
         """Take what a person has just saved from an editor.

@@ -56,7 +56,7 @@ class Proposal:
     key: str
     item: str
     pieces: list[Piece]
-    turn: int
+    turn: tuple[str, int]
     at: dict[str, bytes | None]
     accepted: bool = False
     before: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
@@ -70,9 +70,10 @@ class Patcher:
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
         self.numbers = count(1)
+        self.sign = 0
 
     def line(self, end: str = "\n") -> bytes:
-        return f"agent {next(self.numbers)} ✓{end}".encode()
+        return f"agent {self.sign}.{next(self.numbers)} ✓{end}".encode()
 
     def edited(self, old: bytes, seed: int, edits: int) -> bytes:
         """Return a text with some lines added, replaced and removed; none of them moves."""

@@ -27,15 +27,20 @@ MODES: Final = (Mode.PROPOSE, Mode.PROPOSE, Mode.AUTO, Mode.READ_ONLY, Mode.ESCA
 class AtWork(People):
     """Adds the steps of the agent."""
 
+    async def do_other(self) -> None:
+        """From now on it is the other session whose agent acts, and whose patches are decided on."""
+        self.role = self.roles[1 - self.role.number]
+        self.patcher.sign = self.role.number
+
     async def do_turn(self) -> None:
         if self.agent is not None:
             return
         request = StartTurn(
-            text="do it", cwd=str(self.disk.folder), session_id=self.session_id or None
+            text="do it", cwd=str(self.disk.folder), session_id=self.role.id or None
         )
         self.reopening = True
         try:
-            self.session_id = (await self.supervisor.start_turn(request, "me")).session_id
+            self.role.id = (await self.supervisor.start_turn(request, "me")).session_id
         finally:
             self.reopening = False
 
@@ -43,7 +48,7 @@ class AtWork(People):
         agent = self.agent
         if agent is not None:
             self._may_miss()
-            for approval in self.supervisor.approvals(self.session_id):
+            for approval in self.supervisor.approvals(self.role.id):
                 agent.say(ApprovalWithdrawn(approval.native_key))
             agent.end_turn()
             await self.stage.quiet()
@@ -57,7 +62,7 @@ class AtWork(People):
     async def do_interrupt(self) -> None:
         if self.agent is not None:
             self._may_miss()
-            await self.supervisor.interrupt(self.session_id, "me")
+            await self.supervisor.interrupt(self.role.id, "me")
 
     async def do_die(self) -> None:
         agent = self.agent
@@ -68,33 +73,47 @@ class AtWork(People):
     async def do_mode(self, which: int) -> None:
         if self.is_open:
             mode = MODES[which % len(MODES)]
-            await self.supervisor.set_mode(mode, session_id=self.session_id, changed_by="me")
+            await self.supervisor.set_mode(mode, session_id=self.role.id, changed_by="me")
 
     async def do_command(self, which: int) -> None:
         agent = self.agent
         if agent is None:
             return
-        if self.commands and which % 3 == 0:
-            key, status = self.commands.pop(which % len(self.commands)), ItemStatus.COMPLETED
+        if self.role.commands and which % 3 == 0:
+            key, status = (
+                self.role.commands.pop(which % len(self.role.commands)),
+                ItemStatus.COMPLETED,
+            )
         else:
             self.keys += 1
             key, status = f"c{self.keys}", ItemStatus.IN_PROGRESS
-            self.commands.append(key)
+            self.role.commands.append(key)
+            self.role.worked = True
+            if self._others_worked():
+                self.ledger.forget(self.unlooked)
         item = CommandExecution(id=key, command=f"make {key}", status=status)
         body = (
             ItemCompleted(item=item) if status is ItemStatus.COMPLETED else ItemStarted(item=item)
         )
         agent.say(RuntimeEvent(body, "thread", f"turn{agent.turns}"))
 
+    def _others_worked(self) -> bool:
+        return any(role.worked for role in self.roles if role is not self.role)
+
     async def do_write(self, file: int, seed: int, how: int) -> None:
         """A command of the agent, or something that it left running, writes a file."""
         if self.agent is None and not self.is_at_work():
             return
         name = picked(ALL, file)
-        exact = bool(self.commands) and self.agent is not None and not self.committed
+        exact = bool(self.role.commands) and self.agent is not None and not self.committed
+        # What commands of two sessions may have done is nobody's.
+        exact = exact and not self._others_worked()
         data = self.disk.data(name)
         self.unlooked.add(name)
-        with self.ledger.deed(agent=self.turns, exact=exact):
+        # Of what no known command does, nobody can tell which session does it.
+        known = self.role.commands and self.agent is not None and name not in self.renamed
+        sign = self.role.number if known else -1
+        with self.ledger.deed(agent=self.role.turn, sign=sign, exact=exact):
             path = self.disk.path(name)
             match how % 12:
                 case 0:
@@ -128,24 +147,26 @@ class AtWork(People):
         key = f"k{self.keys}"
         names = [name for piece in pieces for name in (piece.name, piece.move_to) if name]
         at = {name: self.disk.data(name) for name in names}
-        self.proposals[key] = Proposal(key, f"i{self.keys}", pieces, self.turns, at)
+        self.proposals[key] = Proposal(key, f"i{self.keys}", pieces, self.role.turn, at)
         action = PatchAction(changes=tuple(piece.proposed(self.disk) for piece in pieces))
         agent.ask(action, key, f"i{self.keys}")
 
     def _accepted(self, which: int) -> Proposal | None:
-        found = [proposal for proposal in self.proposals.values() if proposal.accepted]
+        mine = [each for each in self.proposals.values() if each.turn[0] == self.role.id]
+        found = [proposal for proposal in mine if proposal.accepted]
         return found[which % len(found)] if found else None
 
     async def do_apply(self, which: int, how: int, report: int) -> None:
         """The agent writes a patch that was accepted, and reports, at once or later."""
         agent, proposal = self.agent, self._accepted(which)
-        if agent is None or proposal is None or proposal.turn != self.turns:
+        if agent is None or proposal is None or proposal.turn != self.role.turn:
             return
         well = False
         if not proposal.written:
             names = {name for piece in proposal.pieces for name in (piece.name, piece.move_to)}
             self.unlooked |= {name for name in names if name}
-            with self.ledger.deed(agent=self.turns):
+            self.renamed |= {piece.move_to for piece in proposal.pieces if piece.move_to}
+            with self.ledger.deed(agent=self.role.turn, sign=self.role.number):
                 well = self.patcher.write(proposal, how)
         if report % 4 == 0:
             return

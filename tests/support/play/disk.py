@@ -18,6 +18,9 @@ from autopilot_ls.edits.history import ABSENT, Content
 TOKEN = re.compile(rb"[px]\d+~")
 """What a person (p), or another program while no agent was at work (x), has written; each once."""
 
+SIGNED = re.compile(rb"agent \d\.\d+ ")
+"""What an agent has written: whose it is, and a number; each once."""
+
 FIRST: Mapping[str, bytes] = {
     "a.txt": "".join(f"a{n} line 🙂\n" for n in range(8)).encode(),
     "b.txt": "".join(f"b{n} e\u0301\r\n" for n in range(5)).encode(),
@@ -85,16 +88,18 @@ class Disk:
                 self.times[name] = self.now
 
 
-def tokens(contents: Iterable[Content | bytes | str | None]) -> set[bytes]:
+def tokens(
+    contents: Iterable[Content | bytes | str | None], like: re.Pattern[bytes] = TOKEN
+) -> set[bytes]:
     found: set[bytes] = set()
     for content in contents:
         match content:
             case Content():
-                found.update(TOKEN.findall(content.data))
+                found.update(like.findall(content.data))
             case str():
-                found.update(TOKEN.findall(content.encode()))
+                found.update(like.findall(content.encode()))
             case bytes():
-                found.update(TOKEN.findall(content))
+                found.update(like.findall(content))
             case _:
                 pass
     return found
@@ -152,6 +157,12 @@ class MemorySnapshots:
         del heads
         held = self.commits[-1]
         return {path: held.get(path, ABSENT) for path in paths}
+
+
+def strangers(contents: Iterable[Content | bytes | str | None], number: int) -> set[bytes]:
+    """Return the signatures of agents' lines, without those of one agent."""
+    found = tokens(contents, SIGNED)
+    return {signature for signature in found if not signature.startswith(b"agent %d." % number)}
 
 
 def picked(choices: Sequence[str], number: int) -> str:

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.history import ABSENT, Content
-from tests.support.play.disk import Disk, tokens
+from tests.support.play.disk import SIGNED, Disk, strangers, tokens
 from tests.support.play.editor import Editor
+
+Turn = tuple[str, int]
+"""A session, and which of its turns."""
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Ledger:
         taken: Tokens that an agent took from the disk, each with the turn, by
             whose undo they come back, and the file.
         copied: Tokens that an agent wrote to another place.
+        strays: Signatures of agents' lines that somebody else wrote.
+        worked: When an agent last changed a file, by its session and the file.
         returned: Tokens that an undo brought back, which undoing the undo takes away.
         touched: When a file was last changed by somebody else than the agent.
         taken_back: When something of a file was last taken back, or put into place again.
@@ -39,8 +44,10 @@ class Ledger:
     files: dict[str, Content] = field(default_factory=dict[str, Content])
     may_go: set[bytes] = field(default_factory=set[bytes])
     accepted: set[bytes] = field(default_factory=set[bytes])
-    taken: dict[bytes, tuple[int, str]] = field(default_factory=dict[bytes, tuple[int, str]])
+    taken: dict[bytes, tuple[Turn, str]] = field(default_factory=dict[bytes, "tuple[Turn, str]"])
     copied: set[bytes] = field(default_factory=set[bytes])
+    strays: set[bytes] = field(default_factory=set[bytes])
+    worked: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     returned: set[bytes] = field(default_factory=set[bytes])
     touched: dict[str, int] = field(default_factory=dict[str, int])
     taken_back: dict[str, int] = field(default_factory=dict[str, int])
@@ -70,11 +77,14 @@ class Ledger:
         self.texts = {n: (b.text, b.dirty) for n, b in self.editor.buffers.items()}
 
     @contextmanager
-    def deed(self, *, agent: int | None = None, exact: bool = True) -> Generator[None]:
+    def deed(
+        self, *, agent: Turn | None = None, sign: int = -1, exact: bool = True
+    ) -> Generator[None]:
         """Have somebody do something, who may.
 
         Args:
-            agent: The agent's turn, if it is the agent.
+            agent: The agent's turn, if it is an agent.
+            sign: How that agent signs its lines.
             exact: Whether it is certain that this is noticed as the agent's.
         """
         files, disk, anywhere = self._here()
@@ -86,7 +96,9 @@ class Ledger:
             before, now = files.get(name, ABSENT), after.get(name, ABSENT)
             if before == now:
                 continue
+            self.strays |= strangers([now], sign) - tokens([before], SIGNED)
             if agent is not None:
+                self.worked[agent[0], name] = self.step
                 self.copied |= tokens([now]) - tokens([before])
                 for token in (tokens([before]) & gone) if exact else ():
                     self.taken[token] = (agent, name)
@@ -103,11 +115,18 @@ class Ledger:
         self.touch(names)
         self.taken = {token: by for token, by in self.taken.items() if by[1] not in names}
 
+    def has_worked(self, name: str, since: int, *, but: str) -> bool:
+        """Tell whether an agent of another session than one has changed a file."""
+        return any(
+            session != but and path == name and step >= since
+            for (session, path), step in self.worked.items()
+        )
+
     def touch(self, names: Iterable[str]) -> None:
         for name in names:
             self.touched[name] = self.step
 
-    def end(self, turn: int) -> str:
+    def end(self, turn: Turn) -> str:
         """End a step; returns what was lost in it, as a sentence."""
         files, disk, _ = self._here()
         lost = self.must_disk - disk

@@ -74,7 +74,7 @@ class Play(Serving):
         self.check(name)
 
     def check(self, name: str | int) -> None:
-        lost = self.ledger.end(self.turns)
+        lost = self.ledger.end(self.role.turn)
         if not lost and name in TAKING_BACK and not self.fired:
             lost = self.ledger.overwritten
         faults = [fault for fault in (lost, *self.faults, *self.stage.problems) if fault]
@@ -85,10 +85,12 @@ class Play(Serving):
         twice += [key for key, times in answers.items() if times > 1]
         if twice:
             raise Violation(f"decided more than once: {twice}")
-        if not self.session_id or self.ledger.step % 4 or not self.is_open:
+        if self.ledger.step % 4:
             return
-        if self.state.snapshot() != self.supervisor.snapshot(self.session_id):
-            raise Violation("the events do not give the live state")
+        for role in self.roles:
+            live = role.id in self.supervisor.live_sessions()
+            if live and role.state.snapshot() != self.supervisor.snapshot(role.id):
+                raise Violation("the events do not give the live state")
 
     def interloper(self) -> None:
         """Have what was armed happen now, if it is time."""

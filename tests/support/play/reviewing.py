@@ -6,9 +6,11 @@ import random
 
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import ABSENT
+from autopilot_ls.edits.weave import Author
 from autopilot_ls.supervisor.review.desk import TakenBack
+from autopilot_ls.supervisor.review.values import ReviewItem
 from tests.support.play.deciding import Deciding
-from tests.support.play.disk import tokens
+from tests.support.play.disk import SIGNED, strangers, tokens
 from tests.support.play.scene import Violation
 
 
@@ -16,7 +18,7 @@ class Reviewing(Deciding):
     """Adds the steps of the review after the fact."""
 
     async def do_look(self) -> None:
-        if not self.session_id:
+        if not any(role.id for role in self.roles):
             return
         for proposal in self.proposals.values():
             if proposal.accepted and proposal.written:
@@ -36,10 +38,21 @@ class Reviewing(Deciding):
                 for part in each.change.part.old
             ]
             mine = tokens(item.change.part.new) - tokens(old) - self.ledger.copied
+            self._require_own(item, tokens(item.change.part.new, SIGNED) - tokens(old, SIGNED))
             if mine:
                 raise Violation(
                     f"{mine} of {item.path} was saved by the person and is shown as {item.change}"
                 )
+
+    def _require_own(self, item: ReviewItem, signatures: set[bytes]) -> None:
+        """No agent's change is shown as that of another session."""
+        if item.change.author is not Author.AGENT:
+            return
+        sessions = {turn.rpartition("/")[0] for turn in item.change.turns}
+        for role in self.roles:
+            theirs = signatures - strangers(signatures, role.number) - self.ledger.strays
+            if theirs and role.id not in sessions:
+                raise Violation(f"{theirs} of {item.path} is shown as of {sessions}: {item.change}")
 
     def _check_histories(self) -> None:
         if self.fired:
@@ -79,26 +92,40 @@ class Reviewing(Deciding):
         turn = turns[number]
         self.ledger.may_go |= self.ledger.copied
         before = self.ledger.must_disk.copy()
+        theirs = self._of_others(turn.session_id)
         done = await self.supervisor.review.undo_turn(self.disk.folder, turn.name, "me")
         self._looked()
-        self._check_undone(turn.name, number, int(turn.name.rpartition("/")[2]), done)
+        gone = theirs - self._of_others(turn.session_id) - self.ledger.strays
+        if gone and not self.fired:
+            raise Violation(f"the undo of {turn.name} took {gone} of another session")
+        self._check_undone(turn.name, number, done)
         self._note_taken_back(done)
         self.ledger.returned |= tokens(self.disk.all().values()) - before
 
-    def _check_undone(self, turn: str, index: int, number: int, done: TakenBack) -> None:
+    def _of_others(self, session_id: str) -> set[bytes]:
+        """Return the signatures of the lines on disk that another session's agent has written."""
+        numbers = [role.number for role in self.roles if role.id == session_id]
+        return strangers(self.disk.all().values(), numbers[0])
+
+    def _check_undone(self, turn: str, index: int, done: TakenBack) -> None:
+        session, _, number = turn.rpartition("/")
         now = self.disk.all()
         refused = {*done.outcome.touched, *done.outcome.left}
         if not refused:
             missing = {
                 token.decode()
                 for token, by in self.ledger.taken.items()
-                if by[0] >= number and token not in tokens(now.values())
+                if by[0][0] == session
+                and by[0][1] >= int(number)
+                and token not in tokens(now.values())
             }
             if missing:
                 raise Violation(f"the agent took {missing}, which did not come back")
         since, baseline = self.baselines[turn]
         for name in baseline.keys() | now.keys():
             if self.ledger.touched.get(name, -1) >= since or name in self.editor.buffers:
+                continue
+            if self.ledger.has_worked(name, since, but=session):
                 continue
             if name in done.outcome.touched and now.get(name, ABSENT).kind == "link":
                 continue  # A whole that was kept in between is not gone back from.

@@ -33,10 +33,11 @@ from autopilot_ls.settings.tree import ReviewSettings, Settings
 from autopilot_ls.supervisor.supervisor import Supervisor, open_supervisor
 from tests.support.own_policy import no_rules
 from tests.support.play.agent import Patcher, Proposal
-from tests.support.play.disk import Disk, tokens
+from tests.support.play.disk import Disk, strangers, tokens
 from tests.support.play.editor import Editor, Save
 from tests.support.play.killing import Kept
 from tests.support.play.ledger import Ledger
+from tests.support.play.role import Role
 from tests.support.play.shift import Shift
 from tests.support.play.stage import Stage
 from tests.unit.supervisor.played_runtime import PlayedFactory, PlayedRuntime
@@ -66,18 +67,18 @@ class Scene:
             policy_file=no_rules(root / "policy.toml"),
             review=ReviewSettings(enabled=True),
         )
-        self.state = SessionState("")
-        self.session_id = ""
+        self.roles = (Role(0), Role(1))
+        self.role = self.roles[0]
+        """Whose agent acts, and whose patches are decided on."""
+        self.known_agents = 0
         self.supervisor: Supervisor
         self.factory: PlayedFactory
         self.context: AbstractAsyncContextManager[Supervisor] | None = None
         self.proposals: dict[str, Proposal] = {}
         self.approvals: dict[str, Approval] = {}
         self.decided = Counter[str]()
-        self.commands: list[str] = []
         self.saves: list[Save] = []
         self.baselines: dict[str, tuple[int, dict[str, Content]]] = {}
-        self.turns = 0
         self.keys = 0
         self.armed: tuple[int, Step] | None = None
         self.fired = False
@@ -89,10 +90,12 @@ class Scene:
         self.deaf = False
         self.faults: list[str] = []
         self.unlooked: set[str] = set()
+        self.renamed: set[str] = set()
+        """Names that a patch has given since the last look."""
         self.done = Counter[str]()
 
     async def open(self) -> None:
-        self.factory = PlayedFactory()
+        self.factory, self.known_agents = PlayedFactory(), 0
         self.context = open_supervisor(self.settings, factories={"codex": self.factory})
         self.supervisor = await self.context.__aenter__()
         self.attachment = self.supervisor.attach(self.editor)
@@ -105,13 +108,13 @@ class Scene:
 
     @property
     def is_open(self) -> bool:
-        return self.session_id in self.supervisor.live_sessions()
+        return self.role.id in self.supervisor.live_sessions()
 
     @property
     def agent(self) -> PlayedRuntime | None:
         if not self.factory.runtimes or not self.is_open:
             return None
-        return self.factory.last if self.state.active_turn_id is not None else None
+        return self.role.runtime if self.role.state.active_turn_id is not None else None
 
     def is_at_work(self) -> bool:
         known = self.supervisor.review.known(self.disk.folder)
@@ -120,7 +123,7 @@ class Scene:
     def _waiting(self, which: int) -> Approval | None:
         if not self.is_open:
             return None
-        waiting = self.supervisor.approvals(self.session_id)
+        waiting = self.supervisor.approvals(self.role.id)
         return waiting[which % len(waiting)] if waiting else None
 
     def took(self, name: str, before: str, after: str) -> None:
@@ -133,9 +136,8 @@ class Scene:
     def heard(self, event: Event) -> None:
         if self.deaf:
             return
-        if self.state.session_id != event.session_id:
-            self.state = SessionState(event.session_id)
-        self.state.apply(event)
+        role = self._role_of(event.session_id)
+        role.state.apply(event)
         match event.body:
             case ApprovalRequested(approval=approval):
                 self.approvals[approval.id] = approval
@@ -146,24 +148,42 @@ class Scene:
             case FilesSettled() as settled:
                 self._settled(settled)
             case TurnStarted():
-                self._turn_started()
+                self._turn_started(role)
             case Notice(message=message) if "nternal error" in message:
                 self.faults.append(message)
             case _:
                 pass
 
-    def _turn_started(self) -> None:
-        self.turns = self.state.turn_count
-        self.commands.clear()
-        self.factory.last.on_answer = self.answered
-        name = f"{self.state.session_id}/{self.turns}"
+    def _role_of(self, session_id: str) -> Role:
+        found = [role for role in self.roles if role.state.session_id == session_id]
+        if found:
+            return found[0]
+        # It has just begun.
+        self.role.id, self.role.state = session_id, SessionState(session_id)
+        return self.role
+
+    def cast(self) -> None:
+        """Take an agent that was started as that of the present role."""
+        if len(self.factory.runtimes) > self.known_agents:
+            self.known_agents = len(self.factory.runtimes)
+            self.role.runtime = self.factory.last
+            self.factory.last.on_answer = self.answered
+
+    def _turn_started(self, role: Role) -> None:
+        role.turns = role.state.turn_count
+        role.commands.clear()
+        self.cast()
+        name = f"{role.id}/{role.turns}"
         self.baselines[name] = (self.ledger.step, self.disk.all())
         self._looked()
 
     def _looked(self) -> None:
         self.unlooked.clear()
         self.saved_since.clear()
+        self.renamed.clear()
         self.committed = False
+        for role in self.roles:
+            role.worked = bool(role.commands) and role.state.active_turn_id is not None
 
     def _proposal(self, approval_id: str) -> Proposal:
         return self.proposals[self.approvals[approval_id].native_key]
@@ -175,6 +195,12 @@ class Scene:
         proposal = self._proposal(approval.id)
         files = chosen(approval, decision.hunks)
         proposal.before, proposal.shown = {}, {}
+        for name in {
+            self._name(path) for file in files for path in (file.path, file.move_to) if path
+        }:
+            self.ledger.worked[self.role.id, name] = self.ledger.step
+        lines = [line for file in files for hunk in file.hunks for line in hunk.new_lines]
+        self.ledger.strays |= strangers(lines, self.role.number)
         olds = proposal.at
         for file in files:
             name = self._name(file.path)
@@ -207,6 +233,7 @@ class Scene:
             proposal.shown[name] = None if gone else b"".join(lines)
             if file.move_to is not None:
                 target = self._name(file.move_to)
+                self.renamed.add(target)
                 proposal.before[target] = None
                 proposal.shown[target] = proposal.shown[name]
                 proposal.shown[name] = None
@@ -270,7 +297,8 @@ class Scene:
             for other in self.proposals.values()
         )
         # Where another one was written over it and is brought back in the same moment, it shows again.
-        if alone and outcome == "different" and now == proposal.shown:
+        plain = not any(self.disk.content(name).kind == "link" for name in now)
+        if alone and plain and outcome == "different" and now == proposal.shown:
             self.faults.append(f"settled as different, though all is applied: {settled.detail}")
         if outcome != "applied":
             self.ledger.forget(set(now))

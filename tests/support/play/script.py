@@ -45,6 +45,9 @@ NUMBERS = {
     "undo": 1, "undo_turn": 1, "redo": 1, "during": 5, "crash": 1, "kill": 1, "touch": 4,
 }  # fmt: skip
 
+OTHER = 16
+"""How often it is the other session's turn, where there are two."""
+
 PROPOSE = ("mode", 0)
 SOME = 1
 """How a decision takes some hunks; the mode of a play's turn asks about them."""
@@ -63,17 +66,32 @@ PLOTS: Sequence[Sequence[str | Step]] = (
 """What is done one after the other more often than by chance, so that it comes to something."""
 
 
+BESIDE: Sequence[Sequence[str | Step]] = (
+    (("turn",), PROPOSE, "ask", ("other",), ("turn",), PROPOSE, "ask", "decide", ("other",), "decide"),
+    (("turn",), PROPOSE, ("ask", 2), ("other",), ("turn",), PROPOSE, ("ask", 2), ("decide", 0, 0, 0), "apply",
+     ("other",), "some", "look"),
+    (("turn",), PROPOSE, "command", ("other",), ("turn",), PROPOSE, "ask", ("decide", 0, 0, 0), "apply",
+     ("other",), "write", "write", "look", "undo_turn"),
+    (("turn",), "command", "write", "look", ("end",), ("other",), ("turn",), "command", "write", "look",
+     "undo_turn", "type", "save", "redo"),
+)  # fmt: skip
+"""The same, where there are two sessions."""
+
+
 def make(seed: int, length: int) -> list[Step]:
-    """Return a script of so many steps."""
+    """Return a script of so many steps, of one session or of two."""
     chance = random.Random(seed)
     names, weights = list(WEIGHTS), list(WEIGHTS.values())
+    plots = PLOTS
+    if chance.randrange(2):
+        names, weights, plots = [*names, "other"], [*weights, OTHER], [*PLOTS, *BESIDE]
     # A few files only, so that what is done to them meets.
     files = [chance.randrange(60) for _ in range(chance.choice((1, 2, 2, 3, 6)))]
     script: list[Step] = [] if chance.randrange(3) == 0 else [("turn",)]
     while len(script) < length:
         chosen: Sequence[str | Step] = chance.choices(names, weights)
         if chance.randrange(15) == 0:
-            chosen = chance.choice(PLOTS)
+            chosen = chance.choice(plots)
         script += [_step(chance, part, files) for part in chosen]
     return script[:length]
 

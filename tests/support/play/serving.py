@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 
 from autopilot_ls.model.errors import AutopilotError
 from autopilot_ls.model.events import (
     ApprovalResolved,
 )
 from autopilot_ls.model.state import SessionState
-from tests.support.play.disk import ALL, TEXTS, tokens
+from tests.support.play.disk import ALL, SIGNED, TEXTS, tokens
 from tests.support.play.killing import Kept
 from tests.support.play.reviewing import Reviewing
 from tests.support.play.scene import Violation
@@ -50,26 +51,36 @@ class Serving(Reviewing):
         await self.open()
         self._remember()
         self.deaf = False
-        if self.session_id:
-            self.reopening = True
-            await self.supervisor.resume(self.session_id)
-            await self.stage.quiet()
-            self.reopening = False
+        await self._resume()
+
+    async def _resume(self) -> None:
+        """Open the sessions again that are not open."""
+        present = self.role
+        self.reopening = True
+        for role in self.roles:
+            self.role = role
+            if role.id and not self.is_open:
+                await self.supervisor.resume(role.id)
+                await self.stage.quiet()
+                self.cast()
+        self.reopening = False
+        self.role = present
 
     def _remember(self) -> None:
-        """Know of the session what its record says."""
-        self.state = SessionState(self.session_id)
+        """Know of the sessions what their records say."""
         self.decided.clear()
-        try:
-            events = list(self.supervisor.store.read_events(self.session_id))
-        except AutopilotError:
-            self.session_id = ""
-            return
-        for event in events:
-            self.state.apply(event)
-            if isinstance(event.body, ApprovalResolved):
-                self.decided[event.body.approval_id] += 1
-        self.turns = self.state.turn_count
+        for role in self.roles:
+            role.state = SessionState(role.id)
+            try:
+                events = list(self.supervisor.store.read_events(role.id)) if role.id else []
+            except AutopilotError:
+                role.id = ""
+                continue
+            for event in events:
+                role.state.apply(event)
+                if isinstance(event.body, ApprovalResolved):
+                    self.decided[event.body.approval_id] += 1
+            role.turns = role.state.turn_count
 
     async def do_store(self) -> None:
         assert self.stage.reviews is not None
@@ -80,18 +91,20 @@ class Serving(Reviewing):
         for save in self.saves:
             self.ledger.copied |= tokens([save.text])
         self.saves.clear()
+        self.ledger.strays |= tokens(self.disk.all().values(), SIGNED)
         self.ledger.touch(self.unlooked | set(ALL) if self.is_at_work() else self.unlooked)
         self.ledger.taken.clear()
-        self.commands.clear()
+        for role in self.roles:
+            role.commands.clear()
         for proposal in self.proposals.values():
             if proposal.accepted:
                 self.ledger.touch(set(proposal.shown))
 
     async def do_restart(self) -> None:
         self._forget()
-        was_open = self.is_open
+        live = self.supervisor.live_sessions()
         await self.close()
-        self._check_record(was_open=was_open)
+        self._check_records(live)
         await self.open()
 
     async def do_crash(self, stored: int) -> None:
@@ -121,23 +134,22 @@ class Serving(Reviewing):
             proposal.accepted = False
         await self.open()
 
-    def _check_record(self, *, was_open: bool) -> None:
-        if self.session_id:
-            replayed = SessionState(self.session_id)
-            for event in self.supervisor.store.read_events(self.session_id):
+    def _check_records(self, live: Collection[str]) -> None:
+        for role in self.roles:
+            if not role.id:
+                continue
+            replayed = SessionState(role.id)
+            for event in self.supervisor.store.read_events(role.id):
                 replayed.apply(event)
-            if replayed.snapshot() != self.state.snapshot():
+            if replayed.snapshot() != role.state.snapshot():
                 raise Violation("the record does not give the state that was live")
-            if was_open and replayed.snapshot().pending:
+            if role.id in live and replayed.snapshot().pending:
                 raise Violation("something waits after the end")
 
     async def do_finish(self) -> None:
         """Save all, end the turn, undo all that agents did, and compare."""
         self.armed = None
-        if self.session_id and not self.is_open:
-            self.reopening = True
-            await self.supervisor.resume(self.session_id)
-            self.reopening = False
+        await self._resume()
         await self.do_notify()
         for name in list(self.editor.buffers):
             self.quick_save(TEXTS.index(name), 1)
@@ -145,11 +157,15 @@ class Serving(Reviewing):
                 del self.editor.buffers[name]
         await self.do_notify()
         await self.do_look()
-        await self.do_end()
+        for role in self.roles:
+            self.role = role
+            await self.do_end()
         await self.do_look()
         turns = self.supervisor.review.known(self.disk.folder).turns
-        if turns:
-            await self.do_undo_turn(len(turns) - 1)
+        first = {turn.session_id: number for number, turn in reversed(list(enumerate(turns)))}
+        for number in first.values():
+            await self.do_undo_turn(len(turns) - 1 - number)
         await self.do_look()
+        live = self.supervisor.live_sessions()
         await self.close()
-        self._check_record(was_open=True)
+        self._check_records(live)

@@ -52,7 +52,7 @@ def test_what_was_deleted_may_be_of_any_command_of_the_time() -> None:
 
 def test_a_patch_is_known_by_its_path() -> None:
     found = evidence("s1/1", "s2/1")
-    found.patches["a"] = Patched("s2/1", reviewed=True)
+    found.patches["a"] = [Patched("s2/1", reviewed=True)]
     step, reviewed = attribute("a", 101.0, found)
     assert (step.author, step.turn, reviewed) == (Author.AGENT, "s2/1", True)
 

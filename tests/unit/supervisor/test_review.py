@@ -546,6 +546,34 @@ async def test_the_undo_of_a_turn_leaves_what_another_session_did_since_and_does
     assert await review.shown() == [("a.txt", "5\n", "theirs\n"), ("b.txt", "two\n", "")]
 
 
+async def test_what_a_command_of_another_session_did_to_a_patched_file_is_its_own(
+    review: Review,
+) -> None:
+    stage = review.stage
+    other = stage.agent
+    item = CommandExecution(id="c1", command="fmt", status=ItemStatus.IN_PROGRESS)
+    other.say(RuntimeEvent(ItemStarted(item=item), "thread", "turn"))
+    theirs, stage.session_id = stage.session_id, ""
+    await stage.start()
+    await stage.supervisor.set_mode(Mode.PROPOSE, session_id=stage.session_id, changed_by="test")
+    stage.agent.ask(update(review.file("a.txt"), "2", "mine", line=2))
+    (approval,) = stage.waiting()
+    await stage.supervisor.decide(approval.id, DecisionKind.ACCEPT, decided_by="test")
+    review.file("a.txt").write_text("1\nmine\n3\n4\n5\n")
+    stage.agent.patch_done()
+    assert (await stage.view.saw(FilesSettled)).outcome == "applied"
+    # No look was taken in between.
+    review.file("a.txt").write_text("1\nmine\n3\n4\ntheirs\n")
+    (found,) = (await review.items()).items
+    assert (found.change.part.new, found.change.author) == ((b"theirs\n",), Author.AGENT)
+    assert [turn.rpartition("/")[0] for turn in found.change.turns] == [theirs]
+    stage.agent.end_turn()
+    await review.until(lambda known: not known.turns[-1].at_work)
+    turn = (await review.items()).turns[-1].name
+    await stage.supervisor.review.undo_turn(review.folder, turn, "test")
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\ntheirs\n"
+
+
 async def test_two_agents_may_number_their_commands_alike(review: Review) -> None:
     opened = review.opened
     review.command("make", ended=False, key="c1")

@@ -1,0 +1,77 @@
+"""Several who changed one file between two looks, told apart: patches, and what else was at work.
+
+A patch is known word for word, so what others did to the file shows when it is taken out of it. What cannot be
+told apart is nobody's. Pure. `files` stands above, `attribution` and `edits.promise` below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autopilot_ls.edits.aftermath import undone
+from autopilot_ls.edits.history import Content
+from autopilot_ls.edits.promise import promise
+from autopilot_ls.edits.weave import Author, Step
+from autopilot_ls.model.approvals import ChangeKind
+from autopilot_ls.model.errors import PatchInvalid
+from autopilot_ls.supervisor.review.attribution import (
+    PATCH,
+    Evidence,
+    Patched,
+    at_work,
+    attribute,
+    session_of,
+)
+
+Part = tuple[Content, Step, bool]
+"""What a file was after somebody's change, who that was, and whether a person has seen it already."""
+
+
+def told_apart(
+    path: str, before: Content, now: Content, modified: float | None, evidence: Evidence
+) -> Sequence[Part]:
+    """Return by which steps a file came from one content to another.
+
+    Args:
+        path: Relative to the workspace.
+        before: What it was at the last look.
+        now: What it is.
+        modified: When it was written, in seconds since the epoch; None when it is gone.
+        evidence: What is known of the time in which it was changed.
+    """
+    step, reviewed = attribute(path, modified, evidence)
+    patches = evidence.patches_of(path)
+    pending = evidence.accepted.get(path, [])
+    sessions = {session_of(each.turn) for each in (*patches, *pending, *evidence.work.values())}
+    if step.by != PATCH or len(sessions) == 1:
+        return [(now, step, reviewed)]
+    parts: list[Part] = []
+    content = now
+    for patched in reversed(patches):
+        without = _without(content, before, patched)
+        if without is None:
+            return [(now, Step(Author.UNKNOWN), False)]
+        parts.insert(0, (content, Step(Author.AGENT, patched.turn, PATCH), patched.reviewed))
+        content = without
+    if content != before:
+        # Until a patch is settled, it may be its own agent that writes something else.
+        others = Step(Author.UNKNOWN) if pending else at_work(path, None, evidence)
+        parts.insert(0, (content, others, False))
+    return parts
+
+
+def _without(content: Content, before: Content, patched: Patched) -> Content | None:
+    """Return what a file was before a patch was written to it, None if that cannot be told."""
+    change = patched.change
+    if change is None or content.kind == "link":
+        return None
+    goes = change.kind is ChangeKind.DELETE or (change.move_to is not None and not patched.renamed)
+    if goes or content.kind == "absent":
+        return before if goes and content.kind == "absent" else None
+    try:
+        old = promise(undone(change), content.data)
+    except PatchInvalid:
+        return None
+    # What a renamed file was is known at its old name only.
+    return before if old is None or patched.renamed else replace(content, data=old)
