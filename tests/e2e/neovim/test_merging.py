@@ -1,4 +1,4 @@
-"""Accepting with unsaved text in a real Neovim: saved first, or into the unsaved text as one step of undo."""
+"""Accepting in a real Neovim: saved first, into the unsaved text as one step of undo, or into an empty buffer."""
 
 from __future__ import annotations
 
@@ -144,3 +144,19 @@ def test_what_was_typed_beside_a_hunk_refuses_and_changes_nothing() -> None:
             assert here.read("total.py") == TEXT
             assert len(model.requests) == 1
             assert editor.lua(PENDING) == 2
+
+
+def test_a_new_file_whose_buffer_is_open_already_is_accepted_and_read_without_a_question() -> None:
+    added = patch("*** Begin Patch\n*** Add File: fresh.py\n+fresh = 1\n*** End Patch\n")
+    with ScriptedModel([added, message("I see.")]) as model, world(model) as here:
+        here.write("total.py", TEXT)
+        with neovim(here, "total.py", extra=OPTIONS) as editor:
+            editor.choose("run this task")
+            editor.wait("#vim.diagnostic.get()", lambda count: count == 1)
+            editor.terminal.type(":edit fresh.py")
+            editor.terminal.press("Enter")
+            editor.wait("vim.fn.expand('%:t')", lambda name: name == "fresh.py")
+            editor.choose("accept: ")
+            editor.wait(TEXT_NOW, lambda text: text == "fresh = 1\n")
+            editor.wait("vim.bo.modified == false")
+            assert "W13" not in editor.terminal.screen()
