@@ -109,9 +109,9 @@ def stage(
     except OSError as error:
         staged.discard()
         raise DecisionRefused(
-            f"Not accepted: {shown(path, root)} cannot be written: "
+            f"Nothing was written: {shown(path, root)} cannot be written: "
             f"{error.strerror or type(error).__name__}.",
-            advice="Look at the disk space and the permissions there, then accept again.",
+            advice="Look at the disk space and the permissions there, then do it again.",
         ) from error
     except BaseException:
         staged.discard()
