@@ -85,7 +85,7 @@ def test_what_cannot_be_written_is_refused_before_anything_has_happened(tmp_path
     odd.parent.mkdir()
     before = capture([first, odd])
     odd.parent.rmdir()
-    with pytest.raises(DecisionRefused, match="^Nothing was written: .* cannot be written"):
+    with pytest.raises(DecisionRefused, match=r"^Nothing was written: .* cannot be written"):
         stage({first: b"new", odd: b"x"}, before, root=tmp_path)
     assert first.read_bytes() == b"old"
     assert names(tmp_path) == ["first"]
