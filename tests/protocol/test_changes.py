@@ -130,3 +130,18 @@ async def test_an_open_review_is_shown_again_after_the_server_was_killed(world: 
         client.open(paths[1])
         await choose(client, paths[1], 1, "undo all 2 changes of this file")
         assert paths[1].read_text() == OLD
+
+
+async def test_more_changes_than_are_shown_in_a_file_are_told(world: Any) -> None:
+    place = world([command("sed -i '0~2s/$/!/' long.py"), message("Done.")])
+    path = place.write("long.py", "".join(f"line {number}\n" for number in range(1, 501)))
+    async with place.editor() as client:
+        await client.execute("autopilot.turn.start", {"text": "Change it", "mode": "auto"})
+        told = await client.wait_method(
+            "window/logMessage", lambda p: "250 unreviewed changes" in p["message"]
+        )
+        assert f"{path} has 250 unreviewed changes; the first 200 are shown" in told["message"]
+        first, *_ = await shows(client, path, [*range(1, 400, 2)])
+        # There is room for the next one then.
+        await client.execute("autopilot.changes.keep", {"ids": [first["data"]["changeId"]]})
+        await shows(client, path, [*range(3, 402, 2)])

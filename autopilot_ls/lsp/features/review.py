@@ -174,15 +174,25 @@ class Unreviewed:
             done.add(path)
         self._shown[workspace] = set(chosen)
         self._changed()
-        left = len(by_path) - len(chosen)
-        if left > 0 and (said := f"{workspace}") not in self._said:
-            self._said.add(said)
-            self._messages.log(
-                types.MessageType.Info,
+        if len(by_path) > len(chosen):
+            self._say_once(
+                workspace,
                 f"{count(len(by_path), 'file')} in {workspace} have unreviewed changes; "
-                f"{count(MAX_FILES, 'file')} are shown, and every one that you open. "
-                "The command autopilot.changes.list has all of them.",
+                f"{count(MAX_FILES, 'file')} are shown, and every one that you open.",
             )
+        for path, items in chosen.items():
+            if len(items) > MAX_HUNKS:
+                self._say_once(
+                    workspace / path,
+                    f"{workspace / path} has {count(len(items), 'unreviewed change')}; the first "
+                    f"{MAX_HUNKS} are shown, and the others once these are kept or undone.",
+                )
+
+    def _say_once(self, of: Path, text: str) -> None:
+        if str(of) not in self._said:
+            self._said.add(str(of))
+            said = f"{text} The command autopilot.changes.list has all of them."
+            self._messages.log(types.MessageType.Info, said)
 
     def _chosen(
         self, workspace: Path, by_path: dict[str, list[ReviewItem]]
