@@ -19,7 +19,11 @@ def as_whole(lines: Weave) -> Weave:
     """Return a weave of pieces for one of lines, with as much of the past as can be told of pieces."""
     reference, current = lines.reference(), lines.current()
     opened = [step for hunk in lines.hunks() for step in hunk.steps]
-    alone = not any(step.author is Author.PERSON for step in lines.steps)
+    # An undo that was undone again is a person's step too, of which nothing stands.
+    standing = {step for line in lines.lines for step in (line.added, line.removed)}
+    alone = not any(
+        step is not None and lines.steps[step].author is Author.PERSON for step in standing
+    )
     reviewed = _reviewed_turns(lines, reference) if alone else []
     before = lines.at(-1) if reviewed else reference
     weave = Weave.begin(before, whole=True, first_id=lines.next_id)

@@ -111,7 +111,8 @@ class AtWork(People):
         data = self.disk.data(name)
         self.unlooked.add(name)
         # Of what no known command does, nobody can tell which session does it.
-        known = self.role.commands and self.agent is not None and name not in self.renamed
+        targets = self.renamed | self._targets()
+        known = self.role.commands and self.agent is not None and name not in targets
         sign = self.role.number if known else -1
         with self.ledger.deed(agent=self.role.turn, sign=sign, exact=exact):
             path = self.disk.path(name)
@@ -137,6 +138,11 @@ class AtWork(People):
                 case _:
                     edited = self.patcher.edited(data or b"", seed, 1 + seed % 4)
                     self.disk.write(name, edited)
+
+    def _targets(self) -> set[str]:
+        """Return the names that accepted patches, which are not written yet, give to files."""
+        accepted = (each for each in self.proposals.values() if each.accepted)
+        return {piece.move_to for each in accepted for piece in each.pieces if piece.move_to}
 
     async def do_ask(self, seed: int) -> None:
         agent = self.agent

@@ -301,6 +301,18 @@ FOUND: dict[str, Script] = {
         ("apply", 6, 44, 32),
         ("end",),
     ),
+    "an undo that was undone again leaves each turn to be taken back, also of one piece": (
+        ("turn",),
+        ("command", 8),
+        ("write", 26, 36, 41),
+        ("end",),
+        ("undo_turn", 37),
+        ("redo", 11),
+        ("keep", 0),
+        ("turn",),
+        ("command", 19),
+        ("write", 26, 5, 5),
+    ),
     "a change in a file that was deleted with consent since is not taken back by itself": (
         ("turn",),
         ("command", 33),
