@@ -23,6 +23,7 @@ from autopilot_ls.model.approvals import (
     CommandAction,
     DecisionKind,
     ElicitationAction,
+    Mark,
     PatchAction,
     Question,
     QuestionAction,
@@ -82,8 +83,12 @@ def offers(
     elif isinstance(action, ElicitationAction):
         found += _contents(approval, action, title)
     elif acceptable and not any(file.problem for file in approval.files):
-        plain = _decide(approval, DecisionKind.ACCEPT, f"accept: {title}", preferred=True)
-        merged = f"accept without saving, into the unsaved text: {title}"
+        rejected = sum(choice.mark is Mark.REJECT for choice in approval.marks)
+        over = f", also the {count(rejected, 'hunk')} that you rejected" if rejected else ""
+        plain = _decide(
+            approval, DecisionKind.ACCEPT, f"accept{over}: {title}", preferred=not rejected
+        )
+        merged = f"accept without saving, into the unsaved text{over}: {title}"
         found += accepting(plain, unsaved, merged)
         if _grantable(action) and unsaved is None:
             what = "edits of these files" if isinstance(action, PatchAction) else "exactly this"

@@ -147,6 +147,19 @@ async def test_a_patch_of_one_hunk_is_offered_as_a_whole_only(tmp_path: Path) ->
         assert not [title for title in titles if "hunk" in title]
 
 
+async def test_accepting_all_says_that_it_overrides_what_was_rejected(tmp_path: Path) -> None:
+    async with standing_in(tmp_path) as place:
+        editor = place.editor()
+        one = tmp_path / "one.py"
+        place.backend.ask(two_files(tmp_path))
+        editor.open(one, ONE)
+        await choose(place, await actions(editor, one, 1), "reject this hunk")
+        titles = list(await actions(editor, one, 9))
+        assert not [title for title in titles if title.startswith("accept: ")]
+        over = "accept, also the 1 hunk that you rejected: "
+        assert [title for title in titles if title.startswith(over)]
+
+
 async def test_lenses_stand_over_each_hunk_and_are_asked_for_anew_when_choices_change(
     tmp_path: Path,
 ) -> None:
