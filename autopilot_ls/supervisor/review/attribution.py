@@ -72,6 +72,7 @@ class Evidence:
         accepted: Those that are just being written.
         doubtful: Files that a patch may or may not have been written to, since its turn ended before that
             was told, each with the session.
+        restored: Files that Autopilot itself may have brought back to what they were before a patch.
         moved: Folders of the repositories that have another commit checked out than before; see
             `values.Heads`.
     """
@@ -81,7 +82,9 @@ class Evidence:
     patches: dict[str, list[Patched]] = field(default_factory=dict[str, list[Patched]])
     accepted: dict[str, list[Patched]] = field(default_factory=dict[str, list[Patched]])
     doubtful: dict[str, str] = field(default_factory=dict[str, str])
+    restored: set[str] = field(default_factory=set[str])
     moved: frozenset[str] = frozenset()
+    _brought_back: frozenset[str] = frozenset()
     _doubted: frozenset[str] = frozenset()
     _past: dict[int, Work | Patched] = field(default_factory=dict[int, "Work | Patched"])
 
@@ -111,6 +114,7 @@ class Evidence:
         over = [work for work in self.work.values() if work.ended is not None]
         written = [each for patches in self.patches.values() for each in patches]
         self._doubted = frozenset(self.doubtful)
+        self._brought_back = frozenset(self.restored)
         self._past = {id(each): each for each in (*over, *written)}
 
     def looked(self, running: Iterable[str]) -> None:
@@ -129,6 +133,7 @@ class Evidence:
         self.doubtful = {
             path: session for path, session in self.doubtful.items() if path not in self._doubted
         }
+        self.restored -= self._brought_back
         self.moved = frozenset()
 
 

@@ -19,7 +19,7 @@ from autopilot_ls.edits.contents import read_inside
 from autopilot_ls.edits.history import ABSENT, Content, History
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
-from autopilot_ls.supervisor.review.attribution import PATCH, Evidence, is_in
+from autopilot_ls.supervisor.review.attribution import OTHERS, PATCH, Evidence, is_in
 from autopilot_ls.supervisor.review.parting import told_apart
 from autopilot_ls.supervisor.review.saving import Saved, take_saved
 from autopilot_ls.supervisor.review.values import LINK_MODE, Snapshots
@@ -249,6 +249,10 @@ class Files:
     ) -> None:
         if content != history.current():
             before = history.current()
+            if path in self.evidence.restored and content.data in history.texts():
+                # It is what it was before an agent had left a patch half written.
+                history.advance(content, OTHERS)
+                return
             for part, step, reviewed in told_apart(path, before, content, modified, self.evidence):
                 lines = history.advance(part, step, reviewed=reviewed)
                 wrote = self.listeners.get(step.turn)

@@ -157,7 +157,7 @@ class Reviews:
                 _LOG.warning("what happened in %s is not known: %s", workspace, error)
         self._tasks.start_soon(self._look, opened)
         self._tasks.start_soon(self._save, opened)
-        self._tasks.start_soon(_tidy, snapshots)
+        self._tasks.start_soon(self._tidy, snapshots)
         if review.histories:
             opened.want_look()
         return opened
@@ -183,6 +183,16 @@ class Reviews:
             await self._write(opened)
             # A full disk may have room again; what is not stored then is tried once more at the end.
             await anyio.sleep(SAVE_AGAIN if opened.unsaved.is_set() else SAVE_PAUSE)
+
+    async def _tidy(self, snapshots: Snapshots) -> None:
+        # It gives way to who looks. What fails otherwise is met again when it is needed.
+        pause = TIDY_AGAIN
+        while True:
+            try:
+                return await snapshots.prune()
+            except AutopilotError:
+                await anyio.sleep(pause)
+                pause *= 2
 
     async def keep_safe(self, opened: OpenReview) -> None:
         """Store a review now: what is about to be written must be known as ours after a crash."""
@@ -220,17 +230,6 @@ class Reviews:
                 await self._write(opened)
             opened.lock.release()
         self._open.clear()
-
-
-async def _tidy(snapshots: Snapshots) -> None:
-    # It gives way to who looks. What fails otherwise is met again when it is needed.
-    pause = TIDY_AGAIN
-    while True:
-        try:
-            return await snapshots.prune()
-        except AutopilotError:
-            await anyio.sleep(pause)
-            pause *= 2
 
 
 def _own(folder: Path, workspace: Path) -> SessionLock:

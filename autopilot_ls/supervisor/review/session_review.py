@@ -135,18 +135,20 @@ class SessionReview:
 
     def heard(self, events: Sequence[Event]) -> None:
         """Take what happened in the session."""
-        if self._opened is None or not self._turn:
+        if self._opened is None:
             return
         for event in events:
             match event.body:
+                case FilesSettled() as settled:
+                    self._settled(settled)
+                case _ if not self._turn:
+                    pass
                 case ItemStarted(item=item):
                     self._started(item)
                 case ItemCompleted(item=item):
                     self._completed(item)
                 case ApprovalResolved() as resolved:
                     self._accepted(resolved)
-                case FilesSettled() as settled:
-                    self._settled(settled)
                 case TurnCompleted():
                     self._end(self._turn)
                 case RuntimeExited():
@@ -186,11 +188,16 @@ class SessionReview:
             return
         awaited = self._awaited.pop(settled.approval_id, {})
         self._opened.review.settled(awaited)
-        if settled.outcome not in ("applied", "different"):
+        paths = [self._relative(Path(path)) for path in settled.paths]
+        if settled.outcome == "restored" or not self._turn:
+            # After the end of the turn, some of them may have been brought back, whatever became of all.
+            self._opened.review.restored(paths)
+            self._opened.want_look()
+            return
+        if settled.outcome == "unchanged":
             return
         resolved = self._record.state.resolved(settled.approval_id)
         reviewed = resolved is not None and resolved.decision.decided_by != POLICY
-        paths = [self._relative(Path(path)) for path in settled.paths]
         # An agent that wrote something else than was accepted has not written what is known.
         known = awaited if settled.outcome == "applied" else {}
         unknown = Patched(self._turn, reviewed)

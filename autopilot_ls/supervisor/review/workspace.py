@@ -184,6 +184,10 @@ class WorkspaceReview:
         for path, patched in patches.items():
             self._evidence.patches.setdefault(path, []).append(patched)
 
+    def restored(self, paths: Iterable[str]) -> None:
+        """Note that a half-written patch may have been taken out of these; the caller has a look taken."""
+        self._evidence.restored.update(paths)
+
     async def saved(self, path: str, saved: Saved) -> bool:
         """Take what a person has just saved from an editor.
 

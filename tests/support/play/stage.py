@@ -28,6 +28,7 @@ from autopilot_ls.supervisor.composition import make_reviews
 from autopilot_ls.supervisor.review import session_review
 from autopilot_ls.supervisor.review.files import Files
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
+from autopilot_ls.supervisor.review.values import Snapshots
 from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.supervisor.supervisor import Supervisor
 from tests.support.play.disk import Disk, MemorySnapshots
@@ -36,7 +37,7 @@ QUIET_LIMIT = 20_000
 
 
 class QuietReviews(Reviews):
-    """Reviews that look and write only when they are told to."""
+    """Reviews that look and write only when they are told to, and whose store is copied while it is open."""
 
     async def _look(self, opened: OpenReview) -> None:
         del opened
@@ -45,6 +46,9 @@ class QuietReviews(Reviews):
     async def _save(self, opened: OpenReview) -> None:
         del opened
         await anyio.sleep_forever()
+
+    async def _tidy(self, snapshots: Snapshots) -> None:
+        del snapshots
 
     async def store(self) -> None:
         for opened in self:
