@@ -29,7 +29,20 @@ _ESCAPED: Final = re.compile(r"""\\(["$`\\])""")
 class Index:
     """Rules by kind; those of commands by their program."""
 
-    def __init__(self, rules: Iterable[Rule], lazy: Sequence[LazyRules] = ()) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        lazy: Sequence[LazyRules] = (),
+        before: Index | None = None,
+    ) -> None:
+        """Sort rules.
+
+        Args:
+            rules: Those to be found.
+            lazy: Further ones, which are read when they are asked for.
+            before: An index whose rules come first; sorting them again would take milliseconds.
+        """
+        self._before = before
         self._lazy = tuple(lazy)
         given = tuple(rules)
         self._allow: dict[tuple[str, str], list[Entry]] = {}
@@ -56,13 +69,15 @@ class Index:
                 questions.append(rule)
             elif rule.environment:
                 environments.append(rule)
-        self.edits = PathIndex((rule, rule.edit) for rule in given if rule.edit is not None)
-        self.reads = PathIndex((rule, rule.read) for rule in given if rule.read is not None)
-        self.networks = tuple(networks)
-        self.tools = tuple(tools)
-        self.permissions = tuple(permissions)
-        self.questions = tuple(questions)
-        self.environments = tuple(environments)
+        edits = ((rule, rule.edit) for rule in given if rule.edit is not None)
+        reads = ((rule, rule.read) for rule in given if rule.read is not None)
+        self.edits = PathIndex(edits, before and before.edits)
+        self.reads = PathIndex(reads, before and before.reads)
+        self.networks = (*(before.networks if before else ()), *networks)
+        self.tools = (*(before.tools if before else ()), *tools)
+        self.permissions = (*(before.permissions if before else ()), *permissions)
+        self.questions = (*(before.questions if before else ()), *questions)
+        self.environments = (*(before.environments if before else ()), *environments)
 
     def _add(self, rule: Rule, pattern: CommandPattern) -> None:
         program = pattern.program
@@ -84,6 +99,8 @@ class Index:
             loose: The program's name as *ask* and *deny* take it.
             first: The word after it, empty when there is none or it is not known.
         """
+        if self._before is not None:
+            yield from self._before.commands_of(exact, loose, first)
         yield from self._restrict.get(loose, ())
         for entry in self._any:
             if PurePosixPath(loose).match(entry[1].program.lower()):
@@ -96,9 +113,10 @@ class Index:
 
     def lines_of(self, command: str) -> list[Rule]:
         """Return the rules for exactly this line, or for what its shell is given."""
+        found = self._before.lines_of(command) if self._before is not None else []
         if not self._lines:
-            return []
-        found = list(self._lines.get(command, ()))
+            return found
+        found += self._lines.get(command, ())
         inner = shell_line(command)
         if inner != command:
             found += self._lines.get(inner, ())
@@ -108,13 +126,15 @@ class Index:
 class PathIndex:
     """Rules about paths, found by a name that a path must have for them to match."""
 
-    def __init__(self, rules: Iterable[tuple[Rule, PathPatterns]]) -> None:
-        self.rules: tuple[Rule, ...] = ()
+    def __init__(
+        self, rules: Iterable[tuple[Rule, PathPatterns]], before: PathIndex | None = None
+    ) -> None:
+        self._before = before
         self._named: dict[str, list[int]] = {}
         self._ending: dict[str, list[int]] = {}
         self._others: list[int] = []
-        kept: list[Rule] = []
-        for number, (rule, patterns) in enumerate(rules):
+        kept: list[Rule] = [*before.rules] if before is not None else []
+        for number, (rule, patterns) in enumerate(rules, len(kept)):
             kept.append(rule)
             for pattern in patterns.patterns:
                 if not pattern.startswith("!"):
@@ -140,7 +160,8 @@ class PathIndex:
             numbers.update(self._named.get(name, ()))
             if "." in name:
                 numbers.update(self._ending.get(name.rsplit(".", 1)[1], ()))
-        return [self.rules[number] for number in sorted(numbers)]
+        earlier = self._before.of(place) if self._before is not None else []
+        return earlier + [self.rules[number] for number in sorted(numbers)]
 
 
 def shell_line(command: str) -> str:

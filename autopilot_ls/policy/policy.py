@@ -81,20 +81,22 @@ class Layer:
 class Policy:
     """All rules in force, ready to judge."""
 
-    def __init__(self, layers: Iterable[Layer]) -> None:
-        """Put layers together, the built-in one first."""
+    def __init__(self, layers: Iterable[Layer], index: Index | None = None) -> None:
+        """Put layers together, the built-in one first.
+
+        Args:
+            layers: The files' rules.
+            index: The same rules, where they are sorted already.
+        """
         self.layers = tuple(layers)
         self.limits = _limits(self.layers)
         self.problems = tuple(problem for layer in self.layers for problem in layer.problems)
         self._broken = next((layer.file for layer in self.layers if layer.broken), "")
-        self._index = Index(
-            (rule for layer in self.layers for rule in layer.in_force()),
-            [layer.lazy for layer in self.layers if layer.lazy is not None],
-        )
+        self._index = index or _index(self.layers)
 
     def with_layers(self, *layers: Layer) -> Policy:
         """Return a policy with further layers."""
-        return Policy((*self.layers, *layers))
+        return Policy((*self.layers, *layers), _index(layers, self._index))
 
     def judge(
         self,
@@ -164,6 +166,11 @@ class Policy:
             part=one_line(worst.part),
             risk=worst.risk,
         )
+
+
+def _index(layers: Sequence[Layer], before: Index | None = None) -> Index:
+    rules = (rule for layer in layers for rule in layer.in_force())
+    return Index(rules, [layer.lazy for layer in layers if layer.lazy is not None], before)
 
 
 def _limits(layers: Sequence[Layer]) -> Limits:

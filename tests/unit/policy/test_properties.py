@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,14 +117,13 @@ def actions(draw: st.DrawFn) -> Action:
             return command(draw(LINES), escalated=draw(st.booleans()))
 
 
-RULES = st.sampled_from(
-    [
-        'verdict="{v}"\ncommand="ls …"', 'verdict="{v}"\ncommand=["git …", "pytest"]', 'verdict="{v}"\nedit="src/**"',
-        'verdict="{v}"\nedit=["**", "!docs"]', 'verdict="{v}"\nread="**"', 'verdict="{v}"\ntool="*"', 'verdict="{v}"\npermission="*"',
-        'verdict="{v}"\nenvironment="*"', 'verdict="{v}"\ncommand="cat … .env …"', 'verdict="{v}"\nline="ls"', 'verdict="{v}"\nnetwork="*"',
-        'verdict="{v}"\ncommand="rm …"\nwith="-r"', 'verdict="{v}"\ncommand="cat …"\nmodes="auto"', 'verdict="{v}"\ncommand="echo …"\nwithout="-n"',
-    ]
-)  # fmt: skip
+EVERY_RULE = [
+    'verdict="{v}"\ncommand="ls …"', 'verdict="{v}"\ncommand=["git …", "pytest"]', 'verdict="{v}"\nedit="src/**"',
+    'verdict="{v}"\nedit=["**", "!docs"]', 'verdict="{v}"\nread="**"', 'verdict="{v}"\ntool="*"', 'verdict="{v}"\npermission="*"',
+    'verdict="{v}"\nenvironment="*"', 'verdict="{v}"\ncommand="cat … .env …"', 'verdict="{v}"\nline="ls"', 'verdict="{v}"\nnetwork="*"',
+    'verdict="{v}"\ncommand="rm …"\nwith="-r"', 'verdict="{v}"\ncommand="cat …"\nmodes="auto"', 'verdict="{v}"\ncommand="echo …"\nwithout="-n"',
+]  # fmt: skip
+RULES = st.sampled_from(EVERY_RULE)
 
 
 def layer(rules: list[str], verdicts: list[str], *, narrowing: bool = False) -> Layer:
@@ -185,6 +185,30 @@ def test_a_workspace_policy_that_is_not_trusted_only_narrows(
     before = builtin_policy()
     after = before.with_layers(layer(rules, verdicts, narrowing=True))
     assert outcome(after, action, mode) >= outcome(before, action, mode)
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE)
+def test_what_there_was_counts_as_before_with_a_layer_that_is_added(rule: str) -> None:
+    edit = ProposedChange(path=f"{ROOT}/src/a", kind=ChangeKind.UPDATE, form="unified", text="")
+    # fmt: off
+    lines = (*ALLOWED, "ls", "pytest", "rm -r x", "cat .env", "echo hi", "A=1 ls", "grep -r x .", "cp -r . ../y")
+    # fmt: on
+    matching: list[Action] = [
+        PatchAction(changes=(edit,)),
+        ToolAction(server="a", tool="b"),
+        PermissionAction(cwd=str(ROOT), permissions=("more",), native="{}"),
+        CommandAction(command="wget x.org", cwd=str(ROOT), network_host="x.org"),
+        *(command(line) for line in lines),
+    ]
+    for other in EVERY_RULE:
+        for verdict in ("allow", "ask", "deny"):
+            layers = [builtin_layer(), layer([rule], [verdict]), layer([other], ["ask"])]
+            together = Policy(layers)
+            added = Policy(layers[:2]).with_layers(layers[2])
+            assert added.layers == together.layers
+            for action in matching:
+                expected = outcome(together, action, Mode.PROPOSE)
+                assert outcome(added, action, Mode.PROPOSE) == expected
 
 
 @given(st.sampled_from(ALLOWED), st.sampled_from(JOINS), LINES, MODES)

@@ -29,6 +29,15 @@ def test_what_would_be_read_is_named_and_how_to_leave_it_out(tmp_path: Path) -> 
     assert judged("rg KEY", tmp_path).outcome is Outcome.ALLOW
 
 
+def test_what_it_holds_is_protected_with_a_layer_that_is_added(tmp_path: Path) -> None:
+    (tmp_path / ".env").touch()
+    added = layer_of("user", read_policy('[[rule]]\nverdict = "deny"\nread = "*.pem"', "mine"))
+    policy = builtin_policy().with_layers(added)
+    assert judged("grep -r KEY .", tmp_path, policy).rule == "reading-credentials"
+    (tmp_path / "a.pem").touch()
+    assert judged("grep -r KEY .", tmp_path, policy).outcome is Outcome.DENY
+
+
 def test_others_code_and_gits_folder_do_not_make_a_search_ask(tmp_path: Path) -> None:
     for name in (".git", "node_modules", ".venv"):
         (tmp_path / name / "x").mkdir(parents=True)
