@@ -66,10 +66,15 @@ def _without(content: Content, before: Content, patched: Patched) -> Content | N
     change = patched.change
     if change is None or content.kind == "link":
         return None
-    goes = change.kind is ChangeKind.DELETE or (change.move_to is not None and not patched.renamed)
-    if goes or content.kind == "absent":
-        return before if goes and content.kind == "absent" else None
+    is_deleted = change.kind is ChangeKind.DELETE
+    goes = is_deleted or (change.move_to is not None and not patched.renamed)
+    if goes != (content.kind == "absent"):
+        return None
     try:
+        if is_deleted and change.hunks and before.kind == "file":
+            return replace(before, data=promise(undone(change), None) or b"")
+        if goes:
+            return before
         old = promise(undone(change), content.data)
     except PatchInvalid:
         return None

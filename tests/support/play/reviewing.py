@@ -23,8 +23,9 @@ class Reviewing(Deciding):
         for proposal in self.proposals.values():
             if proposal.accepted and proposal.written:
                 self.ledger.forget(set(proposal.shown))
-        late = {str(save.path.relative_to(self.disk.folder)) for save in self.saves}
         found = await self.supervisor.review.items(self.disk.folder, fresh=True)
+        # Also what was saved while it was looked.
+        late = {str(save.path.relative_to(self.disk.folder)) for save in self.saves}
         self._looked()
         self._check_histories()
         for item in found.items:

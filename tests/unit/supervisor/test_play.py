@@ -357,6 +357,17 @@ FOUND: dict[str, Script] = {
         ("during", 33, 59, 25, 41, 58),
         ("turn",),
     ),
+    "a file that one session patched and deleted, while another's command ran, comes back": (
+        ("turn",),
+        ("command", 41),
+        ("other",),
+        ("turn",),
+        ("ask", 31),
+        ("decide", 25, 2, 6),
+        ("ask", 2),
+        ("decide", 0, 0, 0),
+        ("apply", 22, 18, 37),
+    ),
 }
 
 
