@@ -44,14 +44,15 @@ def told_apart(
     patches = evidence.patches_of(path)
     pending = evidence.accepted.get(path, [])
     sessions = {session_of(each.turn) for each in (*patches, *pending, *evidence.work.values())}
-    if step.by != PATCH or len(sessions) == 1:
+    if step.by != PATCH:
         return [(now, step, reviewed)]
     parts: list[Part] = []
     content = now
     for patched in reversed(patches):
         without = _without(content, before, patched)
         if without is None:
-            return [(now, Step(Author.UNKNOWN), False)]
+            is_one = len(sessions) == 1
+            return [(now, step, reviewed) if is_one else (now, Step(Author.UNKNOWN), False)]
         parts.insert(0, (content, Step(Author.AGENT, patched.turn, PATCH), patched.reviewed))
         content = without
     if content != before:

@@ -574,6 +574,44 @@ async def test_what_a_command_of_another_session_did_to_a_patched_file_is_its_ow
     assert review.file("a.txt").read_text() == "1\n2\n3\n4\ntheirs\n"
 
 
+async def patched(review: Review, text: str, after: str) -> None:
+    """Have another program change a file, and the agent patch it, both before anybody looks."""
+    review.file("a.txt").write_text(text)
+    await review.stage.supervisor.set_mode(
+        Mode.PROPOSE, session_id=review.stage.session_id, changed_by="test"
+    )
+    review.stage.agent.ask(update(review.file("a.txt"), "2", "mine", line=2))
+    (approval,) = review.stage.waiting()
+    await review.stage.supervisor.decide(approval.id, DecisionKind.ACCEPT, decided_by="test")
+    review.file("a.txt").write_text(after)
+    review.stage.agent.patch_done()
+    assert (await review.stage.view.saw(FilesSettled)).outcome == "applied"
+
+
+async def test_what_another_program_did_to_a_patched_file_is_not_the_patchs(
+    review: Review,
+) -> None:
+    await patched(review, "1\n2\n3\n4\nother\n", "1\nmine\n3\n4\nother\n")
+    (found,) = (await review.items()).items
+    assert (found.change.part.new, found.change.author) == ((b"other\n",), Author.UNKNOWN)
+    await review.end()
+    await review.undo_turn()
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\nother\n"
+
+
+async def test_what_the_agents_command_did_to_a_patched_file_is_to_be_reviewed(
+    review: Review,
+) -> None:
+    review.command("fmt", ended=False)
+    await patched(review, "1\n2\n3\n4\nother\n", "1\nmine\n3\n4\nother\n")
+    (found,) = (await review.items()).items
+    assert (found.change.part.new, found.change.author) == ((b"other\n",), Author.AGENT)
+    review.command("fmt", ended=True)
+    await review.end()
+    await review.undo_turn()
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\n5\n"
+
+
 async def test_two_agents_may_number_their_commands_alike(review: Review) -> None:
     opened = review.opened
     review.command("make", ended=False, key="c1")
