@@ -1,8 +1,8 @@
 """Putting new contents into several files: prepared where it can still be refused, then done as one.
 
 `stage` writes everything beside its place, which finds a full disk or a read-only folder while nothing
-has happened yet. `Staged.place` then only renames, and never over what is not what it was. What fails
-in the middle is brought back by `settle`. Blocking. Not aware of hunks, agents or who decides;
+has happened yet. `Staged.place` then only renames, and never over what is not what it was; what fails in
+the middle is brought back by `Staged.take_back`. Blocking. Not aware of hunks, agents or who decides;
 `supervisor` stands above, `snapshot` and `paths` below.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 
 from autopilot_ls.edits.leftovers import temporary_name
 from autopilot_ls.edits.paths import shown
-from autopilot_ls.edits.snapshot import FileState, capture, same
+from autopilot_ls.edits.snapshot import FileState, Restored, capture, restore, same
 from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
 
 _NEW_FILE: Final = 0o666
@@ -35,7 +35,9 @@ class Staged:
     before: Mapping[Path, FileState]
     contents: Mapping[Path, bytes | None]
     root: Path | None = None
+    tag: str = ""
     _ready: dict[Path, Path] = field(default_factory=dict[Path, Path])
+    _placed: list[Path] = field(default_factory=list[Path])
 
     def place(self) -> None:
         """Put all contents into their places; what goes, goes last.
@@ -53,14 +55,22 @@ class Staged:
                 else:
                     _put_anew(temporary, path)
                 del self._ready[path]
+                self._placed.append(path)
             for path, content in self.contents.items():
                 if content is None and self.before[path].exists:
                     self._require_unchanged(path)
                     path.unlink()
+                    self._placed.append(path)
         finally:
             self.discard()
         for folder in dict.fromkeys(path.parent for path in self.contents):
             _sync(folder)
+
+    def take_back(self) -> Restored:
+        """Bring back what `place` changed before it failed; whatever it did not get to is not touched."""
+        self.discard()
+        before = {path: self.before[path] for path in self._placed}
+        return restore(before, written=self.contents, tag=self.tag)
 
     def _require_unchanged(self, path: Path) -> None:
         now = capture([path], keep=False)[path]
@@ -97,7 +107,7 @@ def stage(
     Raises:
         DecisionRefused: One cannot be written; nothing is left behind.
     """
-    staged = Staged(before, contents, root)
+    staged = Staged(before, contents, root, tag)
     path = Path()
     try:
         for path, content in contents.items():

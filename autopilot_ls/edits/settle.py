@@ -104,9 +104,8 @@ def settle(
     promised = promised_contents(files, before)
     found = compare(before, promised, capture(before, keep=False, limit=_READ_LIMIT))
     if failed and found.outcome in ("partial", "different"):
-        return _restored(
-            approval_id, found, restore(before, written=promised, tag=tag_of(approval_id)), root
-        )
+        done = restore(before, written=promised, tag=tag_of(approval_id))
+        return _restored(approval_id, found.changed, done, root)
     detail = {
         "applied": f"Applied as shown: {_names(promised, root)}.",
         "partial": (
@@ -125,13 +124,29 @@ def settle(
     return _event(approval_id, outcome, found.changed, detail)
 
 
+def settle_taken_back(
+    approval_id: str, done: Restored, *, root: Path | None = None
+) -> FilesSettled:
+    """Return what became of a patch that could not be put into place, and was taken back.
+
+    Args:
+        approval_id: Whose patch it is, for the event.
+        done: What was taken back.
+        root: The folder that names in the detail are relative to.
+    """
+    changed = (*done.paths, *done.conflicts, *(path for path, _ in done.failed))
+    if not changed:
+        return _event(approval_id, "unchanged", (), "Nothing was written.")
+    return _restored(approval_id, changed, done, root)
+
+
 def _restored(
-    approval_id: str, found: Settlement, done: Restored, root: Path | None
+    approval_id: str, changed: Sequence[Path], done: Restored, root: Path | None
 ) -> FilesSettled:
     stuck = (*done.conflicts, *(path for path, _ in done.failed))
     if not stuck:
         detail = f"The patch failed half-way; restored to what it was before: {_names(done.paths, root)}."
-        return _event(approval_id, "restored", found.changed, detail)
+        return _event(approval_id, "restored", changed, detail)
     parts = ["The patch failed half-way."]
     if done.paths:
         parts.append(f"Restored: {_names(done.paths, root)}.")
@@ -141,7 +156,7 @@ def _restored(
         )
     parts.extend(f"Could not restore {shown(path, root)}: {why}." for path, why in done.failed)
     parts.append("Look at these files before you go on.")
-    return _event(approval_id, "different", found.changed, " ".join(parts))
+    return _event(approval_id, "different", changed, " ".join(parts))
 
 
 def _event(

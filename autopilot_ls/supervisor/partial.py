@@ -20,7 +20,7 @@ from autopilot_ls.edits.check import affected_paths
 from autopilot_ls.edits.leftovers import tag_of
 from autopilot_ls.edits.paths import shown
 from autopilot_ls.edits.placing import Staged, stage
-from autopilot_ls.edits.settle import promised_contents, settle
+from autopilot_ls.edits.settle import promised_contents, settle, settle_taken_back
 from autopilot_ls.model.approvals import Approval, Decision, DecisionKind, FileChange
 from autopilot_ls.model.errors import AutopilotError, DecisionRefused, InvalidRequest
 from autopilot_ls.model.events import FactsDue, FilesSettled, Notice
@@ -247,16 +247,20 @@ class Partials:
             failure = error.message
         except OSError as error:
             failure = f"{error.strerror or type(error).__name__}."
-        try:
-            settled = await looked(
-                lambda: settle(
-                    files,
-                    approval_id=approval.id,
-                    before=staged.before,
-                    failed=bool(failure),
-                    root=self._root,
-                )
+
+        def became() -> FilesSettled:
+            if failure:
+                return settle_taken_back(approval.id, staged.take_back(), root=self._root)
+            return settle(
+                files,
+                approval_id=approval.id,
+                before=staged.before,
+                failed=False,
+                root=self._root,
             )
+
+        try:
+            settled = await looked(became)
         except DecisionRefused as error:
             return FilesSettled(
                 approval_id=approval.id,

@@ -290,13 +290,13 @@ class Scene:
         outcome = settled.outcome
         if "Autopilot ended" in settled.detail or self.reopening:
             return  # After a crash it is known only what can still be seen.
-        if outcome in wanted and now != wanted[outcome]:
-            self.faults.append(f"settled as {outcome}, which is not so: {settled.detail}")
+        # Another one may be written over it, or be brought back in the same moment.
         alone = not any(
             other is not proposal and other.accepted and other.shown.keys() & now.keys()
             for other in self.proposals.values()
         )
-        # Where another one was written over it and is brought back in the same moment, it shows again.
+        if alone and outcome in wanted and now != wanted[outcome]:
+            self.faults.append(f"settled as {outcome}, which is not so: {settled.detail}")
         plain = not any(self.disk.content(name).kind == "link" for name in now)
         if alone and plain and outcome == "different" and now == proposal.shown:
             self.faults.append(f"settled as different, though all is applied: {settled.detail}")

@@ -79,6 +79,34 @@ def test_nothing_is_placed_in_a_folder_that_took_the_place_of_another(tmp_path: 
     assert (other / "file").read_bytes() == b"same"
 
 
+def test_only_what_was_put_into_place_is_taken_back(tmp_path: Path) -> None:
+    names_of = ["first", "gone", "second"]
+    first, gone, second = (tmp_path / name for name in names_of)
+    for path in (first, gone, second):
+        path.write_bytes(b"1\n2\n")
+    staged = stage({first: b"1\n", gone: None, second: b"1\n3\n"}, capture([first, gone, second]))
+    # Another program leaves what could be the beginning of what was to be written.
+    second.write_bytes(b"1\n")
+    with pytest.raises(PatchInvalid, match="second was changed at the last moment"):
+        staged.place()
+    assert staged.take_back().paths == (first,)
+    assert [path.read_bytes() for path in (first, gone, second)] == [b"1\n2\n", b"1\n2\n", b"1\n"]
+    assert names(tmp_path) == names_of
+
+
+def test_what_went_is_taken_back_too(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"1")
+    second.write_bytes(b"2")
+    staged = stage({first: None, second: None}, capture([first, second]))
+    second.write_bytes(b"other")
+    with pytest.raises(PatchInvalid):
+        staged.place()
+    assert not first.exists()
+    assert staged.take_back().paths == (first,)
+    assert [first.read_bytes(), second.read_bytes()] == [b"1", b"other"]
+
+
 def test_what_cannot_be_written_is_refused_before_anything_has_happened(tmp_path: Path) -> None:
     first, odd = tmp_path / "first", tmp_path / "gone" / "x"
     first.write_bytes(b"old")

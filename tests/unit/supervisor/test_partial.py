@@ -537,7 +537,7 @@ async def test_a_link_that_took_the_place_is_neither_followed_nor_replaced(
     assert path.is_symlink()
     assert secret.read_text() == OLD
     assert litter(stage.workspace) == []
-    assert (await stage.view.saw(FilesSettled)).outcome == "different"
+    assert (await stage.view.saw(FilesSettled)).outcome == "unchanged"
 
 
 async def test_hunks_that_stand_in_the_editor_are_told_as_such_and_not_written(

@@ -368,6 +368,12 @@ FOUND: dict[str, Script] = {
         ("decide", 0, 0, 0),
         ("apply", 22, 18, 37),
     ),
+    "what another program leaves at the last moment is no half of what was to be written": (
+        ("turn",),
+        ("ask", 48),
+        ("during", 1, 7, 46, 46, 20),
+        ("decide", 0, 37, 56),
+    ),
 }
 
 
