@@ -19,6 +19,7 @@ from autopilot_ls.edits.contents import read_inside
 from autopilot_ls.edits.history import ABSENT, Content, History
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
+from autopilot_ls.supervisor.review.aside import Aside
 from autopilot_ls.supervisor.review.attribution import OTHERS, PATCH, Evidence, is_in
 from autopilot_ls.supervisor.review.parting import told_apart
 from autopilot_ls.supervisor.review.saving import Saved, take_saved
@@ -55,6 +56,7 @@ class Files:
         self._snapshots = snapshots
         self._saved: dict[str, list[Saved]] = {}
         self._moved: set[str] = set()
+        self._aside = Aside()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -140,6 +142,7 @@ class Files:
         ]
         for path in useless:
             del self.histories[path]
+            self._aside.drop(path)
 
     def _take_saved(self, path: str, history: History, saved: Saved) -> None:
         take_saved(history, saved, lambda content: self._advance(path, history, content, None))
@@ -252,6 +255,9 @@ class Files:
             if path in self.evidence.restored and content.data in history.texts():
                 # It is what it was before an agent had left a patch half written.
                 history.advance(content, OTHERS)
+                return
+            if not self.evidence.turns:
+                self._aside.take(path, history, content)
                 return
             for part, step, reviewed in told_apart(path, before, content, modified, self.evidence):
                 lines = history.advance(part, step, reviewed=reviewed)

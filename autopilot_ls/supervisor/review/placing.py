@@ -14,12 +14,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from autopilot_ls.edits.check import check_documents
+from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.contents import folder_in, read_inside
 from autopilot_ls.edits.history import Content
 from autopilot_ls.edits.leftovers import tag_of, temporary_name
+from autopilot_ls.edits.paths import same_place
 from autopilot_ls.edits.placing import stage
-from autopilot_ls.edits.snapshot import FileState, capture
+from autopilot_ls.edits.snapshot import capture
 from autopilot_ls.model.errors import DecisionRefused, PatchInvalid
 from autopilot_ls.supervisor.views import OpenDocument
 
@@ -63,13 +64,18 @@ class Placing:
     def _is_free(self, path: str, now: Content) -> bool:
         """Tell whether no editor holds unsaved changes of a file."""
         data = None if now.kind == "absent" else now.data
-        state = FileState(self.folder / path, "file" if data is not None else "absent", data=data)
-        try:
-            check_documents(state, self.documents(), self.folder)
-        except DecisionRefused as refusal:
-            self.reasons.append(str(refusal))
-            return False
-        return True
+        file = self.folder / path
+        is_free = all(
+            is_clean(document.text, data)
+            for document in self.documents()
+            if same_place(file, document.path)
+        )
+        if not is_free:
+            self.reasons.append(
+                f"{path} was left as it is: it has unsaved changes in an editor. Save or discard them, "
+                "then try again."
+            )
+        return is_free
 
     def _write(self, files: Pairs) -> frozenset[str]:
         # Links that go come first: a folder may come back in the place of one.

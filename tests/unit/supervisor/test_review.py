@@ -238,8 +238,9 @@ async def test_a_look_while_an_accepted_patch_is_written_finds_it_accepted(revie
 async def test_unsaved_text_is_never_overwritten_by_an_undo(review: Review) -> None:
     await review.ran("make", a__txt="1\n", b__txt="one\n")
     review.stage.view.documents.append(OpenDocument(review.file("a.txt"), "1\nunsaved\n"))
-    reasons = await review.undo_all()
-    assert "unsaved changes" in reasons[0]
+    assert await review.undo_all() == (
+        "a.txt was left as it is: it has unsaved changes in an editor. Save or discard them, then try again.",
+    )
     assert review.file("a.txt").read_text() == "1\n"
     assert review.file("b.txt").read_text() == "one\ntwo\n"
     review.stage.view.documents.clear()
@@ -276,6 +277,46 @@ async def test_a_commit_keeps_what_it_has(review: Review) -> None:
     git(review.folder, "add", "a.txt")
     git(review.folder, "commit", "-qm", "second")
     assert await review.shown() == [("b.txt", "two\n", "2\n")]
+
+
+async def test_what_was_stashed_and_popped_is_reviewed_as_before(review: Review) -> None:
+    await review.end()
+    git(review.folder, "init", "-q")
+    committed(review.folder)
+    await review.stage.start()
+    await review.ran("make", a__txt="one\n2\n3\n4\nfive\n", b__txt=None, c__txt="new\n")
+    await review.end()
+    (first, *_) = (await review.items()).items
+    await review.stage.supervisor.review.keep(review.folder, [first.id])
+    left = await review.shown()
+    assert [path for path, _, _ in left] == ["a.txt", "b.txt", "c.txt"]
+    git(review.folder, "stash", "-q", "--include-untracked")
+    assert await review.shown() == []
+    git(review.folder, "stash", "pop", "-q")
+    assert await review.shown() == left
+    undo, reasons = await review.undo_turn()
+    assert (bool(undo), reasons) == (True, ())
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\n5\n"
+    assert review.file("b.txt").exists()
+    assert not review.file("c.txt").exists()
+
+
+async def test_what_comes_back_after_something_else_was_decided_is_not_reviewed_again(
+    review: Review,
+) -> None:
+    mine, agents = "1\n2\n3\n4\n5\n6, mine\n", "one\n2\n3\n4\n5\n"
+    await review.ran("make", a__txt=agents)
+    await review.end()
+    review.file("a.txt").write_text(mine)
+    assert await review.shown() == []
+    assert await review.undo_turn() == ("", ())
+    await review.stage.start("again")
+    await review.ran("make again", a__txt=agents + "6, mine\n")
+    await review.end()
+    await review.undo_all()
+    assert review.file("a.txt").read_text() == mine
+    review.file("a.txt").write_text(agents)
+    assert await review.shown() == []
 
 
 async def test_a_commit_in_a_nested_repository_keeps_its_files_hunks(review: Review) -> None:
