@@ -87,6 +87,7 @@ class Evidence:
     _brought_back: frozenset[str] = frozenset()
     _doubted: frozenset[str] = frozenset()
     _past: dict[int, Work | Patched] = field(default_factory=dict[int, "Work | Patched"])
+    _seen: dict[int, Patched] = field(default_factory=dict[int, Patched])
 
     def begins(self, key: str, turn: str, by: str, now: float) -> None:
         """Note that a command begins."""
@@ -106,8 +107,16 @@ class Evidence:
                 work.ended = now
 
     def patches_of(self, path: str) -> list[Patched]:
-        """Return the patches that were written to a file, or are just being written to it."""
-        return self.patches.get(path) or self.accepted.get(path, [])
+        """Return the patches that were written to a file since, or are just being written to it."""
+        settled = self._unseen(self.patches.get(path, []))
+        return settled or self._unseen(self.accepted.get(path, []))
+
+    def _unseen(self, patches: Iterable[Patched]) -> list[Patched]:
+        return [each for each in patches if id(each) not in self._seen]
+
+    def saw(self, patched: Patched) -> None:
+        """Note that a look has found a patch in its file, which may be before that is told."""
+        self._seen[id(patched)] = patched
 
     def looking(self) -> None:
         """A look begins, which sees all that is over by now."""
@@ -134,6 +143,9 @@ class Evidence:
             path: session for path, session in self.doubtful.items() if path not in self._doubted
         }
         self.restored -= self._brought_back
+        still = (*self.patches.values(), *self.accepted.values())
+        kept = {id(each) for patches in still for each in patches}
+        self._seen = {key: each for key, each in self._seen.items() if key in kept}
         self.moved = frozenset()
 
 

@@ -1,7 +1,7 @@
 """Several who changed one file between two looks, told apart: patches, and what else was at work.
 
 A patch is known word for word, so what others did to the file shows when it is taken out of it. What cannot be
-told apart is nobody's. Pure. `files` stands above, `attribution` and `edits.promise` below.
+told apart is nobody's. Reads nothing. `files` stands above, `attribution` and `edits.promise` below.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def told_apart(
         before: What it was at the last look.
         now: What it is.
         modified: When it was written, in seconds since the epoch; None when it is gone.
-        evidence: What is known of the time in which it was changed.
+        evidence: What is known of the time in which it was changed; learns which patches are in it.
     """
     step, reviewed = attribute(path, modified, evidence)
     patches = evidence.patches_of(path)
@@ -47,14 +47,20 @@ def told_apart(
     if step.by != PATCH:
         return [(now, step, reviewed)]
     parts: list[Part] = []
+    found: list[Patched] = []
     content = now
     for patched in reversed(patches):
+        if content == before:
+            break  # What was written before that, the last look has seen already.
         without = _without(content, before, patched)
         if without is None:
             is_one = len(sessions) == 1
             return [(now, step, reviewed) if is_one else (now, Step(Author.UNKNOWN), False)]
         parts.insert(0, (content, Step(Author.AGENT, patched.turn, PATCH), patched.reviewed))
+        found.append(patched)
         content = without
+    for patched in found:
+        evidence.saw(patched)
     if content != before:
         # Until a patch is settled, it may be its own agent that writes something else.
         others = Step(Author.UNKNOWN) if pending else at_work(path, None, evidence)

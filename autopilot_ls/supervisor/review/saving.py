@@ -41,7 +41,8 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     """
     now, loaded, text = saved.now, saved.loaded, saved.text
     if loaded is None or not now.is_text:
-        history.advance(now, OTHERS)
+        if text is None or b"\0" not in now.data or is_clean(text, now.data):
+            history.advance(now, OTHERS)
         return
     if is_clean(loaded, now.data):
         return  # Nothing was typed, or it is gone again.
@@ -53,7 +54,8 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         mine = now
     else:
         executable = current.executable if now.kind == "absent" else now.executable
-        mine = Content("file", _like(text, now.data or current.data), executable)
+        seen_as = next((data for data in history.texts() if is_clean(text, data)), None)
+        mine = Content("file", seen_as or _like(text, now.data or current.data), executable)
 
     def is_loaded(data: bytes) -> bool:
         return is_clean(loaded, data)
@@ -76,7 +78,8 @@ def _like(text: str, data: bytes) -> bytes:
         text = text.replace("\n", "\r\n")
     elif b"\r" not in data:
         text = text.replace("\r\n", "\n")
-    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    is_marked = data.startswith(codecs.BOM_UTF8) or text.startswith("\ufeff")
+    mark = codecs.BOM_UTF8 if is_marked else b""
     made = mark + text.removeprefix("\ufeff").encode(errors="surrogatepass")
     lines = split(made)
     if lines and not is_terminated(lines[-1]):

@@ -29,7 +29,8 @@ class Reviewing(Deciding):
         self._looked()
         self._check_histories()
         for item in found.items:
-            if item.path in late or item.change.part.kind == "whole":
+            is_binary = any(b"\0" in line for line in item.change.part.new)
+            if item.path in late or item.change.part.kind == "whole" or is_binary:
                 continue
             # A line that was last in the file and got an end is shown with what comes behind it.
             old = [

@@ -295,7 +295,9 @@ class Scene:
             other is not proposal and other.accepted and other.shown.keys() & now.keys()
             for other in self.proposals.values()
         )
-        if alone and outcome in wanted and now != wanted[outcome]:
+        # What somebody wrote in the middle of it is neither.
+        told = outcome == "applied" or (outcome in wanted and not self.fired)
+        if alone and told and now != wanted[outcome]:
             self.faults.append(f"settled as {outcome}, which is not so: {settled.detail}")
         plain = not any(self.disk.content(name).kind == "link" for name in now)
         if alone and plain and outcome == "different" and now == proposal.shown:
