@@ -111,7 +111,8 @@ class WorkspaceReview:
                 await self.files.note_heads()
             self.turns.append(Turn(name, session_id, self._clock()))
             self._evidence.turns[name] = None
-            self._forget_old()
+            # It is stored with its baseline, so that a server that is killed has what it did reviewed later.
+            self._changed()
             return self.notices
 
     async def end_turn(self, name: str) -> None:

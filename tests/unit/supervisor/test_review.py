@@ -29,6 +29,7 @@ from autopilot_ls.supervisor.review.storage import Dumps, to_bytes
 from autopilot_ls.supervisor.review.workspace import WorkspaceReview
 from autopilot_ls.supervisor.supervisor import open_supervisor
 from autopilot_ls.supervisor.views import OpenDocument
+from tests.support.staged import until
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import PlayedFactory, command, update
@@ -95,6 +96,12 @@ class Review:
         with anyio.fail_after(30):
             while not condition(await self.items(fresh=False)):
                 await view.until(partial(_is_more, view, view.review_changes))
+
+    async def stored(self, text: str) -> bytes:
+        """Wait until what is stored has this in it; returns it."""
+        file = self.opened.file
+        await until(lambda: file.exists() and text.encode() in file.read_bytes())
+        return file.read_bytes()
 
     async def undo_all(self) -> tuple[str, ...]:
         ids = [item.id for item in (await self.items()).items]
@@ -513,13 +520,31 @@ async def test_what_happened_right_before_the_server_ended_is_reviewed(
         assert not found.turns[-1].at_work
 
 
+async def test_a_first_turn_is_reviewed_though_the_server_was_killed_before_it_looked(
+    settings: Settings, review: Review
+) -> None:
+    opened = review.opened
+    killed = await review.stored("at_work")
+    await review.stage.supervisor.shut_down()
+    opened.file.write_bytes(killed)  # As if the server had been killed in the middle of the turn.
+    review.file("a.txt").write_text("1\n2\n3\n4\nfive\n")
+    on = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"enabled": True})}
+    )
+    async with open_supervisor(on, factories={"codex": PlayedFactory()}) as again:
+        found = await again.review.items(review.folder, fresh=True)
+        assert [(item.path, item.change.author) for item in found.items] == [
+            ("a.txt", Author.UNKNOWN)
+        ]
+        assert not found.turns[-1].at_work
+
+
 async def test_what_happened_while_no_server_watched_a_turn_is_unattributed(
     settings: Settings, review: Review
 ) -> None:
     await review.ran("make", b__txt="one\n")
     opened = review.opened
-    await review.stage.view.until(opened.file.exists)
-    killed = opened.file.read_bytes()
+    killed = await review.stored("b.txt")
     await review.stage.supervisor.shut_down()
     opened.file.write_bytes(killed)  # As if the server had been killed in the middle of the turn.
     review.file("a.txt").write_text("1\n2\n3\n4\nfive\n")
