@@ -158,6 +158,8 @@ def _refused(
     for unit in units[:MAX_LISTED]:
         lines.append(f"- {_named(unit, root, moves=unit.file_id not in moved)}")
         reason = reasons.get(unit.id, "").strip()
+        if unit.file.problem and unit.number == 1:
+            lines.append(f"  {unit.file.problem[:MAX_REASON]}")
         if unit.hunk is not None:
             lines += _shortened("-", unit.hunk.old_lines)
             lines += _shortened("+", unit.hunk.new_lines)

@@ -7,21 +7,26 @@ Every answer counts for what the disk holds now. Not aware of editors nor of how
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import anyio.to_thread
 
 from autopilot_ls.edits.contents import read_content
 from autopilot_ls.edits.history import Content
 from autopilot_ls.edits.paths import real
+from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.errors import InvalidRequest
+from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.placing import Placing
 from autopilot_ls.supervisor.review.plans import Outcome
 from autopilot_ls.supervisor.review.reviews import OpenReview, Reviews
 from autopilot_ls.supervisor.review.saving import Saved
 from autopilot_ls.supervisor.review.values import ReviewItem, Turn
 from autopilot_ls.supervisor.views import OpenDocument
+
+_MAX_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,11 @@ class ReviewDesk:
         placing = self._placing(opened)
         outcome = await opened.review.go_back(turn, placing.place)
         said = f"{by} took back all that you changed since the turn that is undone, in"
-        return self._done(opened, outcome, placing, {each.name for each in later}, said)
+        names = {each.name for each in later}
+        done = self._done(opened, outcome, placing, names, said)
+        if outcome.written or done.reasons:
+            return done
+        return replace(done, reasons=_why_nothing(opened, names))
 
     async def redo(self, workspace: Path, undo_id: str, by: str) -> TakenBack:
         """Do again what was taken back.
@@ -263,6 +272,23 @@ class ReviewDesk:
                 continue
             if await opened.review.saved(str(place.relative_to(root)), Saved(loaded, text, now)):
                 opened.want_look()
+
+
+def _why_nothing(opened: OpenReview, turns: Collection[str]) -> tuple[str, ...]:
+    """Return why turns had nothing to take back, if there is something of them to be reviewed."""
+    paths = sorted(
+        {
+            item.path
+            for item in opened.review.items()
+            if item.change.author is Author.UNKNOWN and not set(turns).isdisjoint(item.change.turns)
+        }
+    )
+    if not paths:
+        return ()
+    more = len(paths) - _MAX_NAMED
+    rest = f" and {count(more, 'more file')}" if more > 0 else ""
+    why = f"what was changed in {', '.join(paths[:_MAX_NAMED])}{rest} may be another program's."
+    return (f"Nothing was taken back: {why} Undo these changes by themselves.",)
 
 
 def _read(path: Path) -> tuple[Path, Content | None]:

@@ -307,6 +307,9 @@ async def test_a_file_with_a_problem_can_only_be_rejected_and_does_not_spoil_the
         await accept(stage, approval, bad)
     await accept(stage, approval, *ids(approval)[:3])
     assert "LINE 20" in good.read_text()
+    (_, decision) = (await stage.agent.answered(1))[0]
+    refused = decision.message.partition("Not applied:")[2]
+    assert "missing cannot be accepted: the file does not exist." in refused
 
 
 async def test_a_mark_while_somebody_decides_is_refused_and_a_late_one_says_who(
