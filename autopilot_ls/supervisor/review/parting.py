@@ -13,7 +13,7 @@ from autopilot_ls.edits.aftermath import undone
 from autopilot_ls.edits.history import Content
 from autopilot_ls.edits.promise import promise
 from autopilot_ls.edits.weave import Author, Step
-from autopilot_ls.model.approvals import ChangeKind
+from autopilot_ls.model.approvals import ChangeKind, FileChange
 from autopilot_ls.model.errors import PatchInvalid
 from autopilot_ls.supervisor.review.attribution import (
     PATCH,
@@ -83,7 +83,18 @@ def _without(content: Content, before: Content, patched: Patched) -> Content | N
         if goes:
             return before
         old = promise(undone(change), content.data)
+        only_takes = change.hunks and not any(hunk.new_lines for hunk in change.hunks)
+        if only_takes and _fits(change, content.data):
+            return None  # What it takes out stands there still.
     except PatchInvalid:
         return None
     # What a renamed file was is known at its old name only.
     return before if old is None or patched.renamed else replace(content, data=old)
+
+
+def _fits(change: FileChange, data: bytes) -> bool:
+    try:
+        promise(change, data)
+    except PatchInvalid:
+        return False
+    return True

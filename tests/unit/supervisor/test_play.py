@@ -417,6 +417,13 @@ FOUND: dict[str, Script] = {
         ("command", 58),
         ("write", 32, 22, 33),
     ),
+    "a patch that only takes lines out is not in a file where these stand still": (
+        ("outside", 21, 10, 8),
+        ("turn",),
+        ("ask", 45),
+        ("decide", 30, 41, 28),
+        ("outside", 21, 2, 3),
+    ),
 }
 
 
