@@ -40,13 +40,14 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         advance: Takes a content as whoever's change it is by what is known of the time.
     """
     now, loaded, text = saved.now, saved.loaded, saved.text
-    if loaded is None or not now.is_text:
-        if text is None or b"\0" not in now.data or is_clean(text, now.data):
-            history.advance(now, OTHERS)
+    # What somebody has made binary since is not what was saved.
+    is_other = text is not None and b"\0" in now.data and not is_clean(text, now.data)
+    if loaded is None or not (now.is_text or is_other):
+        history.advance(now, OTHERS)
         return
-    if is_clean(loaded, now.data):
-        return  # Nothing was typed, or it is gone again.
     current = history.current()
+    if is_clean(loaded, now.data) or (is_other and not current.is_text):
+        return  # Nothing was typed, or it is gone again.
     if current != now and replace(current, executable=now.executable) == now:
         advance(now)  # Somebody has changed its mode since; the lines are to be taken as they are.
         current = now

@@ -424,6 +424,13 @@ FOUND: dict[str, Script] = {
         ("decide", 30, 41, 28),
         ("outside", 21, 2, 3),
     ),
+    "what a person saved is theirs though it was binary when that was told": (
+        ("type", 3, 42, 3),
+        ("turn",),
+        ("save", 3, 39, 56),
+        ("write", 3, 25, 4),
+        ("type", 3, 26, 41),
+    ),
 }
 
 
