@@ -261,7 +261,10 @@ class Weave:
         )
 
     def reviewed_at(self, step: int) -> bytes:
-        """Return the text with what was reviewed of the steps up to one, and with nothing else."""
+        """Return the text with what was reviewed of the steps up to one, and with nothing else.
+
+        What a person took out, by an undo say, is not in it, whenever that was.
+        """
 
         def is_in(number: int | None, *, kept: bool) -> bool:
             return number is not None and kept and number <= step
@@ -271,6 +274,7 @@ class Weave:
             for line in self.lines
             if (line.added is None or is_in(line.added, kept=line.added_kept))
             and not is_in(line.removed, kept=line.removed_kept)
+            and (line.removed is None or self._is_open(line.removed))
         )
 
     def _begin(self, step: Step) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from autopilot_ls.edits.weave import Author, Step, Weave
+from autopilot_ls.edits.weave import Author, Line, Step, Weave
 
 MAX_WHOLES: Final = 10
 """Earlier contents that are kept of a file which can no longer be told by lines."""
@@ -24,7 +24,8 @@ def as_whole(lines: Weave) -> Weave:
     alone = not any(
         step is not None and lines.steps[step].author is Author.PERSON for step in standing
     )
-    reviewed = _reviewed_turns(lines, reference) if alone else []
+    persons = any(_is_persons(lines, line) for line in lines.lines)
+    reviewed = [] if persons else _reviewed_turns(lines, reference)
     before = lines.at(-1) if reviewed else reference
     weave = Weave.begin(before, whole=True, first_id=lines.next_id)
     weave.steps = list(lines.steps)
@@ -37,6 +38,18 @@ def as_whole(lines: Weave) -> Weave:
         steps = [weave.steps[step] for step in sorted(set(opened))]
         weave.advance(current, _joined(steps))
     return weave
+
+
+def _is_persons(weave: Weave, line: Line) -> bool:
+    """Tell whether a line came by a person, or went by one that was there from the beginning.
+
+    What an agent brought in and a person took out, by an undo say, is as if it had never come.
+    """
+    came, went = (
+        step is not None and weave.steps[step].author is Author.PERSON
+        for step in (line.added, line.removed)
+    )
+    return came or (went and line.added is None)
 
 
 def _replay(lines: Weave, weave: Weave) -> None:
