@@ -67,7 +67,8 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         if not insert(history, save):
             claim(history, save)
     else:
-        if not any(is_clean(loaded, data) for data in history.texts()):
+        known = {line for data in history.texts() for line in split(data)}
+        if not known.issuperset(split(save.loaded)):
             # The editor had read what nobody had looked at yet.
             advance(Content("file", save.loaded, now.executable))
         history.advance(mine, OTHERS)
