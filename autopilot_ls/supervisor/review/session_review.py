@@ -29,7 +29,6 @@ from autopilot_ls.model.events import (
     TurnCompleted,
 )
 from autopilot_ls.model.items import CommandExecution, Item, ItemStatus, ToolCall
-from autopilot_ls.model.review import chosen
 from autopilot_ls.presentation.commands import unwrapped
 from autopilot_ls.supervisor.decisions import POLICY
 from autopilot_ls.supervisor.record import SessionRecord
@@ -177,7 +176,7 @@ class SessionReview:
             reviewed = resolved.decision.decided_by != POLICY
             patches = {
                 self._relative(path): Patched(self._turn, reviewed, file, renamed=number > 0)
-                for file in chosen(approval, resolved.decision.hunks)
+                for file in approval.files
                 for number, path in enumerate(affected(file))
             }
             self._awaited[approval.id] = patches
