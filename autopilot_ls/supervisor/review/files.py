@@ -20,8 +20,8 @@ from autopilot_ls.edits.history import ABSENT, Content, History
 from autopilot_ls.edits.weave import Author
 from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.aside import Aside
-from autopilot_ls.supervisor.review.attribution import OTHERS, PATCH, Evidence, is_in
-from autopilot_ls.supervisor.review.parting import told_apart
+from autopilot_ls.supervisor.review.attribution import OTHERS, PATCH, Evidence, at_work, is_in
+from autopilot_ls.supervisor.review.parting import came_and_went, told_apart
 from autopilot_ls.supervisor.review.saving import Saved, take_saved
 from autopilot_ls.supervisor.review.values import LINK_MODE, Snapshots
 
@@ -172,17 +172,22 @@ class Files:
         return await self._read(moved) or bool(changes.files)
 
     async def _take_vanished(self) -> None:
-        """Begin the histories of files that were saved and are again what they were at the last look."""
-        paths = tuple(self._saved)
+        """Begin the histories of files that came and went, or were saved, and are as at the last look."""
+        deleted = came_and_went(self.evidence)
+        paths = tuple({**self._saved, **deleted})
         found = await anyio.to_thread.run_sync(
             lambda: [(path, read_inside(self.folder, path)) for path in paths]
         )
         for path, content in found:
             if content is None or path in self.histories or len(self.histories) >= MAX_FILES:
                 continue
+            if path not in self._saved and content != ABSENT:
+                continue
             history = self.histories[path] = History.begin(content)
-            for saved in self._saved[path]:
+            for saved in self._saved.get(path, ()):
                 self._take_saved(path, history, saved)
+            if path not in self._saved:
+                history.advance(deleted[path], at_work(path, None, self.evidence))
             self._moved.add(path)
 
     async def _read_known(self) -> bool:

@@ -6,7 +6,7 @@ told apart is nobody's. Reads nothing. `files` stands above, `attribution` and `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autopilot_ls.edits.aftermath import undone
@@ -66,6 +66,19 @@ def told_apart(
         others = Step(Author.UNKNOWN) if pending else at_work(path, None, evidence)
         parts.insert(0, (content, others, False))
     return parts
+
+
+def came_and_went(evidence: Evidence) -> Mapping[str, Content]:
+    """Return what files were that a patch deleted, by path; some of them no look has ever seen."""
+    found: dict[str, Content] = {}
+    for path in evidence.patches:
+        patches = evidence.patches_of(path)
+        change = patches[0].change if len(patches) == 1 else None
+        if change is not None and change.kind is ChangeKind.DELETE and change.hunks:
+            data = promise(undone(change), None)
+            if data is not None:
+                found[path] = Content("file", data)
+    return found
 
 
 def _without(content: Content, before: Content, patched: Patched) -> Content | None:
