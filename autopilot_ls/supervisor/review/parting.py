@@ -97,7 +97,7 @@ def _without(content: Content, before: Content, patched: Patched) -> Content | N
             return before
         old = promise(undone(change), content.data)
         only_takes = change.hunks and not any(hunk.new_lines for hunk in change.hunks)
-        if only_takes and _fits(change, content.data):
+        if only_takes and old != before.data and _fits(change, content.data):
             return None  # What it takes out stands there still.
     except PatchInvalid:
         return None

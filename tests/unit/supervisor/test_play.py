@@ -486,6 +486,14 @@ FOUND: dict[str, Script] = {
         ("mark", 42, 9, 37),
         ("apply", 2, 26, 19),
     ),
+    "a patch that takes out an empty line is in the file though another empty line stands there": (
+        ("turn",),
+        ("command", 8),
+        ("other",),
+        ("turn",),
+        ("ask", 14),
+        ("decide", 0, 43, 20),
+    ),
 }
 
 
