@@ -64,9 +64,13 @@ async def test_an_editor_with_our_client_saves_when_it_is_asked_to(world: Any) -
         assert found[first].startswith("save and accept: ")
         assert found[first + 1].startswith("accept without saving, into the unsaved text: ")
         buttons = [lens["title"] for lens in await lenses(client, one)]
-        assert buttons.index("✓ save and accept patch (3 hunks)") + 1 == buttons.index(
-            "✓ accept patch (3 hunks) into the unsaved text"
-        )
+        first = buttons.index("✓ save and accept patch (3 hunks)")
+        assert buttons[first : first + 4] == [
+            "✓ save and accept patch (3 hunks)",
+            "✗ reject patch (3 hunks)",
+            "preview",
+            "✓ accept patch (3 hunks) into the unsaved text",
+        ]
         lens = next(lens for lens in await lenses(client, one) if "save and" in lens["title"])
         result = await client.execute(lens["command"], lens["arguments"][0])
         assert result["decision"]["kind"] == "accept"

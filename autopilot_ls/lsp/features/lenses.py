@@ -162,15 +162,16 @@ def _of_patch(
         return title, methods.APPROVAL_DECIDE, {"approvalId": approval.id, "decision": decision}
 
     size = f" ({total} hunks)" if total > 1 else ""
+    buttons: list[_Button] = []
     for offer in rest:
         # What was chosen stays: a patch that is accepted as a whole would take rejected hunks too.
         sign = "✗" if "reject the" in offer.title else "✓"
-        yield f"{sign} {offer.title}", offer.command, dict(offer.argument)
-    if rest:
-        yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}
-        return
-    if ready and not any(file.problem for file in approval.files):
-        what = f"patch{size}"
-        yield from _ways(button(f"✓ accept {what}", "accept"), what, unsaved)
-    yield button(f"✗ reject patch{size}", "decline")
-    yield "preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}
+        buttons.append((f"{sign} {offer.title}", offer.command, dict(offer.argument)))
+    if not rest:
+        if ready and not any(file.problem for file in approval.files):
+            what = f"patch{size}"
+            buttons += _ways(button(f"✓ accept {what}", "accept"), what, unsaved)
+        buttons.append(button(f"✗ reject patch{size}", "decline"))
+    buttons.append(("preview", methods.APPROVAL_PREVIEW, {"approvalId": approval.id}))
+    # The row can be longer than the window is wide: what is rarely wished is at its end.
+    return sorted(buttons, key=lambda each: each[2].get("unsaved") == "merge")
