@@ -44,6 +44,7 @@ def told_apart(
     patches = evidence.patches_of(path)
     pending = evidence.accepted.get(path, [])
     sessions = {session_of(each.turn) for each in (*patches, *pending, *evidence.work.values())}
+    sessions |= {evidence.doubtful[path]} if path in evidence.doubtful else set()
     if step.by != PATCH:
         return [(now, step, reviewed)]
     parts: list[Part] = []

@@ -91,6 +91,12 @@ class People(Scene):
 
     def quick_outside(self, file: int, where: int, how: int) -> None:
         name = picked(TEXTS, file)
+        before = tokens([self.disk.data(name)])
+        self._write_outside(name, where, how)
+        # What goes with it in another place, which a patch is just moving it to, went by this.
+        self.ledger.may_go |= before - tokens([self.disk.data(name)])
+
+    def _write_outside(self, name: str, where: int, how: int) -> None:
         data = self.disk.data(name)
         with self.ledger.deed():
             if data is None:

@@ -494,6 +494,18 @@ FOUND: dict[str, Script] = {
         ("ask", 14),
         ("decide", 0, 43, 20),
     ),
+    "what may be a patch of another session, that ended before this was told, is nobody's": (
+        ("turn",),
+        ("other",),
+        ("turn",),
+        ("ask", 54),
+        ("decide", 52, 43, 16),
+        ("other",),
+        ("ask", 57),
+        ("mark", 27, 40, 37),
+        ("apply", 7, 21, 28),
+        ("end",),
+    ),
 }
 
 
