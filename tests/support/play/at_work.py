@@ -169,11 +169,23 @@ class AtWork(People):
             return
         well = False
         if not proposal.written:
-            names = {name for piece in proposal.pieces for name in (piece.name, piece.move_to)}
-            self.unlooked |= {name for name in names if name}
+            names = {
+                name
+                for piece in proposal.pieces
+                for name in (piece.name, piece.move_to)
+                if name is not None
+            }
+            hidden = {
+                name
+                for name in names & self.unlooked
+                if proposal.before.get(name) != self.disk.data(name)
+            }
+            self.unlooked |= names
             self.renamed |= {piece.move_to for piece in proposal.pieces if piece.move_to}
             with self.ledger.deed(agent=self.role.turn, sign=self.role.number):
                 well = self.patcher.write(proposal, how)
+            # What came since the decision, and is written over before anybody looks, is not seen.
+            self.ledger.forget(hidden)
         if report % 4 == 0:
             return
         status = ItemStatus.COMPLETED if well != (report % 8 == 7) else ItemStatus.FAILED
