@@ -6,7 +6,7 @@ Not aware of looks or of the disk; `workspace` stands above, `edits.late` and `e
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from autopilot_ls.edits.check import is_clean
@@ -40,8 +40,9 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         advance: Takes a content as whoever's change it is by what is known of the time.
     """
     now, loaded, text = saved.now, saved.loaded, saved.text
-    # What somebody has made binary since is not what was saved.
-    is_other = text is not None and b"\0" in now.data and not is_clean(text, now.data)
+    # What somebody has made a link or binary since is not what was saved.
+    is_binary = b"\0" in now.data and text is not None and not is_clean(text, now.data)
+    is_other = text is not None and (now.kind == "link" or is_binary)
     if loaded is None or not (now.is_text or is_other):
         history.advance(now, OTHERS)
         return
@@ -51,12 +52,12 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     if current != now and replace(current, executable=now.executable) == now:
         advance(now)  # Somebody has changed its mode since; the lines are to be taken as they are.
         current = now
-    if text is None or is_clean(text, now.data):
+    seen_as = now.data if text is None else _found(text, [now.data, *history.texts()])
+    if seen_as == now.data and now.kind != "link":
         mine = now
     else:
-        executable = current.executable if now.kind == "absent" else now.executable
-        seen_as = next((data for data in history.texts() if is_clean(text, data)), None)
-        mine = Content("file", seen_as or _like(text, now.data or current.data), executable)
+        executable = current.executable if now.kind != "file" else now.executable
+        mine = Content("file", seen_as or _like(text or "", now.data or current.data), executable)
 
     def is_loaded(data: bytes) -> bool:
         return is_clean(loaded, data)
@@ -72,6 +73,14 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
             # The editor had read what nobody had looked at yet.
             advance(Content("file", save.loaded, now.executable))
         history.advance(mine, OTHERS)
+
+
+def _found(text: str, contents: Sequence[bytes]) -> bytes | None:
+    """Return which of these an editor's text is; one whose last line ends as the text's does, if there is."""
+    found = [data for data in contents if is_clean(text, data)]
+    is_ended = text.endswith(("\n", "\r"))
+    same = (data for data in found if data.endswith((b"\n", b"\r")) == is_ended)
+    return next(same, found[0] if found else None)
 
 
 def _like(text: str, data: bytes) -> bytes:

@@ -506,6 +506,20 @@ FOUND: dict[str, Script] = {
         ("apply", 7, 21, 28),
         ("end",),
     ),
+    "a link that took the place of a file before its save was told is not the person's": (
+        ("type", 4, 33, 33),
+        ("save", 4, 0, 44),
+        ("turn",),
+        ("command", 15),
+        ("write", 4, 26, 5),
+    ),
+    "what was saved is known by the end of its last line, which a patch has taken out since": (
+        ("turn",),
+        ("ask", 44),
+        ("touch", 54, 55, 10, 30),
+        ("decide", 12, 8, 26),
+        ("look",),
+    ),
 }
 
 
