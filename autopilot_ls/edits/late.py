@@ -52,7 +52,11 @@ class Save:
             Counter(split(each)) for each in (self.loaded, self.mine.data, text)
         )
         typed, gone = after - before, before - after
-        return bool(typed or gone) and typed <= lines and not gone & lines
+        return (
+            bool(typed or gone)
+            and all(lines[line] > before[line] for line in typed)
+            and all(lines[line] < before[line] for line in gone)
+        )
 
 
 def insert(history: History, save: Save) -> bool:

@@ -32,7 +32,7 @@ def as_whole(lines: Weave) -> Weave:
     weave.revision = lines.revision
     for data, step in reviewed:
         weave.advance(data, step, reviewed=True)
-    if opened and alone and not reviewed and reference == lines.at(-1):
+    if alone and not reviewed and reference == lines.at(-1):
         _replay(lines, weave)
     elif opened:
         steps = [weave.steps[step] for step in sorted(set(opened))]

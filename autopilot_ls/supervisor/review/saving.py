@@ -31,6 +31,14 @@ class Saved:
     now: Content
 
 
+def since(content: Content, saves: Sequence[Saved]) -> Sequence[Saved]:
+    """Return those of some saves, told in their order, that came after the file was this."""
+    was = [saved.text is not None and is_clean(saved.text, content.data) for saved in saves]
+    if content.kind != "file" or True not in was:
+        return saves
+    return saves[len(was) - was[::-1].index(True) :]
+
+
 def take_saved(history: History, saved: Saved, advance: Callable[[Content], None]) -> None:
     """Take what was typed as the person's, also where a look was quicker to see it.
 
@@ -68,11 +76,21 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         if not insert(history, save):
             claim(history, save)
     else:
-        known = {line for data in history.texts() for line in split(data)}
-        if not known.issuperset(split(save.loaded)):
+        if not _was_before(save, history):
             # The editor had read what nobody had looked at yet.
             advance(Content("file", save.loaded, now.executable))
         history.advance(mine, OTHERS)
+
+
+def _was_before(save: Save, history: History) -> bool:
+    """Tell whether an editor had loaded what the file was before it became what it is by its history."""
+    texts = list(history.texts())
+    if any(map(save.is_loaded, texts)):
+        return True
+    # It may be from between two looks: then some of its lines are gone by now.
+    lines = set(split(save.loaded))
+    known = {line for data in texts for line in split(data)}
+    return lines <= known and not lines <= set(split(history.current().data))
 
 
 def _found(text: str, contents: Sequence[bytes]) -> bytes | None:

@@ -70,6 +70,8 @@ class People(Scene):
         if save is not None:
             self.saves.append(save)
             self.saved_since |= tokens([save.text])
+            if save.text != save.loaded:
+                self.ledger.touch([name])  # An agent may have made the same change unseen.
         if save is not None:
             for token in tokens([save.loaded]) - tokens([save.text]):
                 self.ledger.taken.pop(token, None)

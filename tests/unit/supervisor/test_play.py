@@ -520,6 +520,41 @@ FOUND: dict[str, Script] = {
         ("decide", 12, 8, 26),
         ("look",),
     ),
+    "what a person saved is theirs though it took out one of several empty lines": (
+        ("turn",),
+        ("type", 38, 35, 29),
+        ("save", 38, 29, 0),
+        ("end",),
+        ("outside", 38, 51, 40),
+    ),
+    "saves that are told after a turn has begun were there before it": (
+        ("type", 1, 12, 50),
+        ("save", 1, 15, 4),
+        ("type", 1, 34, 53),
+        ("save", 1, 37, 56),
+        ("turn",),
+        ("write", 1, 58, 20),
+    ),
+    "what a patch took out before a person saved is the patch's": (
+        ("type", 26, 29, 20),
+        ("save", 26, 28, 31),
+        ("outside", 7, 18, 20),
+        ("turn",),
+        ("ask", 26),
+        ("decide", 0, 0, 0),
+        ("apply", 55, 1, 13),
+        ("type", 7, 42, 59),
+    ),
+    "what somebody made, an agent deleted and then made a link comes back as it was": (
+        ("turn",),
+        ("write", 52, 52, 30),
+        ("other",),
+        ("turn",),
+        ("command", 9),
+        ("write", 28, 56, 48),
+        ("look",),
+        ("write", 28, 1, 5),
+    ),
 }
 
 
