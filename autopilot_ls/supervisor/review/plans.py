@@ -18,11 +18,18 @@ from autopilot_ls.supervisor.review.attribution import OTHERS
 
 @dataclass(slots=True)
 class UndoRecord:
-    """What was taken back at once, by which it can be done again."""
+    """What was taken back at once, by which it can be done again.
+
+    Attributes:
+        what: It in words.
+        files: What was taken back in each, by path relative to the workspace.
+        turns: The turns that were taken back as a whole.
+    """
 
     id: str
     what: str
     files: dict[str, TakenBack] = field(default_factory=dict[str, TakenBack])
+    turns: frozenset[str] = frozenset()
 
     def only(self, paths: Collection[str]) -> UndoRecord:
         """Return the part of it that is about these files."""

@@ -46,6 +46,7 @@ class _Undo(_Stored):
     id: str
     what: str
     files: dict[str, _TakenBack]
+    turns: list[str] = Field(default_factory=list[str])
 
 
 class _Turn(_Stored):
@@ -105,6 +106,7 @@ def to_bytes(review: WorkspaceReview, dumps: Dumps) -> bytes:
                     id=record.id,
                     what=record.what,
                     files={_key(path): _stored(taken) for path, taken in record.files.items()},
+                    turns=sorted(record.turns),
                 )
                 for record in review.undone
             ],
@@ -174,6 +176,7 @@ def read_into(path: Path, review: WorkspaceReview) -> str:
             record.id,
             record.what,
             {_path(name): _taken(taken) for name, taken in record.files.items()},
+            frozenset(record.turns),
         )
         for record in stored.undone
     ]

@@ -300,6 +300,10 @@ class WorkspaceReview:
             out = frozenset(each.name for each in self.turns_since(turn))
             if not out:
                 raise InvalidRequest(f"Turn {turn} is not among those that can be undone.")
+            plan.record.turns = out
+            # Without the turns before it that are taken back already, this one would bring theirs again.
+            back = {each for record in self.undone for each in record.turns}
+            out |= {each for each in back if session_of(each) == session_of(turn)}
             for path, history in self.histories.items():
                 plan.add(path, history, undo_turns(out))
 

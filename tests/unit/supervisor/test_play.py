@@ -555,6 +555,19 @@ FOUND: dict[str, Script] = {
         ("look",),
         ("write", 28, 1, 5),
     ),
+    "a turn that was undone with the one before it brings nothing of that back": (
+        ("turn",),
+        ("command", 7),
+        ("write", 50, 45, 12),
+        ("write", 50, 55, 7),
+        ("end",),
+        ("turn",),
+        ("command", 43),
+        ("write", 50, 13, 49),
+        ("end",),
+        ("undo_turn", 19),
+        ("undo_turn", 6),
+    ),
 }
 
 

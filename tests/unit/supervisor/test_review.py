@@ -179,6 +179,30 @@ async def test_undoing_a_turn_leaves_what_the_person_typed_and_can_be_undone(
     assert "took back" in review.stage.agent.told[-1]
 
 
+async def test_a_turn_that_is_undone_with_the_one_before_it_brings_nothing_of_that_back(
+    review: Review,
+) -> None:
+    await review.ran("make", a__txt="A\n", c__txt="made\n")
+    await review.end()
+    await review.stage.start("again")
+    await review.ran("make", a__txt="B\n", c__txt=None)
+    await review.end()
+    first, second = (turn.name for turn in (await review.items()).turns)
+    desk = review.stage.supervisor.review
+    both = await desk.undo_turn(review.folder, first, "test")
+    assert both.outcome.written == ("a.txt",)
+    await review.stored(f'"turns":["{first}","{second}"]')
+    again = await desk.undo_turn(review.folder, second, "test")
+    assert again.outcome.written == ()
+    assert review.file("a.txt").read_text() == "1\n2\n3\n4\n5\n"
+    assert not review.file("c.txt").exists()
+    await desk.redo(review.folder, both.outcome.undo_id, "test")
+    assert review.file("a.txt").read_text() == "B\n"
+    await desk.undo_turn(review.folder, second, "test")
+    assert review.file("a.txt").read_text() == "A\n"
+    assert review.file("c.txt").read_text() == "made\n"
+
+
 async def test_what_the_person_saved_during_a_turn_is_not_shown(review: Review) -> None:
     review.command("make", ended=False)
     loaded = review.file("a.txt").read_text()
