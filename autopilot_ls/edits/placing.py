@@ -123,7 +123,7 @@ def stage(
             f"{error.strerror or type(error).__name__}.",
             advice="Look at the disk space and the permissions there, then do it again.",
         ) from error
-    except BaseException:
+    except BaseException:  # Also when it is given up, nothing is left behind; it is raised again.
         staged.discard()
         raise
     return staged
@@ -142,7 +142,7 @@ def _beside(state: FileState, content: bytes, mode: int | None, tag: str) -> Pat
             if mode is not None:
                 path.chmod(mode)
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException:  # Also when it is given up, nothing is left behind; it is raised again.
         with contextlib.suppress(OSError):
             path.unlink()
         raise

@@ -32,6 +32,7 @@ def as_whole(lines: Weave) -> Weave:
     weave.revision = lines.revision
     for data, step in reviewed:
         weave.advance(data, step, reviewed=True)
+    # What a person took back in between would come again, so that only what is all an agent's is replayed.
     if alone and not reviewed and reference == lines.at(-1):
         _replay(lines, weave)
     elif opened:

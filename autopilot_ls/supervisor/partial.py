@@ -170,7 +170,7 @@ class Partials:
 
         try:
             return Prepared(files, await looked(write), merges)
-        except BaseException:
+        except BaseException:  # Also a cancellation must leave nothing behind; it is raised again.
             abandoned.set()
             # It may have been ready in the moment in which it was given up.
             for staged in made:

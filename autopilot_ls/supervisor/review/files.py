@@ -22,7 +22,7 @@ from autopilot_ls.model.text import count
 from autopilot_ls.supervisor.review.aside import Aside
 from autopilot_ls.supervisor.review.attribution import OTHERS, PATCH, Evidence, at_work, is_in
 from autopilot_ls.supervisor.review.parting import came_and_went, told_apart
-from autopilot_ls.supervisor.review.saving import Saved, since, take_saved
+from autopilot_ls.supervisor.review.saving import Saved, saved_since, take_saved
 from autopilot_ls.supervisor.review.values import LINK_MODE, Snapshots
 
 MAX_FILES: Final = 2_000
@@ -181,12 +181,13 @@ class Files:
         for path, content in found:
             if content is None or path in self.histories or len(self.histories) >= MAX_FILES:
                 continue
-            if path not in self._saved and content != ABSENT:
+            saves = self._saved.get(path, ())
+            if not saves and content != ABSENT:
                 continue
             history = self.histories[path] = History.begin(content)
-            for saved in since(content, self._saved.get(path, ())):
+            for saved in saved_since(content, saves):
                 self._take_saved(path, history, saved)
-            if path not in self._saved:
+            if not saves:
                 history.advance(deleted[path], at_work(path, None, self.evidence))
             self._moved.add(path)
 
@@ -248,7 +249,7 @@ class Files:
             return  # Its content was not kept, which was told when the look was taken.
         if history is None:
             history = self.histories[change.path] = History.begin(before or ABSENT)
-            for saved in since(before or ABSENT, self._saved.pop(change.path, ())):
+            for saved in saved_since(before or ABSENT, self._saved.pop(change.path, ())):
                 self._take_saved(change.path, history, saved)
         self._advance(change.path, history, now, modified)
 

@@ -74,12 +74,20 @@ def came_and_went(evidence: Evidence) -> Mapping[str, Content]:
     found: dict[str, Content] = {}
     for path in evidence.patches:
         patches = evidence.patches_of(path)
-        change = patches[0].change if len(patches) == 1 else None
-        if change is not None and change.kind is ChangeKind.DELETE and change.hunks:
-            data = promise(undone(change), None)
-            if data is not None:
-                found[path] = Content("file", data)
+        data = _deleted(patches[0].change) if len(patches) == 1 else None
+        if data is not None:
+            found[path] = Content("file", data)
     return found
+
+
+def _deleted(change: FileChange | None) -> bytes | None:
+    """Return what a file was that a patch deleted; None if it deleted none, or that is not known."""
+    if change is None or change.kind is not ChangeKind.DELETE or not change.hunks:
+        return None
+    try:
+        return promise(undone(change), None)
+    except PatchInvalid:
+        return None
 
 
 def _without(content: Content, before: Content, patched: Patched) -> Content | None:
@@ -87,15 +95,14 @@ def _without(content: Content, before: Content, patched: Patched) -> Content | N
     change = patched.change
     if change is None or content.kind == "link":
         return None
-    is_deleted = change.kind is ChangeKind.DELETE
-    goes = is_deleted or (change.move_to is not None and not patched.renamed)
+    is_moved = change.move_to is not None and not patched.renamed
+    goes = is_moved or change.kind is ChangeKind.DELETE
     if goes != (content.kind == "absent"):
         return None
+    if goes:
+        was = _deleted(change) if before.kind == "file" else None
+        return before if was is None else replace(before, data=was)
     try:
-        if is_deleted and change.hunks and before.kind == "file":
-            return replace(before, data=promise(undone(change), None) or b"")
-        if goes:
-            return before
         old = promise(undone(change), content.data)
         only_takes = change.hunks and not any(hunk.new_lines for hunk in change.hunks)
         if only_takes and old != before.data and _fits(change, content.data):

@@ -155,7 +155,9 @@ class Placing:
                     os.fsync(file.fileno())
                 beside.chmod(_mode(0o644, after))
             beside.replace(path)
-        except BaseException:
+        except (
+            BaseException
+        ):  # Also when it is given up, nothing is left behind; it is raised again.
             beside.unlink(missing_ok=True)
             raise
 

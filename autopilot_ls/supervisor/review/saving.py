@@ -6,8 +6,9 @@ Not aware of looks or of the disk; `workspace` stands above, `edits.late` and `e
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from autopilot_ls.edits.check import is_clean
 from autopilot_ls.edits.history import Content, History
@@ -31,7 +32,7 @@ class Saved:
     now: Content
 
 
-def since(content: Content, saves: Sequence[Saved]) -> Sequence[Saved]:
+def saved_since(content: Content, saves: Sequence[Saved]) -> Sequence[Saved]:
     """Return those of some saves, told in their order, that came after the file was this."""
     was = [saved.text is not None and is_clean(saved.text, content.data) for saved in saves]
     if content.kind != "file" or True not in was:
@@ -49,8 +50,11 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     """
     now, loaded, text = saved.now, saved.loaded, saved.text
     # What somebody has made a link or binary since is not what was saved.
-    is_binary = b"\0" in now.data and text is not None and not is_clean(text, now.data)
-    is_other = text is not None and (now.kind == "link" or is_binary)
+    is_other = (
+        text is not None
+        and not now.is_text
+        and (now.kind == "link" or not is_clean(text, now.data))
+    )
     if loaded is None or not (now.is_text or is_other):
         history.advance(now, OTHERS)
         return
@@ -60,8 +64,9 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     if current != now and replace(current, executable=now.executable) == now:
         advance(now)  # Somebody has changed its mode since; the lines are to be taken as they are.
         current = now
-    seen_as = now.data if text is None else _found(text, [now.data, *history.texts()])
-    if seen_as == now.data and now.kind != "link":
+    seen = () if is_other else (now.data,)
+    seen_as = now.data if text is None else _found(text, chain(seen, history.texts()))
+    if seen_as == now.data and not is_other:
         mine = now
     else:
         executable = current.executable if now.kind != "file" else now.executable
@@ -71,8 +76,7 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
         return is_clean(loaded, data)
 
     save = Save(_like(loaded, now.data), mine, is_loaded)
-    seen = mine != now and any(save.shows_in(data) for data in history.texts())
-    if current == now or seen:
+    if current == now or (mine != now and any(save.shows_in(data) for data in history.texts())):
         if not insert(history, save):
             claim(history, save)
     else:
@@ -84,21 +88,24 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
 
 def _was_before(save: Save, history: History) -> bool:
     """Tell whether an editor had loaded what the file was before it became what it is by its history."""
-    texts = list(history.texts())
-    if any(map(save.is_loaded, texts)):
+    if any(map(save.is_loaded, history.texts())):
         return True
     # It may be from between two looks: then some of its lines are gone by now.
     lines = set(split(save.loaded))
-    known = {line for data in texts for line in split(data)}
+    known = {line for data in history.texts() for line in split(data)}
     return lines <= known and not lines <= set(split(history.current().data))
 
 
-def _found(text: str, contents: Sequence[bytes]) -> bytes | None:
+def _found(text: str, contents: Iterable[bytes]) -> bytes | None:
     """Return which of these an editor's text is; one whose last line ends as the text's does, if there is."""
-    found = [data for data in contents if is_clean(text, data)]
     is_ended = text.endswith(("\n", "\r"))
-    same = (data for data in found if data.endswith((b"\n", b"\r")) == is_ended)
-    return next(same, found[0] if found else None)
+    other: bytes | None = None
+    for data in contents:  # A history gives them one by one, since each takes its time.
+        if is_clean(text, data):
+            if data.endswith((b"\n", b"\r")) == is_ended:
+                return data
+            other = data if other is None else other
+    return other
 
 
 def _like(text: str, data: bytes) -> bytes:
