@@ -41,6 +41,7 @@ from autopilot_ls.model.state import SessionState
 from autopilot_ls.runtimes.base import ApprovalWithdrawn
 from autopilot_ls.supervisor import partial, patches
 from autopilot_ls.supervisor.views import OpenDocument
+from tests.support.staged import until
 from tests.support.watcher import Watcher
 from tests.unit.supervisor.conftest import Stage
 from tests.unit.supervisor.played_runtime import command
@@ -591,9 +592,8 @@ async def test_what_is_written_after_it_was_given_up_is_removed(
         await accept(stage, approval, ids(approval)[0])
     assert stage.waiting() == (approval,)
     released.set()
-    with anyio.fail_after(30):
-        while not written.is_set() or litter(stage.workspace):  # noqa: ASYNC110 reason: nobody waits for that thread
-            await anyio.sleep(0.01)
+    # Nobody waits for that thread.
+    await until(lambda: written.is_set() and not litter(stage.workspace))
     assert path.read_text() == OLD
 
 
