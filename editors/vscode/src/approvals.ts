@@ -7,7 +7,7 @@ import { failed } from './failures';
 import type { ApprovalDecideParams, ApprovalMarkParams, DecisionKind, PendingApproval } from './generated';
 import { ServerError, Unanswered, type Caller } from './protocol';
 import type { Store } from './store';
-import { withoutIcons, withoutLinks } from './text';
+import { count, withoutIcons, withoutLinks } from './text';
 
 type Details = Omit<ApprovalDecideParams, 'approvalId' | 'decision'>;
 
@@ -44,6 +44,7 @@ export class Approvals implements Disposable {
       return;
     }
     const accepts = decision === 'accept' || decision === 'acceptForSession';
+    if (accepts && !(await this.overrides(approvalId))) return;
     const complete = accepts ? await this.completed(approvalId, details) : details;
     if (complete === undefined) return;
     const { pending, session } = waiting;
@@ -83,6 +84,18 @@ export class Approvals implements Disposable {
       if (saved.every(Boolean)) await this.send(sent);
     }
     if (choice === merge) await this.send({ ...sent, details: { ...sent.details, unsaved: 'merge' } });
+  }
+
+  /** Asks, where accepting a whole patch would accept what was rejected of it. */
+  private async overrides(approvalId: string): Promise<boolean> {
+    const marks = this.store.approval(approvalId)?.marks ?? [];
+    const rejected = marks.filter(each => each.mark === 'reject').length;
+    if (rejected === 0) return true;
+    const all = 'Accept All the Same';
+    const text = `Autopilot: you rejected ${count(rejected, 'hunk')} of this patch.`;
+    const choice = await window.showWarningMessage(text, 'Show', all);
+    if (choice === 'Show') await this.show(approvalId);
+    return choice === all;
   }
 
   private async completed(approvalId: string, details: Details): Promise<Details | undefined> {

@@ -377,6 +377,22 @@ end
 """
 
 
+def test_a_patch_is_not_accepted_whole_without_a_word_about_what_was_rejected(
+    headless: Headless,
+) -> None:
+    found = headless.run(
+        STAND_IN
+        + """
+        local marks = { { hunkId = 'h1', mark = 'reject' }, { hunkId = 'h2', mark = 'accept' } }
+        waits({ action = { type = 'patch' }, marks = marks, offers = { { key = 'k1', label = 'always' } } })
+        require('autopilot.approvals').decide(pending)
+        return vim.list_slice(offered[1], 3, 5)
+        """
+    )
+    accepting = ["Accept", "Accept for this session", "always"]
+    assert found == [f"{each}, also what you rejected (1)" for each in accepting]
+
+
 def test_a_command_is_decided_as_chosen_and_nothing_is_decided_by_closing_the_list(
     headless: Headless,
 ) -> None:

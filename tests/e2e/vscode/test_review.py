@@ -76,6 +76,16 @@ def test_ticks_in_the_refactor_preview_and_unsaved_text(package: Path) -> None:
             # The hunks that are ticked are accepted in the editor, the others are rejected.
             _ask(bench, "Change two lines")
             bench.see(bench.row("Approvals", "Hunk 2"))
+            # What was rejected is not accepted with the whole patch without a word.
+            bench.act(bench.row("Approvals", "Hunk 2"), "Reject")
+            bench.see(bench.row("Approvals", "Hunk 2").filter(has_text="rejected"))
+            bench.act(bench.row("Approvals", "Change area.py"), "Accept")
+            bench.see(bench.toast("you rejected 1 hunk"))
+            bench.shot("rejected-before")
+            bench.act(bench.toast("you rejected 1 hunk"), "Clear")
+            bench.miss(bench.toast("you rejected 1 hunk"))
+            assert here.read("area.py") == LINES
+            bench.act(bench.row("Approvals", "Hunk 2"), "Take the Choice Back")
             bench.chord("d")
             bench.pick("Change area.py")
             bench.pick("Refactor Preview")

@@ -219,10 +219,14 @@ local function choices_for(approval, title)
         require('autopilot.diff').approval(approval.id)
       end)
     end
-    add('Accept', deciding('accept'))
-    add('Accept for this session', deciding('acceptForSession'))
+    local rejected = vim.iter(approval.marks or {}):fold(0, function(number, each)
+      return number + (each.mark == 'reject' and 1 or 0)
+    end)
+    local also = rejected > 0 and (', also what you rejected (%d)'):format(rejected) or ''
+    add('Accept' .. also, deciding('accept'))
+    add('Accept for this session' .. also, deciding('acceptForSession'))
     for _, offer in ipairs(approval.offers or {}) do
-      add(offer.label, deciding('accept', { remember = offer.key }))
+      add(offer.label .. also, deciding('accept', { remember = offer.key }))
     end
   end
   add('Reject', deciding('decline'))
