@@ -206,6 +206,10 @@ class Workbench:
         """Return a message by its text."""
         return self.page.locator(".notification-toast").filter(has_text=text)
 
+    def press(self, toast: Locator, button: str) -> None:
+        """Press a button of a message; a lens over the text may have the same words."""
+        toast.get_by_role("button", name=button, exact=True).click(timeout=WAIT)
+
     def status(self) -> Locator:
         """Return our item in the status bar."""
         return self.page.locator('[id="autopilot-ls.autopilot-ls.autopilot"].statusbar-item')
