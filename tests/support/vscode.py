@@ -359,7 +359,7 @@ def vscode(
                 editor = VSCode(world, url, folder, process, browser)
                 try:
                     yield editor
-                except BaseException:
+                except BaseException:  # Whatever ended the test, it is raised again.
                     editor.keep_pictures()
                     raise
                 assert not editor.outside, f"asked for outside this machine: {editor.outside}"

@@ -155,9 +155,7 @@ class Placing:
                     os.fsync(file.fileno())
                 beside.chmod(_mode(0o644, after))
             beside.replace(path)
-        except (
-            BaseException
-        ):  # Also when it is given up, nothing is left behind; it is raised again.
+        except BaseException:  # Given up or failed, it leaves nothing; it is raised again.
             beside.unlink(missing_ok=True)
             raise
 

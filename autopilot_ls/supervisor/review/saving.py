@@ -64,13 +64,12 @@ def take_saved(history: History, saved: Saved, advance: Callable[[Content], None
     if current != now and replace(current, executable=now.executable) == now:
         advance(now)  # Somebody has changed its mode since; the lines are to be taken as they are.
         current = now
-    seen = () if is_other else (now.data,)
-    seen_as = now.data if text is None else _found(text, chain(seen, history.texts()))
-    if seen_as == now.data and not is_other:
-        mine = now
-    else:
-        executable = current.executable if now.kind != "file" else now.executable
-        mine = Content("file", seen_as or _like(text or "", now.data or current.data), executable)
+    mine = now
+    if text is not None:
+        seen = _found(text, chain(() if is_other else (now.data,), history.texts()))
+        if is_other or seen != now.data:
+            executable = current.executable if now.kind != "file" else now.executable
+            mine = Content("file", seen or _like(text, now.data or current.data), executable)
 
     def is_loaded(data: bytes) -> bool:
         return is_clean(loaded, data)

@@ -14,7 +14,7 @@ from autopilot_ls.model.events import ApprovalResolved, FilesSettled, Notice
 from autopilot_ls.supervisor.merging import ATTEMPTS
 from autopilot_ls.supervisor.views import OpenDocument, PutOutcome
 from tests.unit.supervisor.conftest import Stage
-from tests.unit.supervisor.test_partial import HUNKS, OLD, ask, ids, unified, whole
+from tests.unit.supervisor.proposals import HUNKS, OLD, ask, ids, unified, whole
 
 ACCEPT, DECLINE = DecisionKind.ACCEPT, DecisionKind.DECLINE
 NEW = (

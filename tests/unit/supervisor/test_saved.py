@@ -11,8 +11,8 @@ from autopilot_ls.model.errors import DecisionRefused, InvalidRequest
 from autopilot_ls.model.events import FilesSettled
 from autopilot_ls.supervisor.views import OpenDocument
 from tests.unit.supervisor.conftest import Stage
+from tests.unit.supervisor.proposals import HUNKS, OLD, ask, ids, unified, whole
 from tests.unit.supervisor.test_merging import NEW, heard, typed
-from tests.unit.supervisor.test_partial import HUNKS, OLD, ask, ids, unified, whole
 
 ACCEPT, DECLINE = DecisionKind.ACCEPT, DecisionKind.DECLINE
 ABOVE = "line 20\nabove\n"
